@@ -1,0 +1,1 @@
+"""MESS: expressive music similarity search. The core: music, vectors and Postgres."""

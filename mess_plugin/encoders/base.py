@@ -1,0 +1,103 @@
+"""What an encoder is: windows of a waveform in, frames out, and an honest label on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mess_plugin.model import Float32, Level, Projection
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInfo:
+    """What the rest of MESS must know of a loaded encoder.
+
+    rate_hz: sample rate it wants. window_s, hop_s: the excerpts it is fed; the last one ends at the
+    end of the recording and nothing is ever zero-padded. min_s: the shortest excerpt it accepts.
+    dim: width of its frames. layers, pooling ("mean" or "mean+std"): part of the space's identity.
+    """
+
+    name: str
+    revision: str
+    rate_hz: int
+    window_s: float
+    hop_s: float
+    min_s: float
+    dim: int
+    layers: str
+    pooling: str
+    licence: str
+
+
+class Encoder(Protocol):
+    """Windows → frames."""
+
+    @property
+    def info(self) -> EncoderInfo:
+        """The label."""
+        ...
+
+    @property
+    def projections(self) -> Mapping[Level, Projection]:
+        """Post-processing fitted once and shipped with the weights; empty if there is none.
+
+        An encoder without it gets a projection that is fitted on the user's library.
+        """
+        ...
+
+    def encode(self, windows: Float32) -> Float32:
+        """Encode equally long windows.
+
+        windows: (n_windows, n_samples) float32 mono at `info.rate_hz`, n_samples >= min_s * rate.
+        Returns (n_windows, n_frames, dim) float32, frames evenly spread over each window,
+        n_frames >= 1. Empty input (n_windows = 0) returns an array of shape (0, 0, dim).
+        The result for a window does not depend on its neighbours in the batch.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOptions:
+    """How to load an encoder: every field has a default that works.
+
+    layers: which hidden states to use, e.g. "6", "4-8", "6,7"; None for the encoder's own default.
+    threads: intra-operation threads; indexing runs one single-threaded worker per core.
+    device: "cpu", "cuda" or "auto". weights: a local directory instead of the standard places.
+    """
+
+    layers: str | None = None
+    threads: int = 1
+    device: str = "cpu"
+    weights: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsState:
+    """Whether an encoder can run on this machine. `detail` says where from, or what to do."""
+
+    ready: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDescription:
+    """A row of `mess encoders`, available without loading anything heavy.
+
+    weights_mb: 0 where there are none. speed: a rough class for people. extra: the optional
+    dependency group that brings its libraries, None where the base install is enough.
+    download: fetches the weights after the licence was accepted; None where there is nothing to.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    weights_mb: float
+    dim: int
+    rate_hz: int
+    speed: str
+    extra: str | None
+    weights_state: Callable[[], WeightsState]
+    load: Callable[[EncoderOptions], Encoder]
+    download: Callable[[], Path] | None = None

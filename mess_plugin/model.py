@@ -1,0 +1,176 @@
+"""The values that MESS passes around: frozen, with units in their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Waveform = Float32
+"""(n_samples,) mono, nominally in [-1, 1], at the encoder's rate."""
+
+
+class Level(StrEnum):
+    """A level of the hierarchy. Vectors of two levels are never compared."""
+
+    SONG = "song"
+    SECTION = "section"
+    WINDOW = "window"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A stretch of a track, half open: start_s <= t < end_s, in seconds."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
+    def overlap_s(self, other: Interval) -> float:
+        """Seconds shared with another stretch, 0 where they do not meet."""
+        return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a file says about itself. Every field may be missing."""
+
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    album_artist: str | None = None
+    genre: str | None = None
+    year: int | None = None
+    track_number: int | None = None
+    bpm: float | None = None
+    key: str | None = None
+    musicbrainz_recording: str | None = None
+    musicbrainz_release: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The joined frames of a whole recording at a low, even rate.
+
+    frames: (n_frames, dim) float32, as the encoder gave them, averaged within each step.
+    rate_hz: steps per second.
+    loudness_db: (n_frames,) float32, RMS level in dB relative to full scale, for silence and energy.
+    duration_s: of the recording; the last step may reach beyond it.
+    """
+
+    frames: Float32
+    rate_hz: float
+    loudness_db: Float32
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """An affine map of pooled vectors followed by scaling to unit length.
+
+    mean: (d_in,) float32, subtracted first; matrix: (d_in, d_out) float32; version: a name that
+    changes whenever the numbers do.
+    """
+
+    mean: Float32
+    matrix: Float32
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LevelVectors:
+    """The vectors of one level of one recording.
+
+    intervals: (n, 2) float32 in seconds; vectors: (n, dim) float32, unit length;
+    labels: n strings for sections ("A", "B", …), empty strings elsewhere.
+    """
+
+    intervals: Float32
+    vectors: Float32
+    labels: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Where vectors live. Vectors of two spaces are never compared.
+
+    `base_id` names the raw space that a projected space was computed from; None for a raw one.
+    """
+
+    id: int
+    encoder: str
+    revision: str
+    layers: str
+    pooling: str
+    window_s: float
+    hop_s: float
+    dim: int
+    projection: str = "none"
+    base_id: int | None = None
+
+    @property
+    def name(self) -> str:
+        """One line that identifies the space to people and in JSON."""
+        windows = f"{self.window_s:g}s/{self.hop_s:g}s"
+        return (
+            f"{self.encoder}@{self.revision}:{self.layers}:{self.pooling}:{windows}"
+            f":{self.projection}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One recording in the library: its audio, wherever it lies.
+
+    `paths` are its locations that are there now, as text (surrogate escapes for odd bytes).
+    """
+
+    id: int
+    duration_s: float
+    tags: Tags
+    paths: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str | None:
+        """The first location, None where every location has vanished."""
+        return self.paths[0] if self.paths else None
+
+    def describe(self) -> str:
+        """"Artist – Title (Album)", falling back to the path."""
+        if not self.tags.title:
+            return self.path or f"track {self.id}"
+        artist = f"{self.tags.artist} – " if self.tags.artist else ""
+        album = f" ({self.tags.album})" if self.tags.album else ""
+        return f"{artist}{self.tags.title}{album}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a match matched, from the computation itself.
+
+    kind: a stable word; value: the number behind it; text: the same for people.
+    """
+
+    kind: str
+    value: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One answer. score in [0, 1]; intervals are the best-matching pair of stretches."""
+
+    rank: int
+    score: float
+    track: Track
+    query_section: Interval | None
+    match_section: Interval | None
+    reasons: tuple[Reason, ...] = ()
