@@ -83,9 +83,10 @@ SELECT pg_try_advisory_lock(%(space)s, %(job_id)s)
 -- name: unlock_job
 SELECT pg_advisory_unlock(%(space)s, %(job_id)s)
 
--- Start a job that still wants doing.
+-- Start a job that still wants doing. Attempts that the database itself cut short are forgiven.
 -- name: start_job
-UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = now()
+UPDATE jobs SET state = 'running', attempts = greatest(1, attempts + 1 - %(forgiven)s),
+    started_at = now()
 FROM files
 WHERE jobs.id = %(job_id)s AND jobs.state IN ('wanted', 'running') AND files.id = jobs.file_id
 RETURNING jobs.id, jobs.recipe, jobs.attempts, jobs.file_id, files.path, files.size_bytes,

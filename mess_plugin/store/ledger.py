@@ -101,9 +101,12 @@ class Ledger:
         """Give the lock back."""
         self._session.row("unlock_job", space=_LOCK_SPACE, job_id=job_id)
 
-    def start(self, job_id: int) -> Job | None:
-        """Begin a locked job and count the attempt; None where there is nothing left to do."""
-        rows = self._session.rows("start_job", job_id=job_id)
+    def start(self, job_id: int, forgiven: int = 0) -> Job | None:
+        """Begin a locked job and count the attempt; None where there is nothing left to do.
+
+        forgiven: earlier attempts that do not count, because not the file but the database failed.
+        """
+        rows = self._session.rows("start_job", job_id=job_id, forgiven=forgiven)
         if not rows:
             return None
         found, recipe, attempts, file_id, path, size_bytes, mtime_ns, track_id = rows[0]
