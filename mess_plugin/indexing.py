@@ -5,7 +5,7 @@ Every step can be repeated and every write is one transaction, so a process may 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mess_plugin import audio
@@ -72,13 +72,17 @@ def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) ->
 
 
 def raw_space(store: Store, recipe: Recipe, encoder: Encoder) -> Space:
-    """The space that an encoder's own vectors go to, made on first use."""
+    """The space that an encoder's own vectors go to, made on first use.
+
+    The decoder's revision is part of it: another resampling gives other vectors.
+    """
     shipped = encoder.projections.get(Level.SONG)
     info = encoder.info
     width = info.dim * (2 if info.pooling == "mean+std" else 1)
+    heard_as = replace(info, revision=f"{info.revision}.{audio.DECODER_REVISION}")
     return store.spaces.raw(
         str(recipe),
-        info,
+        heard_as,
         shipped.matrix.shape[1] if shipped else width,
         recipe.window_s,
         recipe.hop_s,

@@ -34,4 +34,6 @@ def connected(settings: Settings, *, broker: bool = False) -> Iterator[Settings]
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as variables for a process of our own, such as a worker."""
     values = msgspec.structs.asdict(settings)
-    return {f"MESS_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+    return {
+        f"MESS_{name.upper()}": str(value) for name, value in values.items() if value is not None
+    }

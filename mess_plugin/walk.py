@@ -35,7 +35,11 @@ class Walk:
         for folder, folders, files in os.walk(root, onerror=self._note):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
-                if not name.startswith(".") and is_audio(name) and (seen := _see(f"{folder}/{name}")):
+                if (
+                    not name.startswith(".")
+                    and is_audio(name)
+                    and (seen := _see(f"{folder}/{name}"))
+                ):
                     yield seen
 
     def _note(self, error: OSError) -> None:

@@ -22,7 +22,9 @@ from av.packet import Packet
 from mess_plugin.audio.source import Source
 from mess_plugin.errors import AudioError
 
-av.logging.set_level(None)  # FFmpeg's own log would flood stderr, and taking it can deadlock threads
+av.logging.set_level(
+    None
+)  # FFmpeg's own log would flood stderr, and taking it can deadlock threads
 
 FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,caf,dsf,dts,dtshd,eac3,flac,matroska,mov,mp3,mpc,mpc8,ogg,tak,tta"
@@ -45,9 +47,9 @@ _MAGIC = (
 _PROTECTED_TAGS = frozenset({"drms", "enca", "aavd"})
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_ENCRYPTION = (
-    bytes.fromhex("fbb31122" "23bd" "d211" "b4b700a0c955fc6e"),  # content encryption
-    bytes.fromhex("14e68a29" "2226" "174c" "b935dae07ee9289c"),  # extended content encryption
-    bytes.fromhex("b69b077a" "a4da" "124e" "a5ca91d38dc11a8d"),  # DRM v2 in a PlayReady file
+    bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),  # content encryption
+    bytes.fromhex("14e68a292226174cb935dae07ee9289c"),  # extended content encryption
+    bytes.fromhex("b69b077aa4da124ea5ca91d38dc11a8d"),  # DRM v2 in a PlayReady file
 )
 
 
@@ -172,7 +174,11 @@ class Container:
     def _open(self) -> InputContainer:
         try:
             return av.open(
-                self.source, "r", options=_OPTIONS, metadata_errors="ignore", buffer_size=_READ_BYTES
+                self.source,
+                "r",
+                options=_OPTIONS,
+                metadata_errors="ignore",
+                buffer_size=_READ_BYTES,
             )
         except AudioError:
             raise

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph

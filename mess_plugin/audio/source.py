@@ -20,9 +20,7 @@ from typing import Self
 from mess_plugin.errors import AudioError
 
 AUDIO_SUFFIXES: frozenset[str] = frozenset(
-    ".aac .ac3 .aif .aifc .aiff .alac .amr .ape .au .caf .dsf .dts .eac3 .flac .m4a .m4b .m4p .mka"
-    " .mp1 .mp2 .mp3 .mp4 .mpc .oga .ogg .opus .snd .spx .tak .tta .w64 .wav .wave .weba .wma .wv"
-    "".split()
+    [".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".amr", ".ape", ".au", ".caf", ".dsf", ".dts", ".eac3", ".flac", ".m4a", ".m4b", ".m4p", ".mka", ".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".snd", ".spx", ".tak", ".tta", ".w64", ".wav", ".wave", ".weba", ".wma", ".wv"]
 )
 """Names that a walk through a library takes for audio: lower case, with the dot."""
 

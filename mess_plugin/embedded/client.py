@@ -231,7 +231,11 @@ def _broken(home: Home) -> ServiceError:
 
 def _too_late(home: Home, timeout_s: float, what: str) -> ServiceError:
     found = states.read(home.state)
-    busy = [each for each in found.services if each.phase not in ("running", "stopped")] if found else []
+    busy = (
+        [each for each in found.services if each.phase not in ("running", "stopped")]
+        if found
+        else []
+    )
     name = busy[0].name if busy else "supervisor"
     words = last_words_of(home.log(name))
     quote = f'; it last said "{words}"' if words else ""

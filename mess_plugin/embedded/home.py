@@ -40,7 +40,9 @@ class Home:
         """The home at `path`, which need not exist; ServiceError for a path no server can take."""
         real = Path(os.path.realpath(path.expanduser()))
         if not str(real).isprintable():
-            raise ServiceError(SERVICE, f"home {str(real)!r}: choose a path of printable characters")
+            raise ServiceError(
+                SERVICE, f"home {str(real)!r}: choose a path of printable characters"
+            )
         return cls(real)
 
     @property
@@ -72,7 +74,8 @@ class Home:
             raise unwritable(self.path, error) from error
         if not os.access(self.run, os.W_OK | os.X_OK):
             raise ServiceError(
-                SERVICE, f"cannot write in {self.run}: fix its permissions or choose another MESS_HOME"
+                SERVICE,
+                f"cannot write in {self.run}: fix its permissions or choose another MESS_HOME",
             )
 
     def try_lock(self) -> int | None:
@@ -117,7 +120,7 @@ class Home:
             chosen = Path(tempfile.mkdtemp(prefix="mess-", dir=parent))
             if not _has_room_for_sockets(chosen):
                 chosen.rmdir()
-                chosen = Path(tempfile.mkdtemp(prefix="mess-", dir="/tmp"))  # noqa: S108
+                chosen = Path(tempfile.mkdtemp(prefix="mess-", dir="/tmp"))
             write_atomically(self.run / "sockets", str(chosen))
         except OSError as error:
             raise unwritable(self.run, error) from error

@@ -225,4 +225,6 @@ def _give(place: Path, account: Account) -> None:
     for folder, _, files in os.walk(place):
         os.chown(folder, account.owner_uid, account.owner_gid)
         for name in files:
-            os.chown(Path(folder, name), account.owner_uid, account.owner_gid, follow_symlinks=False)
+            os.chown(
+                Path(folder, name), account.owner_uid, account.owner_gid, follow_symlinks=False
+            )

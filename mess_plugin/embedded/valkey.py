@@ -83,5 +83,7 @@ class Valkey:
         if "No space left" in last_words:
             return f"the disk of {self.directory} is full: free some space and try again"
         if "append only file" in last_words or "AOF" in last_words:
-            return f"cannot read its file: mend or move {self.directory} away (queued work is in it)"
+            return (
+                f"cannot read its file: mend or move {self.directory} away (queued work is in it)"
+            )
         return "did not start"

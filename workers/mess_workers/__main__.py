@@ -14,7 +14,8 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 for _name in _ONE_THREAD:
     os.environ.setdefault(_name, "1")
 
-from mess_plugin.config import load_settings  # noqa: E402  after the threads are settled
+from mess_plugin.config import Settings, load_settings  # noqa: E402  after the threads are settled
+from mess_plugin.services import connected, environment  # noqa: E402
 from mess_workers.app import make_app  # noqa: E402
 from mess_workers.names import INDEXING, MAINTENANCE  # noqa: E402
 
@@ -22,11 +23,16 @@ _RECYCLE_AFTER_KB = 3_000_000  # a child that has grown beyond this is replaced 
 
 
 def main() -> None:
-    """Run until told to stop."""
-    settings = load_settings()
-    parent = os.environ.get("MESS_PARENT_PID")
+    """Work until told to stop; the embedded servers are kept up meanwhile."""
+    parent = os.environ.pop("MESS_PARENT_PID", None)
     if parent:
         threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
+    with connected(load_settings(), broker=True) as settings:
+        os.environ.update(environment(settings))  # for the child processes, where tasks run
+        _work(settings)
+
+
+def _work(settings: Settings) -> None:
     make_app(settings).worker_main(
         [
             "worker",
