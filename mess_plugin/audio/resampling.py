@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
@@ -41,7 +40,7 @@ class FrameFormat:
 
     @classmethod
     def of(cls, frame: AudioFrame) -> Self:
-        """The format of a decoded frame."""
+        """Give the format of a decoded frame."""
         layout = frame.layout
         names = tuple(channel.name for channel in layout.channels)
         name = layout.name if names else f"{layout.nb_channels}C"
