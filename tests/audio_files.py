@@ -1,8 +1,8 @@
-"""Real audio files for tests, written with PyAV: any codec by suffix, any rate and channel count."""
+"""Real audio files for tests, written with PyAV: any codec by suffix, any rate and channels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.packet import Packet
 
 Samples = npt.NDArray[np.float32]
 
 CODECS: dict[str, tuple[str, str]] = {
     ".mp3": ("mp3", "libmp3lame"),
     ".flac": ("flac", "flac"),
-    ".ogg": ("ogg", "libvorbis"),
+    ".ogg": ("ogg", "vorbis"),
     ".opus": ("opus", "libopus"),
     ".m4a": ("ipod", "aac"),
     ".alac.m4a": ("ipod", "alac"),
@@ -125,15 +126,16 @@ def write_audio(
             codec or default_codec, rate=rate_hz, layout=layout or LAYOUTS[len(samples)]
         )
         assert isinstance(stream, AudioStream)
-        if bit_rate:
-            stream.bit_rate = bit_rate
+        stream.bit_rate = bit_rate or 128_000
+        if stream.codec_context.name == "vorbis":
+            stream.codec_context.options = {"strict": "experimental"}
         stream.codec_context.thread_count = 1
         for packet in _encoded(stream, samples, rate_hz):
             out.mux(packet)
     return path
 
 
-def _encoded(stream: AudioStream, samples: Samples, rate_hz: int):  # type: ignore[no-untyped-def]
+def _encoded(stream: AudioStream, samples: Samples, rate_hz: int) -> Iterator[Packet[AudioStream]]:
     resampler = av.AudioResampler(
         format=stream.format.name,
         layout=stream.layout.name,

@@ -19,6 +19,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from mess_plugin.audio import promise
 from mess_plugin.audio.source import Source
 from mess_plugin.errors import AudioError
 
@@ -34,10 +35,8 @@ FORMATS = (
 
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
 _READ_BYTES = 1 << 18
-_MAX_ERRORS_IN_A_ROW = 100
+_MAX_ERRORS_IN_A_ROW = 20_000  # WavPack gives one for every 32 bytes without a block
 _MIN_BITS_PER_SECOND = 64  # a header that promises more time than this is not believed
-_STREAMED_WAV_BYTES = 0x7FF00000  # sizes that recorders write when they cannot seek back
-_FORMATS_WITHOUT_DURATION = frozenset({"aac", "ac3", "amr", "dts", "eac3"})
 _MAGIC = (
     (0, b"fLaC"), (0, b"OggS"), (0, b"RIFF"), (0, b"RF64"), (0, b"FORM"), (4, b"ftyp"),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (0, b"\x1a\x45\xdf\xa3"), (0, b"MAC "),
@@ -129,14 +128,14 @@ class Container:
                 return
             except av.FFmpegError:
                 self.source.check()
-                self.demux_errors += 1
+                self.demux_errors += not errors_in_a_row
                 errors_in_a_row += 1
             else:
                 self.source.check()
                 return
 
     def header_duration_s(self) -> float | None:
-        """Seconds that the headers state or FFmpeg estimates, None where neither can be believed."""
+        """Seconds that the headers state or FFmpeg estimates, None where not to be believed."""
         stream = self.stream
         if stream.duration is not None and stream.time_base is not None:
             seconds = float(stream.duration * stream.time_base)
@@ -150,22 +149,16 @@ class Container:
     def stated_duration_s(self) -> float | None:
         """Seconds that the file itself states, so that what is missing can be told.
 
-        None where FFmpeg only divides the file's size by a bit rate, and for WAV written by a
-        recorder that left the largest size in the header.
+        None where it states nothing and FFmpeg only divides its size by a bit rate.
         """
-        seconds = self.header_duration_s()
-        name = self.av.format.name
-        if seconds is None or name in _FORMATS_WITHOUT_DURATION:
-            return None
-        if name == "mp3" and not any(
-            mark in self.source.peek(4096) for mark in (b"Xing", b"Info", b"VBRI")
-        ):
-            return None
-        if name == "wav":
-            byte_rate = (self.stream.codec_context.bit_rate or 0) / 8
-            if seconds * byte_rate >= _STREAMED_WAV_BYTES > self.source.file_bytes:
-                return None
-        return seconds
+        return promise.stated_duration_s(self.av.format.name, self.source, self.header_duration_s())
+
+    def times_survive_seeking(self) -> bool:
+        """Whether a packet has the same time after a seek as when read from the start.
+
+        Bare AC-3 and DTS have no times of their own, and FFmpeg adds up rounded ones.
+        """
+        return self.av.format.name not in {"ac3", "dts", "eac3"}
 
     def time_base(self) -> Fraction:
         """Seconds per unit of a packet's time."""

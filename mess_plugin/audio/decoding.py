@@ -207,7 +207,7 @@ class Decoding:
             yield from run.resampler.finish()
 
     def _begin(self, form: FrameFormat, start_s: float) -> _Run:
-        """A run whose first frame begins at `start_s`; sets the position of its first output.
+        """Start a run whose first frame begins at `start_s`, and set its position on the output.
 
         What lies well before the interval is passed over, up to a moment that lies on the output
         grid, so that an interval has the very samples of the whole.

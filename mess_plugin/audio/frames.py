@@ -41,8 +41,11 @@ class FrameReader:
         self._count_from_s = start_s
         frames = self._decoded()
         first = next(frames, None)
-        if first is not None and start_s > 2 * preroll_s:
-            frames.close()
+        if (
+            first is not None
+            and start_s > 2 * preroll_s
+            and self._container.times_survive_seeking()
+        ):
             sought = self._frames_at(start_s - preroll_s)
             if sought is None:
                 self._seek(0.0)

@@ -44,7 +44,7 @@ def identify(path: Path, *, limit_s: float | None = None) -> str:
 
 
 def _setup_data(codec: str, extradata: bytes) -> bytes:
-    """What the decoder is told before the first packet, without comments."""
+    """Give what the decoder is told before the first packet, without comments."""
     if codec == "vorbis":
         return b"".join(
             part for part in _xiph_laced(extradata) if not part.startswith(b"\x03vorbis")
@@ -53,7 +53,7 @@ def _setup_data(codec: str, extradata: bytes) -> bytes:
 
 
 def _xiph_laced(data: bytes) -> list[bytes]:
-    """The packets joined by Xiph lacing: a count, the sizes of all but the last, the packets."""
+    """Split Xiph lacing: a count, the sizes of all packets but the last, the packets."""
     if not data:
         return []
     sizes: list[int] = []

@@ -40,7 +40,7 @@ class FrameFormat:
 
     @classmethod
     def of(cls, frame: AudioFrame) -> Self:
-        """The format of a decoded frame."""
+        """Give the format of a decoded frame."""
         layout = frame.layout
         names = tuple(channel.name for channel in layout.channels)
         name = layout.name if names else f"{layout.nb_channels}C"

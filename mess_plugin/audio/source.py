@@ -20,8 +20,13 @@ from typing import Self
 from mess_plugin.errors import AudioError
 
 AUDIO_SUFFIXES: frozenset[str] = frozenset(
-    [".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".amr", ".ape", ".au", ".caf", ".dsf", ".dts", ".eac3", ".flac", ".m4a", ".m4b", ".m4p", ".mka", ".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".snd", ".spx", ".tak", ".tta", ".w64", ".wav", ".wave", ".weba", ".wma", ".wv"]
-)
+    {
+        ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".amr", ".ape", ".au",
+        ".caf", ".dsf", ".dts", ".eac3", ".flac", ".m4a", ".m4b", ".m4p", ".mka",
+        ".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".snd",
+        ".spx", ".tak", ".tta", ".w64", ".wav", ".wave", ".weba", ".wma", ".wv",
+    }
+)  # fmt: skip
 """Names that a walk through a library takes for audio: lower case, with the dot."""
 
 _SPECIAL_FILES = (
@@ -63,7 +68,8 @@ class Source:
         try:
             self.file_bytes = os.fstat(self._fd).st_size
             if self.file_bytes == 0:
-                raise self.error("empty", "The file is empty (0 bytes).")
+                self.failure = self.error("empty", "The file is empty (0 bytes).")
+            self.check()
             self._start = self._skip_leading_tags()
             self._end = self._skip_trailing_tags()
         except BaseException:
@@ -77,7 +83,7 @@ class Source:
         return self._end - self._start
 
     def error(self, kind: str, reason: str) -> AudioError:
-        """An AudioError about this file."""
+        """Make an AudioError about this file."""
         return AudioError(str(self.path), kind, reason)
 
     def check(self) -> None:
@@ -97,7 +103,7 @@ class Source:
         return data
 
     def peek(self, size: int) -> bytes:
-        """The first `size` bytes after the leading tags; the position stays."""
+        """Read the first `size` bytes after the leading tags; the position stays."""
         return self._bytes_at(self._start, min(size, self.size_bytes))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -181,7 +187,7 @@ def _open_regular_file(path: Path) -> int:
 
 
 def _synchsafe(four: bytes) -> int:
-    """An ID3v2 size: four bytes of seven bits each."""
+    """Decode an ID3v2 size: four bytes of seven bits each."""
     return sum((byte & 0x7F) << shift for byte, shift in zip(four, (21, 14, 7, 0), strict=True))
 
 
