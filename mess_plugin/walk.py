@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mess_plugin.audio import is_audio
 from mess_plugin.errors import UsageError
@@ -37,7 +38,7 @@ class Walk:
             for name in sorted(files):
                 if (
                     not name.startswith(".")
-                    and is_audio(name)
+                    and is_audio(Path(name))
                     and (seen := _see(f"{folder}/{name}"))
                 ):
                     yield seen

@@ -100,7 +100,8 @@ class TimelineBuilder:
             return
         room = max(n_steps, 2 * len(self._counts))
         sums = np.zeros((room, dim))
-        sums[: len(self._sums)] = self._sums
+        if len(self._sums):
+            sums[: len(self._sums)] = self._sums
         self._sums = sums
         for name in ("_counts", "_power", "_power_counts"):
             old = getattr(self, name)
