@@ -70,7 +70,7 @@ class ExcerptCache:
 def duration_s(path: Path) -> float:
     """Ask the container for the length. Raises AudioError where it says nothing."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             stream = container.streams.audio[0]
             if stream.duration is not None and stream.time_base is not None:
                 return float(stream.duration * stream.time_base)
@@ -90,7 +90,7 @@ def decode(path: Path, interval: Interval, rate_hz: int) -> Waveform:
     blocks: list[Waveform] = []
     skip_s = 0.0
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             resampler = AudioResampler("flt", "mono", rate_hz)
             for frame in container.decode(audio=0):
                 start_s = frame.time if frame.time is not None else 0.0
