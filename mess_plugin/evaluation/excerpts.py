@@ -82,29 +82,30 @@ def duration_s(path: Path) -> float:
 
 
 def decode(path: Path, interval: Interval, rate_hz: int) -> Waveform:
-    """Decode a stretch of a recording to mono float32, cut at the frames' own times.
+    """Decode a stretch of a recording to mono float32, counted in samples from its beginning.
 
     Everything before it is decoded too, since seeking in Ogg and MP3 is not exact to the sample.
     Raises AudioError where there is no audio in it.
     """
     blocks: list[Waveform] = []
-    skip_s = 0.0
+    skip_s: float | None = None
+    end_s = 0.0
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             resampler = AudioResampler("flt", "mono", rate_hz)
             for frame in container.decode(audio=0):
-                start_s = frame.time if frame.time is not None else 0.0
-                if start_s + frame.samples / frame.sample_rate <= interval.start_s:
+                start_s, end_s = end_s, end_s + frame.samples / frame.sample_rate
+                if end_s <= interval.start_s:
                     continue
                 if start_s >= interval.end_s:
                     break
-                if not blocks:
+                if skip_s is None:
                     skip_s = max(0.0, interval.start_s - start_s)
                 blocks.extend(out.to_ndarray()[0] for out in resampler.resample(frame))
             blocks.extend(out.to_ndarray()[0] for out in resampler.resample(None))
     except (av.FFmpegError, IndexError) as error:
         raise AudioError(str(path), "not-audio", "it cannot be decoded as audio") from error
-    if not blocks:
+    if skip_s is None or not blocks:
         raise AudioError(str(path), "empty", "there is no sound in the wanted stretch")
     start = round(skip_s * rate_hz)
     return np.concatenate(blocks)[start : start + round(interval.duration_s * rate_hz)]
