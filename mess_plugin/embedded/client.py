@@ -92,10 +92,9 @@ def down(home: Path, *, timeout_s: float = 60.0) -> bool:
     stop within `timeout_s`.
     """
     place = Home.at(home)
-    deadline_s = time.monotonic() + timeout_s
+    _unpin(place)  # first, so that no successor finds the pin
     link = _connect(place)
     if link is None:
-        place.pin.unlink(missing_ok=True)
         return False
     with link:
         try:
@@ -107,17 +106,20 @@ def down(home: Path, *, timeout_s: float = 60.0) -> bool:
             raise _too_late(place, timeout_s, "did not stop") from error
         except OSError:
             pass  # it ended while we spoke
-    while (lock := place.try_lock()) is None:  # it lets go of the lock with its last breath
-        if time.monotonic() > deadline_s:
-            raise _too_late(place, timeout_s, "did not stop")
-        time.sleep(POLL_S)
-    place.pin.unlink(missing_ok=True)
-    os.close(lock)
     return True
 
 
+def _unpin(home: Home) -> None:
+    try:
+        home.pin.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return
+    except OSError as error:
+        raise unwritable(home.pin, error) from error
+
+
 def current_state(home: Path) -> states.State | None:
-    """What runs in a home, None when nothing does; starts nothing and creates nothing."""
+    """Say what runs in a home, None when nothing does; starts nothing and creates nothing."""
     place = Home.at(home)
     link = _connect(place)
     if link is None:
@@ -176,7 +178,7 @@ def _connect(home: Home) -> socket.socket | None:
 def _converse(
     home: Home, link: socket.socket, request: Mapping[str, Any], deadline_s: float, timeout_s: float
 ) -> dict[str, Any] | None:
-    """The answer, None when the supervisor ended first."""
+    """Return the answer, None when the supervisor ended first."""
     received = b""
     try:
         link.settimeout(max(0.01, deadline_s - time.monotonic()))

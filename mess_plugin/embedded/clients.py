@@ -6,7 +6,7 @@ import selectors
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mess_plugin.embedded import protocol
@@ -20,7 +20,6 @@ class Client:
     received: bytes = b""
     waits_for: frozenset[str] | None = None
     answered: bool = False
-    problems_seen: dict[str, object] = field(default_factory=dict)
 
 
 class Clients:

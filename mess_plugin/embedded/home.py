@@ -37,7 +37,7 @@ class Home:
 
     @classmethod
     def at(cls, path: Path) -> Home:
-        """The home at `path`, which need not exist; ServiceError for a path no server can take."""
+        """Return the home at `path`, which need not exist; ServiceError if no server can take it."""
         real = Path(os.path.realpath(path.expanduser()))
         if not str(real).isprintable():
             raise ServiceError(
@@ -61,7 +61,7 @@ class Home:
         return self.run / "pinned.json"
 
     def log(self, name: str) -> Path:
-        """The current log of one service."""
+        """Return the current log of one service."""
         return self.path / "log" / f"{name}.log"
 
     def prepare(self) -> None:
@@ -79,7 +79,7 @@ class Home:
             )
 
     def try_lock(self) -> int | None:
-        """The supervisor's lock as an open descriptor, or None while somebody else has it."""
+        """Return the supervisor's lock, an open descriptor, or None while somebody has it."""
         try:
             descriptor = os.open(self.run / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
@@ -114,10 +114,9 @@ class Home:
             return existing
         import tempfile  # noqa: PLC0415 - costs more than all the rest and is rarely needed
 
-        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-        parent = runtime if runtime and os.access(runtime, os.W_OK) else None
+        # Not under XDG_RUNTIME_DIR: that goes when its user logs out, and a pinned home stays.
         try:
-            chosen = Path(tempfile.mkdtemp(prefix="mess-", dir=parent))
+            chosen = Path(tempfile.mkdtemp(prefix="mess-"))
             if not _has_room_for_sockets(chosen):
                 chosen.rmdir()
                 chosen = Path(tempfile.mkdtemp(prefix="mess-", dir="/tmp"))
@@ -134,7 +133,7 @@ class Home:
             (self.run / "sockets").unlink(missing_ok=True)
 
     def listen(self) -> socket.socket:
-        """The supervisor's control socket, listening; call with the lock held."""
+        """Return the supervisor's control socket, listening; call with the lock held."""
         path = self.choose_sockets() / "control"
         try:
             path.unlink(missing_ok=True)
@@ -157,7 +156,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> ServiceError:
-    """The one-line error of a place that cannot be written."""
+    """Return the one-line error of a place that cannot be written."""
     reason = error.strerror or str(error)
     return ServiceError(
         SERVICE,

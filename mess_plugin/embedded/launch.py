@@ -59,12 +59,12 @@ class Account:
 
 
 def own_account() -> Account:
-    """The account of this very process."""
+    """Return the account of this very process."""
     return Account(Guise.SAME, os.geteuid(), os.getegid())
 
 
 def postgres_account() -> Account:
-    """The account that Postgres can run as here; ServiceError when there is none."""
+    """Return the account that Postgres can run as here; ServiceError when there is none."""
     root = os.geteuid() == 0
     if not root and _has_entry(os.geteuid()):
         return own_account()
@@ -164,5 +164,6 @@ def _has_entry(uid: int) -> bool:
 
 def _unprivileged_entry() -> pwd.struct_passwd | None:
     """Any account but root, preferring nobody: the passwd file of a small image may lack it."""
-    entries = sorted(pwd.getpwall(), key=lambda entry: entry.pw_uid != NOBODY)
-    return next((entry for entry in entries if entry.pw_uid != 0), None)
+    if _has_entry(NOBODY):
+        return pwd.getpwuid(NOBODY)
+    return next((entry for entry in pwd.getpwall() if entry.pw_uid != 0), None)

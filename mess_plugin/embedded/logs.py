@@ -48,7 +48,7 @@ class Log:
         self._unfinished = b""
 
     def last_words(self) -> str:
-        """The line of this run that most likely says why it failed; "" when it said nothing."""
+        """Return the line of this run that most likely says why it failed, "" if it was silent."""
         lines = [*self._recent, self._unfinished.decode("utf-8", "replace")]
         return most_telling(lines)
 
@@ -76,7 +76,7 @@ class Log:
 
 
 def most_telling(lines: list[str]) -> str:
-    """The last complaint among `lines`, else the last line with text, else ""."""
+    """Return the last complaint among `lines`, else the last line with text, else ""."""
     spoken = [line.strip() for line in lines if line.strip()]
     complaints = [line for line in spoken if COMPLAINT.search(line)]
     return (complaints or spoken or [""])[-1][:400]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mess_plugin.embedded.launch import Account
+from mess_plugin.embedded.logs import Log
 
 
 class Plan(Protocol):
@@ -37,17 +38,17 @@ class Plan(Protocol):
     def first_backoff_s(self) -> float:
         """The wait before the first restart; it doubles with every failure in a row."""
 
-    def prepare(self) -> tuple[Sequence[str], Account]:
-        """Make everything ready on disk; ServiceError when a start makes no sense."""
+    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:
+        """Make everything ready on disk, printing to `log`; ServiceError if it cannot start."""
 
     def is_ready(self, pid: int) -> bool:
         """Whether the process serves now; called every few milliseconds while it starts."""
 
     def explain(self, last_words: str) -> str:
-        """What to do about a process that ended while starting and said `last_words`."""
+        """Say what to do about a process that ended while starting and said `last_words`."""
 
 
 def plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that a server needs: it gets nobody's secrets."""
+    """Return the part of an environment that a server needs: it gets nobody's secrets."""
     kept = ("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH", "PYTHONHOME")
     return {name: environment[name] for name in kept if name in environment} | {"LC_ALL": "C"}

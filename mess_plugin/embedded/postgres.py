@@ -62,7 +62,6 @@ class Postgres:
     home: Home
     sockets: Path
     base_environment: Mapping[str, str]
-    log: Log
 
     name = "postgres"
     title = "Postgres"
@@ -84,14 +83,14 @@ class Postgres:
         """Nothing but what the server needs."""
         return plain_environment(self.base_environment)
 
-    def prepare(self) -> tuple[Sequence[str], Account]:
+    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:
         """Make the cluster if there is none and clear what a crash left behind."""
         server = binaries.postgres_program("postgres")
         account = launch.postgres_account()
         try:
             self._make_places(account)
             if not (self.directory / "PG_VERSION").exists():
-                self._make_cluster(account)
+                self._make_cluster(account, log)
             self._clear_stale_locks()
         except OSError as error:
             raise unwritable(self.directory, error) from error
@@ -143,7 +142,7 @@ class Postgres:
                     f"pass {place}: chmod o+x it, or run MESS as an ordinary user",
                 )
 
-    def _make_cluster(self, account: Account) -> None:
+    def _make_cluster(self, account: Account, log: Log) -> None:
         """Make the cluster beside its place and move it there, so that it is whole or absent."""
         draft = self.directory.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
@@ -151,15 +150,18 @@ class Postgres:
         _give(draft, account)
         settings = (f"--set={name}={value}" for name, value in INITIAL_SETTINGS.items())
         initdb = str(binaries.postgres_program("initdb"))
-        self._run([initdb, "-D", str(draft), *INITDB_OPTIONS, *settings], account, draft)
+        self._run([initdb, "-D", str(draft), *INITDB_OPTIONS, *settings], account, draft, log)
         server = str(binaries.postgres_program("postgres"))
         statement = f"CREATE DATABASE {DATABASE};\n"
-        self._run([server, "--single", "-D", str(draft), "postgres"], account, draft, statement)
+        single = [server, "--single", "-D", str(draft), "postgres"]
+        self._run(single, account, draft, log, statement)
         if self.directory.exists():
             self.directory.rmdir()  # without PG_VERSION: an empty one may go, any other may not
         draft.rename(self.directory)
 
-    def _run(self, argv: list[str], account: Account, where: Path, statement: str = "") -> None:
+    def _run(
+        self, argv: list[str], account: Account, where: Path, log: Log, statement: str = ""
+    ) -> None:
         reader, writer = os.pipe()
         child = launch.start(
             argv,
@@ -176,14 +178,14 @@ class Postgres:
             child.stdin.write(statement.encode())
         with os.fdopen(reader, "rb") as pipe:
             output = pipe.read()
-        self.log.write(output)
+        log.write(output)
         if child.wait() != 0:
             lines = output.decode("utf-8", "replace").splitlines()
             shutil.rmtree(where, ignore_errors=True)
             words = most_telling(lines)
             full = "No space left" in " ".join(lines)
             advice = "the disk is full: free some space" if full else "could not make the database"
-            raise ServiceError(self.title, f"{advice} ({words}); log: {self.log.path}")
+            raise ServiceError(self.title, f"{advice} ({words}); log: {log.path}")
 
     def _clear_stale_locks(self) -> None:
         """Remove lock files of a server that is gone, though another process may have its pid."""

@@ -1,4 +1,4 @@
-"""Which process a recorded pid belongs to now: pids are reused, so a number alone proves nothing."""
+"""Which process a recorded pid belongs to now: pids are reused, a number alone proves nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ POLL_S = 0.01
 
 
 def born(pid: int) -> str | None:
-    """A text that differs for every process that ever had this pid; None when it is not running."""
+    """Return a text that no other process with this pid ever had; None if it is not running."""
     if sys.platform != "linux":
         return _ps(pid, "lstart") or None
     try:
@@ -26,7 +26,7 @@ def born(pid: int) -> str | None:
 
 
 def command_line(pid: int) -> list[str]:
-    """The arguments of a running process; [] when there is none or it is a zombie."""
+    """Return the arguments of a running process; [] when there is none or it is a zombie."""
     if sys.platform != "linux":
         return _ps(pid, "command").split()
     try:

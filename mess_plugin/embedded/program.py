@@ -13,6 +13,7 @@ from pathlib import Path
 from mess_plugin.embedded import launch
 from mess_plugin.embedded.home import SERVICE, Home, write_atomically
 from mess_plugin.embedded.launch import Account
+from mess_plugin.embedded.logs import Log
 from mess_plugin.errors import ServiceError, UsageError
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -43,12 +44,12 @@ class Program:
 
 
 def as_json(programs: Sequence[Program]) -> list[dict[str, object]]:
-    """The programs as JSON values; `from_json` reads them back."""
+    """Return the programs as JSON values; `from_json` reads them back."""
     return [{**asdict(program), "argv": list(program.argv)} for program in programs]
 
 
 def from_json(values: Sequence[Mapping[str, object]]) -> tuple[Program, ...]:
-    """The programs that `as_json` wrote; TypeError, KeyError or UsageError for anything else."""
+    """Return what `as_json` was given; TypeError, KeyError or UsageError for anything else."""
     return tuple(_program(value) for value in values)
 
 
@@ -58,7 +59,7 @@ def remember(home: Home, programs: Sequence[Program]) -> None:
 
 
 def remembered(home: Home) -> tuple[Program, ...] | None:
-    """The programs of a pinned home, None when it is not pinned; ServiceError for a bad file."""
+    """Return the programs of a pinned home, None if it is not; ServiceError for a bad file."""
     try:
         return from_json(json.loads(home.pin.read_text("utf-8")))
     except FileNotFoundError:
@@ -119,7 +120,7 @@ class ProgramPlan:
         """SIGTERM with the program's grace."""
         return ((signal.SIGTERM, self.program.grace_s),)
 
-    def prepare(self) -> tuple[Sequence[str], Account]:
+    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:  # noqa: ARG002
         """Nothing to prepare."""
         return self.program.argv, launch.own_account()
 
@@ -128,5 +129,5 @@ class ProgramPlan:
         return pid > 0
 
     def explain(self, last_words: str) -> str:  # noqa: ARG002 - a program's words are quoted anyway
-        """What there is to say."""
+        """Say what there is to say."""
         return f"command {os.path.basename(self.program.argv[0])} ended"  # noqa: PTH119

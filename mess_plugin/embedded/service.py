@@ -55,16 +55,16 @@ class Service:
     def want(self) -> None:
         """Ask for it: a service that waits for its next try is tried at once."""
         self.wanted = True
+        self.problem = None
         if self.phase == "waiting":
             self._look_at_s = 0.0
             self._failures = 0
-            self.problem = None
 
     def replace_plan(self, plan: Plan) -> None:
         """Run another command from now on."""
-        self.plan = plan
         if self._child is not None:
             self._begin_stop()
+        self.plan = plan
 
     def step(self) -> float | None:
         """Act, and return the monotonic time of the next look; None when only events matter."""
@@ -79,13 +79,12 @@ class Service:
             if not self.plan.is_ready(self._child.pid):
                 return now_s + READY_POLL_S
             self._enter("running")
-            self.problem = None
         if self.phase == "stopping":
             return self._step_stopping(now_s)
-        return None
+        return self._step_running(now_s)
 
     def snapshot(self) -> ServiceState:
-        """The state of this moment."""
+        """Return the state of this moment."""
         return ServiceState(
             name=self.plan.name,
             phase=self.phase,
@@ -108,6 +107,14 @@ class Service:
         self._start()
         return time.monotonic()
 
+    def _step_running(self, now_s: float) -> float | None:
+        healthy_at_s = self._began_s + HEALTHY_AFTER_S
+        if self._failures and now_s < healthy_at_s:
+            return healthy_at_s
+        self._failures = 0
+        self.problem = None
+        return None
+
     def _start(self) -> None:
         if self._last_exit is not None:
             self._restarts += 1
@@ -115,7 +122,7 @@ class Service:
         reader, writer = os.pipe()
         fcntl.fcntl(reader, fcntl.F_SETFL, os.O_NONBLOCK)
         try:
-            argv, account = self.plan.prepare()
+            argv, account = self.plan.prepare(self.log)
             self._child = launch.start(
                 argv,
                 account,
@@ -127,10 +134,9 @@ class Service:
         except (OSError, subprocess.SubprocessError, ServiceError) as error:
             os.close(reader)
             self._last_exit = "not started"
-            self._fail(
-                error if isinstance(error, ServiceError) else self._refused(error),
-                time.monotonic(),
-            )
+            refused = ServiceError(self.plan.title, f"cannot be started ({error})")
+            problem = error if isinstance(error, ServiceError) else refused
+            self._fail(problem, time.monotonic())
             return
         finally:
             os.close(writer)
@@ -143,26 +149,24 @@ class Service:
     def _ended(self, code: int, now_s: float) -> None:
         self._drain()
         assert self._child is not None
-        # What it leaves in its group (a worker's pool) must not run beside its successor.
+        # What it leaves in its group (a worker's pool) must not run beside its successor. The
+        # number was freed this instant and pids are given in turn, so it cannot be another's yet.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child = None
         self._last_exit = (
             f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         )
-        was = self.phase
-        if not self.wanted or was == "stopping":
+        if not self.wanted or self.phase == "stopping":
             self._failures, self._look_at_s = 0, 0.0
             self._enter("stopped")
             return
-        if was == "running" and now_s - self._began_s >= HEALTHY_AFTER_S:
-            self._failures = 0
-        self._fail(self._explained(), now_s, early=was == "running")
+        self._fail(self._explained(), now_s)
 
-    def _fail(self, problem: ServiceError, now_s: float, *, early: bool = False) -> None:
+    def _fail(self, problem: ServiceError, now_s: float) -> None:
         """Wait before the next try; the waiting hear of it unless it may mend itself."""
         self._failures += 1
-        if self._last_exit == "not started" or (not early and self._failures >= FAILURES_TO_REPORT):
+        if self._last_exit == "not started" or self._failures >= FAILURES_TO_REPORT:
             self.problem = problem
         wait_s = self.plan.first_backoff_s * 2.0 ** min(self._failures - 1, 16)
         wait_s = min(wait_s, LONGEST_BACKOFF_S)
@@ -175,9 +179,6 @@ class Service:
         quote = f' and said "{words}"' if words else ""
         text = f"{self.plan.explain(words)} ({self._last_exit}{quote}); log: {self.log.path}"
         return ServiceError(self.plan.title, text)
-
-    def _refused(self, error: Exception) -> ServiceError:
-        return ServiceError(self.plan.title, f"cannot be started ({error})")
 
     def _begin_stop(self) -> None:
         self._steps = [*self.plan.stop_signals, (signal.SIGKILL, KILL_GRACE_S)]
@@ -204,7 +205,7 @@ class Service:
         self._note(f"{self.plan.name}: {phase}{pid}")
 
     def _reader_of(self, reader: int) -> Callable[[], bool]:
-        """A function that logs what the pipe holds now; False once the pipe is at its end."""
+        """Return a function that logs what the pipe holds now and is False at its end."""
         open_still = True
 
         def drain() -> bool:

@@ -12,8 +12,8 @@ class ServiceState:
     """One supervised process.
 
     `phase` is starting, running, stopping, waiting (for a restart) or stopped; `since_s` is the
-    Unix time at which that phase began; `restarts` counts since the supervisor started; `born` tells
-    a process from a later one with the same pid.
+    Unix time at which that phase began; `restarts` counts since the supervisor started; `born`
+    tells a process from a later one with the same pid.
     """
 
     name: str
@@ -43,17 +43,17 @@ class State:
     services: tuple[ServiceState, ...]
 
     def service(self, name: str) -> ServiceState | None:
-        """The service of that name, None when there is none."""
+        """Return the service of that name, None when there is none."""
         return next((each for each in self.services if each.name == name), None)
 
 
 def to_json(state: State) -> str:
-    """The state as indented JSON."""
+    """Return the state as indented JSON."""
     return json.dumps(asdict(state), indent=1)
 
 
 def read(path: Path) -> State | None:
-    """The state that was last written; None when there is none or it is of another version."""
+    """Return the state last written; None when there is none or it is of another version."""
     try:
         value = json.loads(path.read_text("utf-8"))
         services = tuple(ServiceState(**each) for each in value.pop("services"))

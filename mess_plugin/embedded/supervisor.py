@@ -17,7 +17,7 @@ from typing import Any
 
 from mess_plugin.embedded import processes, program, states
 from mess_plugin.embedded.clients import Client, Clients
-from mess_plugin.embedded.home import SERVICE, Home, unwritable, write_atomically
+from mess_plugin.embedded.home import Home, unwritable, write_atomically
 from mess_plugin.embedded.logs import Log
 from mess_plugin.embedded.postgres import DATABASE, USER, Postgres
 from mess_plugin.embedded.program import Program, ProgramPlan
@@ -40,7 +40,7 @@ class Supervisor:
         self._sockets = home.choose_sockets()
         base = dict(os.environ)
         self._valkey = Valkey(home, self._sockets, base)
-        servers = (Postgres(home, self._sockets, base, Log(home.log("postgres"))), self._valkey)
+        servers = (Postgres(home, self._sockets, base), self._valkey)
         self._servers = {plan.name: self._service(plan) for plan in servers}
         self._programs: dict[str, Service] = {}
         self._since_s = time.time()
@@ -61,8 +61,8 @@ class Supervisor:
             for key, _ in self._selector.select(timeout_s):
                 key.data()
         self._write_state()
-        self._home.forget_sockets() if self._sockets != self._home.run else None
         (self._sockets / "control").unlink(missing_ok=True)
+        self._home.forget_sockets()
         self._note("supervisor: ends")
         self._clients.close()
 
@@ -75,11 +75,11 @@ class Supervisor:
             if not service.wanted and service.phase == "stopped":
                 service.log.close()
                 del self._programs[name]
+        self._write_state()  # first: who gets an answer may read it
         self._answer_clients()
         idle_s = self._idle_deadline()
         if idle_s is not None:
             dues.append(idle_s)
-        self._write_state()
         return min(dues, default=None)
 
     def _apply_closing(self) -> None:
@@ -114,9 +114,7 @@ class Supervisor:
     def _on_request(self, client: Client, message: dict[str, Any]) -> None:
         ask = message["ask"]
         if ask == "down":
-            self._home.pin.unlink(missing_ok=True)
-            self._pinned = False
-            self._closing = True
+            self._closing = True  # the client has removed the pin
         elif self._closing:
             self._clients.drop(client)  # it will find, or start, our successor
         elif ask == "lease":
@@ -176,13 +174,13 @@ class Supervisor:
                 if (service := self._servers.get(name) or self._programs.get(name)) is not None
             ]
             problem = next((each.problem for each in services if each.problem), None)
-            if problem is not None:
-                self._clients.answer(client, {"error": list(problem.args)})
-            elif all(service.phase == "running" for service in services):
+            if all(service.phase == "running" for service in services):
                 self._clients.answer(client, self._endpoints())
+            elif problem is not None:
+                self._clients.answer(client, {"error": list(problem.args)})
 
     def _endpoints(self) -> dict[str, str | None]:
-        """The URLs of what runs. Socket paths are plain characters, so nothing needs quoting."""
+        """Return the URLs of what runs; socket paths are plain, so nothing needs quoting."""
         ready = {name for name, service in self._servers.items() if service.phase == "running"}
         database = f"postgresql://{USER}@/{DATABASE}?host={self._sockets}/pg"
         broker = f"redis+socket://{self._valkey.socket}?virtual_host=0"
@@ -264,6 +262,3 @@ def serve(home: Home, lock: int | None, listener_descriptor: int | None) -> int:
     os.umask(0o077)
     Supervisor(home, listener).run()
     return 0
-
-
-__all__ = ["SERVICE", "Supervisor", "serve"]

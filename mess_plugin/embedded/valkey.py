@@ -11,6 +11,7 @@ from pathlib import Path
 from mess_plugin.embedded import binaries, launch
 from mess_plugin.embedded.home import Home, unwritable
 from mess_plugin.embedded.launch import Account
+from mess_plugin.embedded.logs import Log
 from mess_plugin.embedded.plan import plain_environment
 
 SETTINGS = {
@@ -53,7 +54,7 @@ class Valkey:
         """Nothing but what the server needs."""
         return plain_environment(self.base_environment)
 
-    def prepare(self) -> tuple[Sequence[str], Account]:
+    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:  # noqa: ARG002
         """Make the data directory and clear the socket of a server that was killed."""
         server = binaries.valkey_server()
         try:
