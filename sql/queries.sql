@@ -272,7 +272,7 @@ VALUES (%(space_id)s, %(level)s, %(mean)s, %(matrix)s)
 
 -- The maps of a projected space.
 -- name: get_projections
-SELECT level::text, mean, matrix FROM projections WHERE space_id = %(space_id)s
+SELECT level, mean, matrix FROM projections WHERE space_id = %(space_id)s
 
 -- Writers of a family of spaces share this lock; switching to a new projection takes it alone.
 -- name: share_space_lock
@@ -355,7 +355,7 @@ ORDER BY base.track_id
 -- name: count_up_to
 SELECT count(*) FROM (
     SELECT FROM embeddings WHERE level = %(level)s AND space_id = %(space_id)s LIMIT %(limit)s
-) AS some
+) AS counted
 
 -- The nearest vectors by the index. Candidates come in nearly the right order, so they are sorted.
 -- name: nearest_by_index

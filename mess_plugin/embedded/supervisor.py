@@ -55,8 +55,10 @@ class Supervisor:
         self._listen_to_signals()
         self._end_orphans()
         self._restore_pin()
-        while not (self._closing and self._all_stopped()):
+        while True:
             due_s = self._step()
+            if self._closing and self._all_stopped():
+                break
             timeout_s = None if due_s is None else max(0.0, due_s - time.monotonic())
             for key, _ in self._selector.select(timeout_s):
                 key.data()

@@ -15,7 +15,7 @@ from mess_plugin.statements import statement, template
 from mess_plugin.store.paths import to_text
 from mess_plugin.store.session import Session
 
-_COPY_TYPES = ["embedding_level", "int4", "int8", "int4", "float8", "float8", "text", "halfvec"]
+_COPY_TYPES = ["text", "int4", "int8", "int4", "float8", "float8", "text", "halfvec"]
 
 
 @dataclass(frozen=True, slots=True)

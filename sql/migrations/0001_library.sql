@@ -77,12 +77,11 @@ CREATE TABLE spaces (
     UNIQUE (encoder, revision, layers, pooling, window_s, hop_s, projection)
 );
 
-CREATE TYPE embedding_level AS ENUM ('song', 'section', 'window');
 
 -- Affine maps, little-endian float32: mean (d_in), matrix (d_in × d_out).
 CREATE TABLE projections (
     space_id  integer NOT NULL REFERENCES spaces ON DELETE CASCADE,
-    level     embedding_level NOT NULL,
+    level     text NOT NULL CHECK (level IN ('song', 'section', 'window')),
     mean      bytea NOT NULL,
     matrix    bytea NOT NULL,
     PRIMARY KEY (space_id, level)
@@ -90,7 +89,7 @@ CREATE TABLE projections (
 
 -- All vectors of all levels; a partition a level keeps scans of songs away from windows.
 CREATE TABLE embeddings (
-    level     embedding_level NOT NULL,
+    level     text NOT NULL CHECK (level IN ('song', 'section', 'window')),
     space_id  integer NOT NULL REFERENCES spaces ON DELETE CASCADE,
     track_id  bigint NOT NULL REFERENCES tracks ON DELETE CASCADE,
     ordinal   integer NOT NULL,
