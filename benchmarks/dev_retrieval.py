@@ -97,7 +97,7 @@ def draw_sections(
     return sections
 
 
-def hear(  # noqa: PLR0917 - the encoder and all that it is to hear
+def hear(
     encoder: Encoder,
     cache: ExcerptCache,
     audio: Path,

@@ -121,4 +121,4 @@ def _spread(n: int, limit: int) -> list[int]:
     """At most `limit` of n places, evenly spread."""
     if n <= limit:
         return list(range(n))
-    return np.linspace(0, n - 1, limit).round().astype(int).tolist()
+    return [int(place) for place in np.linspace(0, n - 1, limit).round()]

@@ -54,19 +54,19 @@ def project(pooled: Float32, projection: Projection | None) -> Float32:
 
     None only scales. A vector of no length stays zero: it is similar to nothing.
     """
-    if projection is not None:
-        pooled = (pooled - projection.mean) @ projection.matrix
-    return unit(pooled)
+    if projection is None:
+        return unit(pooled)
+    return unit(np.asarray((pooled - projection.mean) @ projection.matrix, dtype=np.float32))
 
 
 def unit(vectors: Float32) -> Float32:
     """Scale rows to unit length: (n, dim) float32; rows of no length stay zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (vectors / np.maximum(lengths, _TINY)).astype(np.float32)
+    return np.asarray(vectors / np.maximum(lengths, _TINY), dtype=np.float32)
 
 
 def _statistics(frames: Float32, pooling: str) -> npt.NDArray[np.float64]:
-    mean = frames.mean(axis=0, dtype=np.float64)
+    mean: npt.NDArray[np.float64] = frames.mean(axis=0, dtype=np.float64)
     if pooling == "mean":
         return mean
     return np.concatenate((mean, frames.std(axis=0, dtype=np.float64)))

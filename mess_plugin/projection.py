@@ -15,8 +15,8 @@ import numpy as np
 from mess_plugin.model import Float32, Projection
 
 MAX_DIM = 256
-CENTRE_FROM = 3  # fewer recordings have no mean worth subtracting
-WHITEN_FROM = 16  # fewer recordings are only centred
+CENTRE_FROM = 64  # fewer recordings: their own mean would say more about them than about music
+WHITEN_FROM = 128  # fewer recordings are only centred
 _HALF_TRUST = 200  # recordings at which the sample covariance counts half
 
 

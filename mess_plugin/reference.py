@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mess_plugin.config import Settings
+from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.errors import AmbiguousReference, UsageError
 from mess_plugin.model import Level, LevelVectors, Space, Track
 from mess_plugin.recipe import Recipe
@@ -125,7 +126,7 @@ def _heard_now(store: Store, settings: Settings, space: Space, ref: str, path: P
     track_id = store.library.find_identity(audio.identify(path))
     if track_id is not None and store.embeddings.has(space, track_id):
         return _from_library(store, space, ref, track_id, str(path))
-    options = encoders.EncoderOptions(layers=settings.layers, device=settings.device)
+    options = EncoderOptions(layers=settings.layers, device=settings.device)
     encoder = encoders.load(settings.encoder, options)
     analysis = hear(path, encoder, Recipe.of(settings), settings.file_limit_s).analysis
     levels = {level: embed(analysis, level, encoder.projections) for level in Level}

@@ -72,7 +72,7 @@ def novelty(frames: Float32, rate_hz: float) -> Float32:
     edge = np.minimum(np.arange(n_frames), n_frames - np.arange(n_frames))
     raw[edge < half // 2] = 0.0
     top = raw.max()
-    return (raw / top if top > 0 else raw).astype(np.float32)
+    return np.asarray(raw / top if top > 0 else raw, dtype=np.float32)
 
 
 def _correlate(

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from mess_plugin.embedded import Endpoints, down, lease
+from mess_plugin.store import open_store
 
 TEMPLATE = "mess_template"
 
@@ -19,6 +20,8 @@ _numbers = itertools.count()
 
 def prepare_template(url: str) -> None:
     """Bring the template database at `url` to the current schema, once per session."""
+    with open_store(url):
+        pass
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from functools import cache
-from importlib.metadata import entry_points, version
 
 import click
 
@@ -30,16 +29,22 @@ _COMMANDS = {
 @cache
 def _contributed() -> dict[str, str]:
     """Commands of the packages above: name → "module:attribute"."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  costs more than most commands
+
     return {point.name: point.value for point in entry_points(group="mess.commands")}
 
 
 class _Commands(click.Group):
     """A group that imports a command when it is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted({*_COMMANDS, *_contributed()})
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
         if cmd_name in _COMMANDS:
             module, attribute = _COMMANDS[cmd_name][0], cmd_name
         elif cmd_name in _contributed():
@@ -58,8 +63,16 @@ class _Commands(click.Group):
             formatter.write_dl(rows)
 
 
+def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415  as above
+
+        click.echo(f"mess {version('mess-plugin')}")
+        context.exit()
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("mess-plugin"), prog_name="mess")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version)
 def cli() -> None:
     """Expressive music similarity search: find what feels alike, by ear."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mess_plugin.cli.output import encoder_option, say
 from mess_plugin.config import load_settings
+from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.model import Float32, Level
 from mess_plugin.recipe import Recipe
@@ -41,7 +42,7 @@ def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) ->
 
     _check_out(out)
     settings = load_settings(encoder=encoder)
-    options = encoders.EncoderOptions(layers=settings.layers, device=settings.device)
+    options = EncoderOptions(layers=settings.layers, device=settings.device)
     loaded = encoders.load(settings.encoder, options)
     rows: list[Row] = []
     failed = 0

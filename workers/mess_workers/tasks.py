@@ -1,5 +1,7 @@
-"""The tasks. Each carries an id, finds everything else in the database, and may run any number of
-times: the ledger says whether there is anything left to do, and its lock says who does it.
+"""The tasks.
+
+Each carries an id, finds everything else in the database, and may run any number of times: the
+ledger says whether there is anything left to do, and its lock says who does it.
 """
 
 from __future__ import annotations
@@ -135,7 +137,8 @@ def _fail(store: Store, job: Job, kind: str, reason: str) -> None:
 
 def _backoff_s(attempt: int) -> float:
     """Exponential, with jitter so that many do not come back at once."""
-    return min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2**attempt) * random.uniform(0.5, 1.5)
+    longest_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0**attempt)
+    return longest_s * random.uniform(0.5, 1.5)
 
 
 def _database_url() -> str:
