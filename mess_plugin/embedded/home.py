@@ -37,7 +37,7 @@ class Home:
 
     @classmethod
     def at(cls, path: Path) -> Home:
-        """Return the home at `path`, which need not exist; ServiceError if no server can take it."""
+        """Return the home at `path`, existing or not; ServiceError if no server can take it."""
         real = Path(os.path.realpath(path.expanduser()))
         if not str(real).isprintable():
             raise ServiceError(

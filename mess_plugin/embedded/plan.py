@@ -38,6 +38,10 @@ class Plan(Protocol):
     def first_backoff_s(self) -> float:
         """The wait before the first restart; it doubles with every failure in a row."""
 
+    @property
+    def is_callers_own(self) -> bool:
+        """Whether it is a program given to `up`, whose crashes are nobody's reason to wait."""
+
     def prepare(self, log: Log) -> tuple[Sequence[str], Account]:
         """Make everything ready on disk, printing to `log`; ServiceError if it cannot start."""
 

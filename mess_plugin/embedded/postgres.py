@@ -66,6 +66,7 @@ class Postgres:
     name = "postgres"
     title = "Postgres"
     first_backoff_s = 0.1
+    is_callers_own = False
     stop_signals = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0))  # fast, then immediate
 
     @property

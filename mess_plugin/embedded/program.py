@@ -94,6 +94,7 @@ class ProgramPlan:
     program: Program
 
     first_backoff_s = 0.5
+    is_callers_own = True
 
     @property
     def name(self) -> str:

@@ -44,6 +44,7 @@ class Service:
         self._child: subprocess.Popen[bytes] | None = None
         self._drain: Callable[[], bool] = lambda: False
         self._born: str | None = None
+        self._launched = False
         self._since_s = time.time()
         self._began_s = 0.0
         self._restarts = 0
@@ -51,6 +52,11 @@ class Service:
         self._last_exit: str | None = None
         self._look_at_s = 0.0
         self._steps: list[tuple[signal.Signals, float]] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether it does what callers wait for; a program only has to have been started."""
+        return self.phase == "running" or (self._launched and self.plan.is_callers_own)
 
     def want(self) -> None:
         """Ask for it: a service that waits for its next try is tried at once."""
@@ -65,6 +71,7 @@ class Service:
         if self._child is not None:
             self._begin_stop()
         self.plan = plan
+        self._launched = False
 
     def step(self) -> float | None:
         """Act, and return the monotonic time of the next look; None when only events matter."""
@@ -143,6 +150,7 @@ class Service:
         self._drain = self._reader_of(reader)
         self._watch(reader, self._drain)
         self._born = processes.born(self._child.pid)
+        self._launched = True
         self._began_s = time.monotonic()
         self._enter("starting")
 

@@ -70,29 +70,28 @@ class Supervisor:
 
     def _step(self) -> float | None:
         """Let every service act, answer who can be answered; when to come back at the latest."""
-        self._apply_closing()
-        everything = [*self._servers.values(), *self._programs.values()]
-        dues = [due for each in everything if (due := each.step()) is not None]
+        dues = self._step_programs() + self._step_servers()
+        self._write_state()  # first: who gets an answer may read it
+        self._answer_clients()
+        dues.append(self._idle_deadline())
+        return min((due for due in dues if due is not None), default=None)
+
+    def _step_programs(self) -> list[float | None]:
+        if self._closing:
+            for service in self._programs.values():
+                service.wanted = False
+        dues = [service.step() for service in self._programs.values()]
         for name, service in list(self._programs.items()):
             if not service.wanted and service.phase == "stopped":
                 service.log.close()
                 del self._programs[name]
-        self._write_state()  # first: who gets an answer may read it
-        self._answer_clients()
-        idle_s = self._idle_deadline()
-        if idle_s is not None:
-            dues.append(idle_s)
-        return min(dues, default=None)
+        return dues
 
-    def _apply_closing(self) -> None:
-        """On the way out: programs first, then the servers they talk to."""
-        if not self._closing:
-            return
-        for service in self._programs.values():
-            service.wanted = False
-        if not self._programs:
+    def _step_servers(self) -> list[float | None]:
+        if self._closing and not self._programs:  # which may want to say goodbye to them
             for service in self._servers.values():
                 service.wanted = False
+        return [service.step() for service in self._servers.values()]
 
     def _all_stopped(self) -> bool:
         return not self._programs and all(
@@ -175,8 +174,9 @@ class Supervisor:
                 for name in client.waits_for or ()
                 if (service := self._servers.get(name) or self._programs.get(name)) is not None
             ]
-            problem = next((each.problem for each in services if each.problem), None)
-            if all(service.phase == "running" for service in services):
+            unready = [service for service in services if not service.ready]
+            problem = next((each.problem for each in unready if each.problem), None)
+            if not unready:
                 self._clients.answer(client, self._endpoints())
             elif problem is not None:
                 self._clients.answer(client, {"error": list(problem.args)})

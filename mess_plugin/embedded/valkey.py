@@ -37,6 +37,7 @@ class Valkey:
     name = "valkey"
     title = "Valkey"
     first_backoff_s = 0.1
+    is_callers_own = False
     stop_signals = ((signal.SIGTERM, 15.0),)  # it writes its file to the end
 
     @property

@@ -119,7 +119,7 @@ def test_secrets_stay_private(embedded_home: Path) -> None:
 
 
 def test_a_program_that_does_not_exist_is_an_error(embedded_home: Path) -> None:
-    with pytest.raises(ServiceError, match="program ghost: cannot be started .*no-such-command"):
+    with pytest.raises(ServiceError, match=r"program ghost: cannot be started .*no-such-command"):
         up(embedded_home, [Program("ghost", ("/no-such-command",), ENVIRONMENT)])
 
 

@@ -79,8 +79,10 @@ def test_a_full_disk(tmp_path: Path) -> None:
     mapped = [] if os.geteuid() == 0 else ["--map-root-user"]
     small_disk = 'mount -t tmpfs -o size=30m tmpfs "$1" && exec "$2" -c "$3" "$1/home"'
     done = subprocess.run(
-        ["unshare", "--mount", *mapped, "sh", "-c", small_disk]
-        + ["sh", str(tmp_path), sys.executable, TAKE_A_LEASE],
+        [
+            *("unshare", "--mount", *mapped, "sh", "-c", small_disk),
+            *("sh", str(tmp_path), sys.executable, TAKE_A_LEASE),
+        ],
         capture_output=True,
         text=True,
         check=True,
