@@ -143,8 +143,8 @@ def _encoded(stream: AudioStream, samples: Samples, rate_hz: int) -> Iterator[Pa
         frame_size=stream.codec_context.frame_size or 4096,
     )
     for start in range(0, samples.shape[1], 65536):
-        block = np.ascontiguousarray(samples[:, start : start + 65536])
-        frame = AudioFrame.from_ndarray(block, format="fltp", layout=stream.layout.name)
+        block = np.ascontiguousarray(samples[:, start : start + 65536].T).reshape(1, -1)
+        frame = AudioFrame.from_ndarray(block, format="flt", layout=stream.layout.name)
         frame.sample_rate = rate_hz
         frame.pts = start
         frame.time_base = Fraction(1, rate_hz)

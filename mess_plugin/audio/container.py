@@ -88,6 +88,7 @@ class Container:
             _refuse_protected_asf(self.source)
             self.av = self._open()
             try:
+                self.source.check()
                 self.stream = self._first_audio_stream()
             except BaseException:
                 self.av.close()
@@ -122,6 +123,7 @@ class Container:
             try:
                 for packet in self.av.demux(self.stream):
                     self.source.check()
+                    self.source.found_something()
                     errors_in_a_row = 0
                     yield packet
             except EOFError:
@@ -151,7 +153,12 @@ class Container:
 
         None where it states nothing and FFmpeg only divides its size by a bit rate.
         """
-        return promise.stated_duration_s(self.av.format.name, self.source, self.header_duration_s())
+        return promise.stated_duration_s(
+            self.av.format.name,
+            self.source,
+            self.stream.codec_context.sample_rate,
+            self.header_duration_s(),
+        )
 
     def times_survive_seeking(self) -> bool:
         """Whether a packet has the same time after a seek as when read from the start.
@@ -173,8 +180,6 @@ class Container:
                 metadata_errors="ignore",
                 buffer_size=_READ_BYTES,
             )
-        except AudioError:
-            raise
         except (av.FFmpegError, ValueError, EOFError) as problem:
             self.source.check()
             raise self._not_opened() from problem
