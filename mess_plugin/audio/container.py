@@ -89,6 +89,7 @@ class Container:
             self.av = self._open()
             try:
                 self.source.check()
+                self.source.found_something()
                 self.stream = self._first_audio_stream()
             except BaseException:
                 self.av.close()
