@@ -46,9 +46,9 @@ _MAGIC = (
 _PROTECTED_TAGS = frozenset({"drms", "enca", "aavd"})
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_ENCRYPTION = (
-    bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),  # content encryption
-    bytes.fromhex("14e68a292226174cb935dae07ee9289c"),  # extended content encryption
-    bytes.fromhex("b69b077aa4da124ea5ca91d38dc11a8d"),  # DRM v2 in a PlayReady file
+    bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),  # content encryption object
+    bytes.fromhex("14e68a292226174cb935dae07ee9289c"),  # extended content encryption object
+    bytes.fromhex("338505438169e6499b74ad12cb86d58c"),  # advanced content encryption object
 )
 
 
