@@ -173,7 +173,7 @@ def _tags(fields: Mapping[str, list[str]]) -> Tags:
         album=joined("album"),
         album_artist=joined("album_artist"),
         genre=joined("genre"),
-        year=_whole_number(r"(?<!\d)\d{4}(?!\d)", joined("year")),
+        year=_whole_number(r"(?<!\d)\d{4}(?!\d{1,3}(?!\d))", joined("year")),
         track_number=_whole_number(r"^\d{1,5}(?!\d)", joined("track_number")),
         bpm=_bpm(joined("bpm")),
         key=joined("key"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.format import AudioFormat
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
@@ -32,6 +33,9 @@ CODECS: dict[str, tuple[str, str]] = {
     ".tta": ("tta", "tta"),
 }
 """Name ending → container and encoder."""
+
+SAMPLE_FORMATS = {"wavpack": "s16p", "tta": "s16"}
+"""For encoders whose first choice is 8 bits."""
 
 LOSSLESS = (".flac", ".alac.m4a", ".wav", ".aiff", ".wv", ".tta")
 LAYOUTS = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}
@@ -129,6 +133,8 @@ def write_audio(
         stream.bit_rate = bit_rate or 128_000
         if stream.codec_context.name == "vorbis":
             stream.codec_context.options = {"strict": "experimental"}
+        if sample_format := SAMPLE_FORMATS.get(stream.codec_context.name):
+            stream.codec_context.format = AudioFormat(sample_format)
         stream.codec_context.thread_count = 1
         for packet in _encoded(stream, samples, rate_hz):
             out.mux(packet)
@@ -143,8 +149,8 @@ def _encoded(stream: AudioStream, samples: Samples, rate_hz: int) -> Iterator[Pa
         frame_size=stream.codec_context.frame_size or 4096,
     )
     for start in range(0, samples.shape[1], 65536):
-        block = np.ascontiguousarray(samples[:, start : start + 65536])
-        frame = AudioFrame.from_ndarray(block, format="fltp", layout=stream.layout.name)
+        block = np.ascontiguousarray(samples[:, start : start + 65536].T).reshape(1, -1)
+        frame = AudioFrame.from_ndarray(block, format="flt", layout=stream.layout.name)
         frame.sample_rate = rate_hz
         frame.pts = start
         frame.time_base = Fraction(1, rate_hz)

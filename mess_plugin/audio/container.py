@@ -46,9 +46,9 @@ _MAGIC = (
 _PROTECTED_TAGS = frozenset({"drms", "enca", "aavd"})
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_ENCRYPTION = (
-    bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),  # content encryption
-    bytes.fromhex("14e68a292226174cb935dae07ee9289c"),  # extended content encryption
-    bytes.fromhex("b69b077aa4da124ea5ca91d38dc11a8d"),  # DRM v2 in a PlayReady file
+    bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),  # content encryption object
+    bytes.fromhex("14e68a292226174cb935dae07ee9289c"),  # extended content encryption object
+    bytes.fromhex("338505438169e6499b74ad12cb86d58c"),  # advanced content encryption object
 )
 
 
@@ -88,6 +88,8 @@ class Container:
             _refuse_protected_asf(self.source)
             self.av = self._open()
             try:
+                self.source.check()
+                self.source.found_something()
                 self.stream = self._first_audio_stream()
             except BaseException:
                 self.av.close()
@@ -122,6 +124,7 @@ class Container:
             try:
                 for packet in self.av.demux(self.stream):
                     self.source.check()
+                    self.source.found_something()
                     errors_in_a_row = 0
                     yield packet
             except EOFError:
@@ -151,7 +154,12 @@ class Container:
 
         None where it states nothing and FFmpeg only divides its size by a bit rate.
         """
-        return promise.stated_duration_s(self.av.format.name, self.source, self.header_duration_s())
+        return promise.stated_duration_s(
+            self.av.format.name,
+            self.source,
+            self.stream.codec_context.sample_rate,
+            self.header_duration_s(),
+        )
 
     def times_survive_seeking(self) -> bool:
         """Whether a packet has the same time after a seek as when read from the start.
@@ -173,8 +181,6 @@ class Container:
                 metadata_errors="ignore",
                 buffer_size=_READ_BYTES,
             )
-        except AudioError:
-            raise
         except (av.FFmpegError, ValueError, EOFError) as problem:
             self.source.check()
             raise self._not_opened() from problem

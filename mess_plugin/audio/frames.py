@@ -68,11 +68,14 @@ class FrameReader:
 
     def _seek(self, time_s: float) -> bool:
         offset = (self._origin or 0) + int(time_s / self._time_base)
+        self._container.source.search_everywhere()
         try:
             self._container.av.seek(offset, stream=self._container.stream)
         except av.FFmpegError:
             self._container.source.check()
             return False
+        finally:
+            self._container.source.found_something()
         return True
 
     def _decoded(self) -> Iterator[TimedFrame]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from mess_plugin.audio.source import Source
 
 _FORMATS_WITHOUT_DURATION = frozenset({"aac", "ac3", "amr", "dts", "eac3"})
-_MP3_COUNT_MARKS = (b"Xing", b"Info", b"VBRI")
 _WAV_UNKNOWN_BYTES = 0x7FF00000  # from here on: what recorders write that cannot seek back
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _HEADER_BYTES = 1 << 20
 
 
-def stated_duration_s(format_name: str, source: Source, header_s: float | None) -> float | None:
+def stated_duration_s(
+    format_name: str, source: Source, rate_hz: int, header_s: float | None
+) -> float | None:
     """Seconds that the file states; None where nothing in it does.
 
     header_s: what FFmpeg says, which is taken over for formats where it is the file's own word.
@@ -26,9 +27,24 @@ def stated_duration_s(format_name: str, source: Source, header_s: float | None) 
         return _asf_s(source) or header_s
     if format_name in _FORMATS_WITHOUT_DURATION:
         return None
-    if format_name == "mp3" and not any(mark in source.peek(4096) for mark in _MP3_COUNT_MARKS):
-        return None
+    if format_name == "mp3":
+        return _mp3_s(source, rate_hz)
     return header_s
+
+
+def _mp3_s(source: Source, rate_hz: int) -> float | None:
+    """Frames counted in the first frame (Xing or VBRI header) times their length."""
+    head = source.peek(4096)
+    frames = 0
+    for mark, at_flags, at_count in ((b"Xing", 4, 8), (b"Info", 4, 8), (b"VBRI", None, 14)):
+        at = head.find(mark)
+        if at < 0 or at + 18 > len(head):
+            continue
+        if at_flags is None or head[at + at_flags + 3] & 1:
+            frames = int.from_bytes(head[at + at_count : at + at_count + 4], "big")
+            break
+    samples_per_frame = 1152 if rate_hz >= 32000 else 576  # MPEG-1, MPEG-2 and 2.5
+    return frames * samples_per_frame / rate_hz if frames and rate_hz else None
 
 
 def _wav_s(source: Source) -> float | None:

@@ -29,6 +29,8 @@ AUDIO_SUFFIXES: frozenset[str] = frozenset(
 )  # fmt: skip
 """Names that a walk through a library takes for audio: lower case, with the dot."""
 
+_SEARCH_BYTES = 64 << 20  # read without finding anything; a sparse file may hold terabytes of zeros
+_SEEK_COST_BYTES = 1 << 10
 _SPECIAL_FILES = (
     (stat.S_ISDIR, "This is a folder, not a file."),
     (stat.S_ISFIFO, "This is a named pipe, not a file."),
@@ -56,7 +58,8 @@ class Source:
 
     Raises AudioError: missing, unreadable, empty; later too-slow, once `limit_s` seconds of wall
     clock have passed since it was opened. `failure` keeps the error that a read met, since FFmpeg
-    may take a failed read for the end of the file.
+    may take a failed read for the end of the file. Likewise 64 MiB that were read in search of one
+    header or packet end it: what lies behind them is not looked for.
     """
 
     def __init__(self, path: Path, limit_s: float | None = None) -> None:
@@ -76,6 +79,7 @@ class Source:
             self.close()
             raise
         self._position = self._start
+        self._search_bytes: int | None = _SEARCH_BYTES
 
     @property
     def size_bytes(self) -> int:
@@ -88,17 +92,36 @@ class Source:
 
     def check(self) -> None:
         """Raise what a read met, or too-slow when the time is over."""
-        if self.failure is None and self._deadline and time.monotonic() > self._deadline:
+        if self.failure is None and self._is_late():
             self.failure = self.error(
                 "too-slow", f"Reading this file took longer than {self._limit_s:g} s."
             )
         if self.failure is not None:
             raise self.failure
 
+    def found_something(self) -> None:
+        """Begin a new search: a packet was found."""
+        self._search_bytes = _SEARCH_BYTES
+
+    def search_everywhere(self) -> None:
+        """Let the next search run to the end of the file, as seeking in MP3 needs."""
+        self._search_bytes = None
+
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes from the current position, empty at the end."""
-        self.check()
-        data = self._bytes_at(self._position, min(size, self._end - self._position))
+        """Read up to `size` bytes from the current position; none at the end or after a failure.
+
+        FFmpeg calls this and drops what it raises, so a failure is kept for `check`.
+        """
+        if self.failure is not None or self._is_late():
+            return b""
+        if self._search_bytes is not None:
+            size = min(size, self._search_bytes)
+            self._search_bytes -= size
+        try:
+            data = self._bytes_at(self._position, min(size, self._end - self._position))
+        except AudioError as problem:
+            self.failure = problem
+            return b""
         self._position += len(data)
         return data
 
@@ -108,6 +131,8 @@ class Source:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move as io.RawIOBase.seek does."""
+        if self._search_bytes is not None:  # the WAV demuxer seeks for each of many empty chunks
+            self._search_bytes = max(0, self._search_bytes - _SEEK_COST_BYTES)
         base = {os.SEEK_SET: self._start, os.SEEK_CUR: self._position, os.SEEK_END: self._end}
         self._position = max(self._start, base[whence] + offset)
         return self.tell()
@@ -133,14 +158,18 @@ class Source:
     ) -> None:
         self.close()
 
+    def _is_late(self) -> bool:
+        return self._deadline is not None and time.monotonic() > self._deadline
+
     def _bytes_at(self, offset: int, size: int) -> bytes:
         if size <= 0:
             return b""
         try:
             return os.pread(self._fd, size, offset)
         except OSError as problem:
-            self.failure = self.error("unreadable", f"The disk failed to read it: {problem}.")
-            raise self.failure from problem
+            raise self.error(
+                "unreadable", f"The system failed to read this file: {problem.strerror}."
+            ) from problem
 
     def _skip_leading_tags(self) -> int:
         start = 0
