@@ -163,3 +163,14 @@ def broker(held: Lease) -> redis.Redis:
     assert held.endpoints.broker_url is not None
     path = held.endpoints.broker_url.removeprefix("redis+socket://").partition("?")[0]
     return redis.Redis(unix_socket_path=path)
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_every_test_has_a_database_of_its_own(database_url: str, turn: int) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE only_here (n int)")
+
+
+def test_the_session_has_a_broker(valkey_url: str) -> None:
+    path = valkey_url.removeprefix("redis+socket://").partition("?")[0]
+    assert redis.Redis(unix_socket_path=path).ping()
