@@ -65,7 +65,8 @@ class Heard:
     """Everything an encoder says about a list, before any treatment.
 
     songs: (n, dim); windows, window_places: of all recordings together; transformed: name →
-    (n_robust, dim); halves: two (n_robust, dim); sections: (n_sections, dim).
+    (n_robust, dim); halves: two (n_robust, dim); sections: (n_sections, dim). cpu_s_per_min:
+    what encoding and pooling a minute of audio took.
     """
 
     songs: Float32
@@ -74,6 +75,7 @@ class Heard:
     transformed: dict[str, Float32]
     halves: tuple[Float32, Float32]
     sections: Float32
+    cpu_s_per_min: float
 
 
 def middles(cache: ExcerptCache, audio: Path, recordings: Sequence[Recording]) -> list[Waveform]:
@@ -111,7 +113,9 @@ def hear(  # noqa: PLR0917 - the encoder and all that it is to hear
     def embed(waveform: Waveform) -> Embedded:
         return embed_recording(encoder, waveform, window_s=SECTION_S, hop_s=SECTION_HOP_S)
 
+    began = time.process_time()
     whole = [embed(w) for w in waveforms]
+    cpu_s = time.process_time() - began
     paths = [audio / r.track for r in robust]
     transformed = {
         name: np.stack([embed(cache.transformed(p, EXCERPT_S, name, change)).song for p in paths])
@@ -130,6 +134,7 @@ def hear(  # noqa: PLR0917 - the encoder and all that it is to hear
         transformed=transformed,
         halves=(first, second),
         sections=np.stack([embed(s.waveform).windows[0] for s in sections]),
+        cpu_s_per_min=cpu_s / (sum(map(len, waveforms)) / encoder.info.rate_hz / 60),
     )
 
 
@@ -192,17 +197,12 @@ def main() -> None:
         i: Repeats.of(listening.middle(arguments.audio / recordings[i].track, EXCERPT_S))
         for i in robust
     }
-    began = time.process_time()
-    encoder_minutes = sum(map(len, waveforms)) / encoder.info.rate_hz / 60
-    for waveform in waveforms:
-        embed_recording(encoder, waveform)
-    cpu_s = (time.process_time() - began) / encoder_minutes
     heard = hear(encoder, cache, arguments.audio, recordings, waveforms, sections)
     results = {
         name: score(heard, fit, recordings, sections, repeats) for name, fit in TREATMENTS.items()
     }
     print(f"{encoder.info.name}@{encoder.info.revision}: {len(recordings)} recordings,", end=" ")
-    print(f"{cpu_s:.2f} CPU s per minute of audio\n")
+    print(f"{heard.cpu_s_per_min:.2f} CPU s per minute of audio\n")
     print(report.markdown(report.table(results)))
     print()
     print(report.markdown(report.differences(results, "raw")))
