@@ -33,13 +33,12 @@ from mess_plugin.evaluation.excerpts import ExcerptCache, duration_s
 from mess_plugin.evaluation.listing import Recording, Role, read_listing
 from mess_plugin.evaluation.repeats import Repeats
 from mess_plugin.evaluation.tasks import Place, TaskResult
-from mess_plugin.evaluation.transforms import TRANSFORMS, degrade
+from mess_plugin.evaluation.transforms import TRANSFORMS
+from mess_plugin.evaluation.trials import HALF_S, SECTION_S, Section, draw_sections
 from mess_plugin.model import Float32, Projection, Waveform
 
 EXCERPT_S = 60.0
-HALF_S = 30.0
-SECTION_S, SECTION_HOP_S = 10.0, 5.0
-SECTIONS_PER_TRACK = 3
+SECTION_HOP_S = 5.0
 
 Fit = Callable[[Float32], Projection]
 TREATMENTS: dict[str, Fit | None] = {
@@ -50,14 +49,6 @@ TREATMENTS: dict[str, Fit | None] = {
     "whitened .5": lambda vectors: fit_whitening(vectors, 0.5),
     "whitened .1": lambda vectors: fit_whitening(vectors, 0.1),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A 10 s excerpt to be looked up: its clean place in the list and its worn-out waveform."""
-
-    place: Place
-    waveform: Waveform
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +74,6 @@ def middles(cache: ExcerptCache, audio: Path, recordings: Sequence[Recording]) -
     return [cache.middle(audio / r.track, EXCERPT_S) for r in recordings]
 
 
-def draw_sections(
-    cache: ExcerptCache, waveforms: Sequence[Waveform], robust: Sequence[int], tracks: Sequence[str]
-) -> list[Section]:
-    """Three random excerpts of each robustness recording, degraded; the same ones in every run."""
-    length = round(SECTION_S * cache.rate_hz)
-    sections = []
-    for index in robust:
-        waveform = waveforms[index]
-        rng = np.random.default_rng(list(tracks[index].encode()))
-        for _ in range(SECTIONS_PER_TRACK):
-            start = int(rng.integers(0, max(1, len(waveform) - length)))
-            worn = degrade(waveform[start : start + length], cache.rate_hz, rng)
-            sections.append(Section(Place(index, start / cache.rate_hz), worn))
-    return sections
-
-
 def hear(  # noqa: PLR0917 - the encoder and all that it is to hear
     encoder: Encoder,
     cache: ExcerptCache,
@@ -118,8 +93,8 @@ def hear(  # noqa: PLR0917 - the encoder and all that it is to hear
     cpu_s = time.process_time() - began
     paths = [audio / r.track for r in robust]
     transformed = {
-        name: np.stack([embed(cache.transformed(p, EXCERPT_S, name, change)).song for p in paths])
-        for name, change in TRANSFORMS.items()
+        name: np.stack([embed(cache.transformed(p, EXCERPT_S, name)).song for p in paths])
+        for name in TRANSFORMS
     }
     first, second = (
         np.stack([embed(cache.around(p, share * duration_s(p), HALF_S)).song for p in paths])
@@ -191,7 +166,11 @@ def main() -> None:
     cache = ExcerptCache(arguments.cache, encoder.info.rate_hz)
     waveforms = middles(cache, arguments.audio, recordings)
     robust = [i for i, r in enumerate(recordings) if r.robustness]
-    sections = draw_sections(cache, waveforms, robust, [r.track for r in recordings])
+    sections = [
+        section
+        for i in robust
+        for section in draw_sections(waveforms[i], cache.rate_hz, i, recordings[i].track)
+    ]
     listening = ExcerptCache(arguments.cache, 24_000)
     repeats = {
         i: Repeats.of(listening.middle(arguments.audio / recordings[i].track, EXCERPT_S))

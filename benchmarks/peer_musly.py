@@ -74,8 +74,8 @@ def main() -> None:
     musly = Musly(waveforms)
     cpu_s = (time.process_time() - began) / (sum(map(len, waveforms)) / RATE_HZ / 60)
     results = [tasks.album_retrieval(musly.similarity(None), recordings)]
-    for name, change in TRANSFORMS.items():
-        changed = [cache.transformed(p, EXCERPT_S, name, change) for p in paths]
+    for name in TRANSFORMS:
+        changed = [cache.transformed(p, EXCERPT_S, name) for p in paths]
         results.append(tasks.same_recording(name, musly.similarity(changed), robust, albums))
     first, second = (
         [cache.around(p, share * duration_s(p), HALF_S) for p in paths] for share in (0.25, 0.75)
