@@ -74,7 +74,7 @@ def middles(cache: ExcerptCache, audio: Path, recordings: Sequence[Recording]) -
     return [cache.middle(audio / r.track, EXCERPT_S) for r in recordings]
 
 
-def hear(  # noqa: PLR0917 - the encoder and all that it is to hear
+def hear(
     encoder: Encoder,
     cache: ExcerptCache,
     audio: Path,
