@@ -6,20 +6,26 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mess_plugin.alignment import Hear
 from mess_plugin.config import Settings
-from mess_plugin.encoders.base import EncoderOptions
+from mess_plugin.encoders.base import Encoder, EncoderOptions
 from mess_plugin.errors import AmbiguousReference, UsageError
-from mess_plugin.model import Level, LevelVectors, Space, Track
+from mess_plugin.model import Float32, Level, LevelVectors, Space, Track
 from mess_plugin.recipe import Recipe
 from mess_plugin.store import Store
+
+if TYPE_CHECKING:
+    from mess_plugin.analysis import Analysis
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
     """What a question is about. track: None for a file that is not in the library.
 
-    levels: its vectors in the search space.
+    levels: its vectors in the search space. hear: window vectors of any of its stretches; None where
+    only the stored windows are at hand.
     """
 
     ref: str
@@ -27,6 +33,7 @@ class Seed:
     track: Track | None
     duration_s: float
     levels: Mapping[Level, LevelVectors]
+    hear: Hear | None = None
 
     @property
     def name(self) -> str:
@@ -120,8 +127,7 @@ def _from_file(store: Store, settings: Settings, space: Space, ref: str, path: P
 def _heard_now(store: Store, settings: Settings, space: Space, ref: str, path: Path) -> Seed:
     """Hear a file that the library does not know by this path; the same audio may be known."""
     from mess_plugin import audio, encoders  # noqa: PLC0415  a question about a known track needs neither
-    from mess_plugin.analysis import embed  # noqa: PLC0415
-    from mess_plugin.indexing import hear, project_into  # noqa: PLC0415
+    from mess_plugin.indexing import hear  # noqa: PLC0415
 
     track_id = store.library.find_identity(audio.identify(path))
     if track_id is not None and store.embeddings.has(space, track_id):
@@ -129,7 +135,26 @@ def _heard_now(store: Store, settings: Settings, space: Space, ref: str, path: P
     options = EncoderOptions(layers=settings.layers, device=settings.device)
     encoder = encoders.load(settings.encoder, options)
     analysis = hear(path, encoder, Recipe.of(settings), settings.file_limit_s).analysis
+    return seed_of(store, encoder, space, analysis, ref, str(path))
+
+
+def seed_of(
+    store: Store, encoder: Encoder, space: Space, analysis: Analysis, ref: str, path: str | None
+) -> Seed:
+    """A seed of what was just heard and is not in the library."""
+    from mess_plugin.analysis import embed  # noqa: PLC0415  as above
+    from mess_plugin.indexing import project_into  # noqa: PLC0415
+    from mess_plugin.pooling import pool, project  # noqa: PLC0415
+
+    shipped = encoder.projections.get(Level.WINDOW)
+    fitted = store.spaces.projections(space).get(Level.WINDOW)
+
+    def hear(intervals: Float32) -> Float32:
+        pooled = pool(analysis.timeline, intervals, encoder.info.pooling)
+        raw = project(pooled, shipped)
+        return raw if space.base_id is None else project(raw, fitted)
+
     levels = {level: embed(analysis, level, encoder.projections) for level in Level}
     if space.base_id is not None:
         levels = project_into(store, space, levels)
-    return Seed(ref, str(path), None, analysis.duration_s, levels)
+    return Seed(ref, path, None, analysis.duration_s, levels, hear)
