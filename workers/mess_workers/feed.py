@@ -48,6 +48,7 @@ class Feeding:
 
     store: Store
     queue: Queue
+    need_worker: Callable[[], None]
     recipe: str
     retry_failed: bool = False
     force: bool = False
@@ -105,6 +106,7 @@ class Feeding:
         room = IN_FLIGHT - (self._sent - self.progress.finished)
         ids = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
         if ids:
+            self.need_worker()
             self.queue.send(ids)
             self._sent += len(ids)
         show(self.progress)
