@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from mess_plugin.encoders.base import EncoderInfo, EncoderOptions
-from mess_plugin.encoders.mert import checkpoint, hubert, weights
+from mess_plugin.encoders.mert import checkpoint, fast, hubert, weights
 from mess_plugin.encoders.mert.layers import parse_layers, spell_layers
+from mess_plugin.encoders.mert.linear import fastest_exact
 from mess_plugin.encoders.mert.releases import LICENCE, MIN_S, RATE_HZ, WINDOW_S, Release
 from mess_plugin.errors import EncoderError
 from mess_plugin.model import Float32, Level, Projection
@@ -110,7 +111,7 @@ def load(release: Release, options: EncoderOptions) -> MertEncoder:
     weights.check_config(release, files.config)
     digest = weights.verify(release, files)
     torch.set_num_threads(options.threads)
-    model = hubert.build(release, checkpoint.read_tensors(release, files.weights), states)
+    tensors = hubert.checked(release, checkpoint.read_tensors(release, files.weights))
     info = EncoderInfo(
         name=release.name,
         revision=digest[:12],
@@ -124,9 +125,11 @@ def load(release: Release, options: EncoderOptions) -> MertEncoder:
         licence=LICENCE,
     )
     if device.type == "cuda":
+        model = hubert.build(release.architecture, tensors, states)
         model.model.to(device)  # type: ignore[arg-type]
         return MertEncoder(info, _in_bfloat16(model), device, GPU_BATCH)
-    return MertEncoder(info, model, device, CPU_BATCH)
+    forward = fast.build(release.architecture, tensors, states, fastest_exact())
+    return MertEncoder(info, forward, device, CPU_BATCH)
 
 
 def choose_device(release: Release, wanted: str) -> torch.device:
