@@ -56,7 +56,7 @@ def test_slide_takes_an_empty_stream_and_empty_blocks() -> None:
 
 @pytest.mark.parametrize("hop_samples", [0, -1, 5])
 def test_slide_refuses_a_hop_that_leaves_gaps(hop_samples: int) -> None:
-    with pytest.raises(ValueError, match="must be in 1..4"):
+    with pytest.raises(ValueError, match=r"must be in 1\.\.4"):
         list(slide([], 4, hop_samples))
 
 
