@@ -59,7 +59,8 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     means not given.
     """
     environment = os.environ if environment is None else environment
-    home = Path(environment.get("MESS_HOME") or default_home()).expanduser().absolute()
+    named = os.path.expanduser(environment.get("MESS_HOME") or default_home())  # noqa: PTH111  never raises
+    home = Path(named).absolute()
     known = {name for name in Settings.__struct_fields__ if name != "home"}
     file = home / "config.toml"
     values: dict[str, Any] = _read_file(file, known)

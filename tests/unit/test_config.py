@@ -78,7 +78,7 @@ def test_a_wrong_variable_names_the_setting_its_source_and_the_value(
 def test_a_wrong_line_names_the_setting_and_the_file(tmp_path: Path, line: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, line + "\n")
-    assert line.split()[0] in str(caught.value)
+    assert line.split(maxsplit=1)[0] in str(caught.value)
     assert str(tmp_path / "config.toml") in str(caught.value)
 
 
