@@ -35,4 +35,10 @@ class Recipe:
             ) from error
 
     def __str__(self) -> str:
-        return f"{self.encoder}|{self.layers or ''}|{self.window_s:g}/{self.hop_s:g}"
+        windows = f"{_shortest(self.window_s)}/{_shortest(self.hop_s)}"
+        return f"{self.encoder}|{self.layers or ''}|{windows}"
+
+
+def _shortest(number: float) -> str:
+    """The shortest text that reads back as the same number: "5", "2.5"."""
+    return repr(number).removesuffix(".0")
