@@ -25,7 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a user may set.
 
     home: where MESS keeps its database, logs and caches. database_url, broker_url: external
-    servers; None means the embedded ones. encoder, layers, device: what hears the music.
+    servers; None means the embedded ones. encoder, layers, weights, device: what
+    hears the music (weights: a directory of the user's own instead of the standard places).
     window_s, hop_s: the stored windows. jobs: worker processes. file_limit_s: wall-clock limit for
     one file. attempts: tries before a file counts as failed. exact_below: libraries with fewer
     vectors at a level are searched exactly, without the approximate index.
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     broker_url: str | None = None
     encoder: str = "descriptors"
     layers: str | None = None
+    weights: Path | None = None
     device: str = "cpu"
     window_s: Positive = 5.0
     hop_s: Positive = 2.5

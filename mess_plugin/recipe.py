@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mess_plugin import encoders
 from mess_plugin.config import Settings
+from mess_plugin.encoders.base import Encoder, EncoderOptions
 from mess_plugin.errors import UsageError
 
 
@@ -42,3 +44,9 @@ class Recipe:
 def _shortest(number: float) -> str:
     """The shortest text that reads back as the same number: "5", "2.5"."""
     return repr(number).removesuffix(".0")
+
+
+def load_encoder(recipe: Recipe, settings: Settings) -> Encoder:
+    """The encoder of a recipe, on the device and with the weights that the settings name."""
+    options = EncoderOptions(layers=recipe.layers, device=settings.device, weights=settings.weights)
+    return encoders.load(recipe.encoder, options)

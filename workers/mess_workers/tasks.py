@@ -15,12 +15,11 @@ import psycopg
 from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from mess_plugin import encoders
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.encoders.base import Encoder, EncoderOptions
+from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError, EncoderError, StoreError
 from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Job
@@ -45,9 +44,7 @@ def settings() -> Settings:
 @lru_cache(maxsize=2)
 def encoder_for(recipe: str) -> Encoder:
     """The encoder of a recipe, loaded once per process."""
-    wanted = Recipe.parse(recipe)
-    options = EncoderOptions(layers=wanted.layers, device=settings().device)
-    return encoders.load(wanted.encoder, options)
+    return load_encoder(Recipe.parse(recipe), settings())
 
 
 @shared_task(bind=True, name=INDEX_FILE, max_retries=None)
