@@ -55,7 +55,7 @@ def open_store(database_url: str) -> Iterator[Store]:
         with psycopg.connect(
             database_url,
             autocommit=True,
-            options=_SESSION,
+            options=f"{conninfo_to_dict(database_url).get('options') or ''} {_SESSION}",
             application_name="mess",
             connect_timeout=10,
         ) as connection:
