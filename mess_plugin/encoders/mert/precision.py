@@ -88,6 +88,8 @@ def check(encoder: str, precision: str, device: torch.device) -> None:
         raise EncoderError(
             encoder, "this processor does not multiply bfloat16, bf16 would be slower: choose fp32"
         )
+    if precision != "fp32" and on_cpu and not torch._C._has_mkldnn:
+        raise EncoderError(encoder, f"this build of torch has no oneDNN for {precision}: use fp32")
     if precision == "int8" and not on_cpu:
         raise EncoderError(encoder, "int8 is for the CPU: choose bf16 or fp32 on a GPU")
 
