@@ -104,10 +104,10 @@ def direct(windows: list[Window], frames: list[Float32], steps_hz: float, n_step
             bins[int(np.floor(centre_s * steps_hz))].append(row)
     means = [np.mean(rows, axis=0) if rows else None for rows in bins]
     first = next(mean for mean in means if mean is not None)
-    filled = []
+    filled: list[Float32] = []
     for mean in means:
         filled.append(mean if mean is not None else (filled[-1] if filled else first))
-    return np.array(filled)
+    return np.array(filled, dtype=np.float32)
 
 
 @settings(deadline=None)
