@@ -69,7 +69,7 @@ def similar(
         )
     seed = resolve(store, settings, space, ref)
     if interval is not None:
-        _check(interval, seed)
+        interval = _inside(interval, seed)
         matches = _by_passage(store, settings, space, seed, interval, k)
     elif scope is Level.SECTION:
         matches = _by_section(store, settings, space, seed, k)
@@ -78,14 +78,20 @@ def similar(
     return Answer(seed, space, interval, matches)
 
 
-def _check(interval: Interval, seed: Seed) -> None:
+def _inside(interval: Interval, seed: Seed) -> Interval:
+    """The asked stretch, cut off at the end of the seed. Raises UsageError where there is none."""
     start_s, end_s = interval.start_s, interval.end_s
-    if end_s <= start_s:
+    if not start_s < end_s:  # also where one of them is no number
         raise UsageError(f"the section ends ({end_s:g} s) before it starts ({start_s:g} s)")
-    if start_s < 0 or start_s >= seed.duration_s:
+    if not 0 <= start_s < seed.duration_s:
         raise UsageError(
             f"the section starts at {start_s:g} s, but {seed.name} is {seed.duration_s:.1f} s long"
         )
+    asked = Interval(start_s, min(end_s, seed.duration_s))
+    heard = seed.levels[Level.WINDOW].intervals
+    if not ((heard[:, 0] < asked.end_s) & (heard[:, 1] > asked.start_s)).any():
+        raise UsageError(f"{seed.name} is silent from {start_s:g} s to {asked.end_s:g} s")
+    return asked
 
 
 def _by_song(
@@ -125,10 +131,8 @@ def _by_section(
 
 
 def _by_passage(
-    store: Store, settings: Settings, space: Space, seed: Seed, interval: Interval, k: int
+    store: Store, settings: Settings, space: Space, seed: Seed, asked: Interval, k: int
 ) -> tuple[Match, ...]:
-    asked = Interval(interval.start_s, min(interval.end_s, seed.duration_s))
-
     def candidates(vector: Float32, limit: int) -> list[Neighbour]:
         return nearest(store, settings, space, Level.WINDOW, vector, limit, seed.excluded)
 
