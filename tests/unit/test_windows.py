@@ -19,7 +19,8 @@ spans = st.integers(1, 40).flatmap(
 
 def in_blocks(stream: Float32, sizes: list[int]) -> list[Float32]:
     """The stream cut into blocks of the given sizes, over and over."""
-    blocks, at = [], 0
+    blocks: list[Float32] = []
+    at = 0
     while at < len(stream):
         size = sizes[len(blocks) % len(sizes)]
         blocks.append(stream[at : at + size])
