@@ -26,6 +26,7 @@ from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
 
 MAX_K = 1000
+_MOST_NEIGHBOURS = 20_000  # looked at for one vector of the query, at most about
 _SECTIONS_ASKED = 12  # sections of the query that look for partners of their own
 
 
@@ -116,7 +117,7 @@ def _by_section(
     """Each section of the query finds its nearest; every other track is kept once, at its best."""
     best: dict[int, tuple[float, Interval, Interval]] = {}
     for interval, vector in _longest(seed.levels[Level.SECTION], _SECTIONS_ASKED):
-        found = nearest(store, settings, space, Level.SECTION, vector, 3 * k, seed.excluded)
+        found = _nearest_tracks(store, settings, space, Level.SECTION, vector, 3 * k, k, seed)
         for hit in found:
             if hit.track_id not in best or hit.similarity > best[hit.track_id][0]:
                 best[hit.track_id] = (hit.similarity, interval, hit.interval)
@@ -134,7 +135,7 @@ def _by_passage(
     store: Store, settings: Settings, space: Space, seed: Seed, asked: Interval, k: int
 ) -> tuple[Match, ...]:
     def candidates(vector: Float32, limit: int) -> list[Neighbour]:
-        return nearest(store, settings, space, Level.WINDOW, vector, limit, seed.excluded)
+        return _nearest_tracks(store, settings, space, Level.WINDOW, vector, limit, k, seed)
 
     def windows(track_ids: Sequence[int]) -> dict[int, LevelVectors]:
         return store.embeddings.of_tracks(space, Level.WINDOW, track_ids)
@@ -169,6 +170,25 @@ def nearest(
     return store.embeddings.nearest(
         space, level, vector, limit, excluded_tracks=excluded, exact=exact
     )
+
+
+def _nearest_tracks(
+    store: Store,
+    settings: Settings,
+    space: Space,
+    level: Level,
+    vector: Float32,
+    limit: int,
+    k: int,
+    seed: Seed,
+) -> list[Neighbour]:
+    """At least `limit` nearest vectors, and more where one long track would fill all the places."""
+    while True:
+        found = nearest(store, settings, space, level, vector, limit, seed.excluded)
+        enough = len({hit.track_id for hit in found}) >= k
+        if enough or len(found) < limit or limit >= _MOST_NEIGHBOURS:
+            return found
+        limit *= 4
 
 
 def best_pair(own: LevelVectors, other: LevelVectors) -> tuple[Interval, Interval, float] | None:
