@@ -12,6 +12,7 @@ from mess_plugin.errors import AmbiguousReference, UsageError
 from mess_plugin.model import Level, LevelVectors, Space, Track
 from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
+from mess_plugin.store.paths import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Seed:
 
 def resolve(store: Store, settings: Settings, space: Space, ref: str) -> Seed:
     """Find the seed. Raises UsageError, with suggestions where words name no or several tracks."""
-    path = Path(ref).expanduser()
+    path = Path(os.path.expanduser(ref))  # noqa: PTH111  never raises
     if _is_there(path):
         return _from_file(store, settings, space, ref, path.absolute())
     track_id = find_track(store, ref)
@@ -49,6 +50,8 @@ def resolve(store: Store, settings: Settings, space: Space, ref: str) -> Seed:
 
 def find_track(store: Store, ref: str) -> int:
     """The id of the track in the library that a reference names; errors as for `resolve`."""
+    if not words(ref):
+        raise UsageError(f"{ref!r} names nothing: give a path, a track id or a title")
     known = store.library.find_path(os.path.abspath(os.path.expanduser(ref)))  # noqa: PTH100, PTH111
     if known is not None and known[0] is not None:
         return known[0]

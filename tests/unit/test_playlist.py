@@ -24,13 +24,14 @@ def test_lines_and_what_is_left_out(tmp_path: Path) -> None:
     ]
     target = tmp_path / "list.m3u8"
     write_m3u(target, tracks)
-    assert (
-        target.read_bytes()
-        == (
-            "#EXTM3U\n#EXTINF:62,Miles – So What\n/m/so what.flac\n#EXTINF:0,/m/plain.mp3\n/m/plain.mp3\n"
-        ).encode()
-    )
-    assert os.listdir(tmp_path) == ["list.m3u8"]
+    assert target.read_text(encoding="utf-8").splitlines() == [
+        "#EXTM3U",
+        "#EXTINF:62,Miles – So What",
+        "/m/so what.flac",
+        "#EXTINF:0,/m/plain.mp3",
+        "/m/plain.mp3",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["list.m3u8"]
 
 
 @given(st.lists(file_names, max_size=5))
@@ -52,4 +53,4 @@ def test_a_failure_leaves_the_old_list_and_no_rest(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(OSError, match="directory"):
         write_m3u(folder, [])
-    assert os.listdir(tmp_path) == ["list.m3u"]
+    assert [path.name for path in tmp_path.iterdir()] == ["list.m3u"]

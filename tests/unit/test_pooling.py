@@ -85,5 +85,6 @@ def test_project_centres_turns_and_scales() -> None:
     turn = np.array([[0, 1], [1, 0], [0, 0]], dtype=np.float32)
     projection = Projection(np.array([1, 1, 1], dtype=np.float32), turn, "test")
     rows = np.array([[4, 5, 1], [1, 1, 1]], dtype=np.float32)
-    np.testing.assert_allclose(project(rows, projection), [[0.8, 0.6], [0, 0]], rtol=1e-6)
+    wanted = np.array([[0.8, 0.6], [0.0, 0.0]])
+    np.testing.assert_allclose(project(rows, projection), wanted, rtol=1e-6)
     np.testing.assert_allclose(project(rows, None), unit(rows))

@@ -19,7 +19,8 @@ spans = st.integers(1, 40).flatmap(
 
 def in_blocks(stream: Float32, sizes: list[int]) -> list[Float32]:
     """The stream cut into blocks of the given sizes, over and over."""
-    blocks, at = [], 0
+    blocks: list[Float32] = []
+    at = 0
     while at < len(stream):
         size = sizes[len(blocks) % len(sizes)]
         blocks.append(stream[at : at + size])
@@ -104,10 +105,10 @@ def direct(windows: list[Window], frames: list[Float32], steps_hz: float, n_step
             bins[int(np.floor(centre_s * steps_hz))].append(row)
     means = [np.mean(rows, axis=0) if rows else None for rows in bins]
     first = next(mean for mean in means if mean is not None)
-    filled = []
+    filled: list[Float32] = []
     for mean in means:
         filled.append(mean if mean is not None else (filled[-1] if filled else first))
-    return np.array(filled)
+    return np.array(filled, dtype=np.float32)
 
 
 @settings(deadline=None)

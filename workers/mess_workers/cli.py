@@ -132,7 +132,7 @@ def _prune(store: Store, roots: list[str], seen: set[str], prune: bool) -> int:
     """Forget known files below the roots that are gone, unless suspiciously many are."""
     known = store.ledger.known_paths(roots)
     gone = {path: file_id for path, file_id in known.items() if path not in seen}
-    gone = {path: file_id for path, file_id in gone.items() if not os.path.lexists(path)}
+    gone = {path: file_id for path, file_id in gone.items() if _is_gone(path)}
     if not gone:
         return 0
     if len(gone) > max(10, PRUNE_AT_MOST * len(known)) and not prune:
@@ -143,6 +143,17 @@ def _prune(store: Store, roots: list[str], seen: set[str], prune: bool) -> int:
         return 0
     store.ledger.forget_files(list(gone.values()))
     return len(gone)
+
+
+def _is_gone(path: str) -> bool:
+    """Whether nothing is there; a folder that may not be read, or a disk that fails, says nothing."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _report(done: Progress, walk: Walk, vanished: int, roots: list[str], as_json: bool) -> None:
