@@ -19,7 +19,6 @@ from mess_plugin.store.embeddings import Neighbour
 
 MAX_ASKED = 12  # windows of the query that look for neighbours
 NEIGHBOURS = 60  # found by each
-MAX_NEIGHBOURS = 20_000
 CANDIDATES_PER_ANSWER = 4
 MIN_CANDIDATES = 20  # confidence needs others to compare with
 
@@ -48,7 +47,11 @@ def find_passages(
     candidates(vector, n): the n nearest windows of other tracks; windows(track_ids): all windows of
     these tracks. Empty where the library holds no other track.
     """
-    tracks = windows(_shortlist(query.shifts[0], candidates, k))
+    tracks = {
+        track_id: track
+        for track_id, track in windows(_shortlist(query.shifts[0], candidates, k)).items()
+        if len(track.vectors)  # a track may be forgotten between the two questions
+    }
     passages = [align(query, track_id, track) for track_id, track in tracks.items()]
     passages.sort(key=lambda passage: (-passage.similarity, passage.track_id))
     scores = [passage.similarity for passage in passages]
@@ -74,26 +77,15 @@ def confidence(scores: Sequence[float], rank: int) -> float | None:
 
 
 def _shortlist(own: LevelVectors, candidates: Candidates, k: int) -> list[int]:
-    """The tracks that the windows of the query agree on: the sum over windows of the best cosine.
-
-    A long mix may fill the whole neighbourhood of a window with its own: then the search widens.
-    """
+    """The tracks that the windows of the query agree on: the sum over windows of the best cosine."""
     n_tracks = max(MIN_CANDIDATES, CANDIDATES_PER_ANSWER * k)
-    limit = max(NEIGHBOURS, n_tracks)
-    while True:
-        votes: dict[int, float] = {}
-        exhausted = True
-        for row in _spread(len(own.vectors), MAX_ASKED):
-            hits = candidates(own.vectors[row], limit)
-            exhausted = exhausted and len(hits) < limit
-            best: dict[int, float] = {}
-            for hit in hits:
-                best[hit.track_id] = max(hit.similarity, best.get(hit.track_id, 0.0))
-            for track_id, similarity in best.items():
-                votes[track_id] = votes.get(track_id, 0.0) + similarity
-        if exhausted or len(votes) >= k or limit >= MAX_NEIGHBOURS:
-            break
-        limit *= 4
+    votes: dict[int, float] = {}
+    for row in _spread(len(own.vectors), MAX_ASKED):
+        best: dict[int, float] = {}
+        for hit in candidates(own.vectors[row], max(NEIGHBOURS, n_tracks)):
+            best[hit.track_id] = max(hit.similarity, best.get(hit.track_id, 0.0))
+        for track_id, similarity in best.items():
+            votes[track_id] = votes.get(track_id, 0.0) + max(similarity, 0.0)
     ranking = sorted(votes, key=lambda track_id: (-votes[track_id], track_id))
     return ranking[:n_tracks]
 
