@@ -93,8 +93,9 @@ def align(query: PassageQuery, track_id: int, track: LevelVectors) -> Passage:
     if len(query.shifts) == 1:
         track = interpolated(track)
     starts_s, scores = _score_curve(query, track)
-    best = int(np.argmax(scores))
-    start_s = float(starts_s[best]) + parabola_top_s(starts_s, scores, best)
+    smooth = _smoothed(scores, starts_s)
+    best = int(np.argmax(smooth))
+    start_s = float(starts_s[best]) + parabola_top_s(starts_s, smooth, best)
     place = _fitted(start_s, query.asked.duration_s, float(track.intervals[-1, 1]))
     return Passage(track_id, place, float(scores[best]))
 
@@ -153,22 +154,21 @@ def parabola_top_s(places_s: Floats, scores: Floats, best: int) -> float:
 
 
 def _score_curve(query: PassageQuery, track: LevelVectors) -> tuple[Floats, Floats]:
-    """Where the query would start in the track, in order of time, and how well it fits there.
-
-    Neighbouring places share most of their sound, so each score is averaged with its neighbours up
-    to SMOOTH_S away, the nearer the heavier: a single lucky offset does not win.
-    """
+    """Where the query would start in the track, in order of time, and how well it fits there."""
     starts, scores = [], []
     for row, shift in enumerate(query.shifts):
         scores.append(_scores(shift, track))
         starts.append(track.intervals[:, 0].astype(np.float64) - _lead_s(query, row))
     starts_s = np.concatenate(starts)
     order = np.argsort(starts_s, kind="stable")
-    starts_s = starts_s[order]
-    return starts_s, _smoothed(np.concatenate(scores)[order], starts_s)
+    return starts_s[order], np.concatenate(scores)[order]
 
 
 def _smoothed(scores: Floats, starts_s: Floats) -> Floats:
+    """Each score averaged with its neighbours up to SMOOTH_S away, the nearer the heavier.
+
+    Neighbouring places share most of their sound: a single lucky offset must not win.
+    """
     step_s = float(np.median(np.diff(starts_s))) if len(starts_s) > 1 else np.inf
     reach = int(SMOOTH_S / step_s)
     weights = reach + 1.0 - np.abs(np.arange(-reach, reach + 1))
@@ -190,7 +190,9 @@ def _scores(query: LevelVectors, track: LevelVectors) -> Floats:
     nearer = np.abs(starts_s[before] - wanted_s) < np.abs(starts_s[after] - wanted_s)
     chosen = np.where(nearer, before, after)
     hop_s = float(np.median(np.diff(starts_s))) if len(starts_s) > 1 else np.inf
-    present = np.abs(starts_s[chosen] - wanted_s) <= 0.75 * hop_s + 1e-3  # the last gap may be 1.5 hops
+    present = (
+        np.abs(starts_s[chosen] - wanted_s) <= 0.75 * hop_s + 1e-3
+    )  # the last gap may be 1.5 hops
     fitting = np.take_along_axis(cosines, chosen, axis=1) * present
     return np.asarray(fitting.mean(axis=0, dtype=np.float64))
 

@@ -63,6 +63,8 @@ def find_track(store: Store, ref: str) -> int:
     known = store.library.find_path(os.path.abspath(os.path.expanduser(ref)))  # noqa: PTH100, PTH111
     if known is not None and known[0] is not None:
         return known[0]
+    if known is not None and known[1]:
+        raise UsageError(f"{ref} could not be indexed: {known[1]}")
     number = ref.removeprefix("mess:")
     if (
         number.isascii()

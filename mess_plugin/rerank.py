@@ -22,7 +22,9 @@ import numpy as np
 from mess_plugin.model import Float32, LevelVectors
 from mess_plugin.pooling import unit
 
-MAX_WINDOWS = 240  # of a recording; longer ones are thinned evenly, so hours cost no more than minutes
+MAX_WINDOWS = (
+    240  # of a recording; longer ones are thinned evenly, so hours cost no more than minutes
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,10 @@ SONG_ALONE = Weights(0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A recording for comparison: song (dim,); windows (n, dim); turns (n, dim), the deviations of
-    the windows from their mean, of unit length. n may be 0.
+    """A recording for comparison.
+
+    song: (dim,); windows: (n, dim); turns: (n, dim), the deviations of the windows from their mean.
+    All of unit length; n may be 0.
     """
 
     song: Float32
