@@ -40,10 +40,11 @@ def section_reason(own: Interval, other: Interval, similarity: float) -> Reason:
 
 def clock(interval: Interval) -> str:
     """An interval as minutes and seconds: "1:12–1:40"."""
-    return f"{_clock(interval.start_s)}–{_clock(interval.end_s)}"
+    return f"{timestamp(interval.start_s)}–{timestamp(interval.end_s)}"
 
 
-def _clock(seconds: float) -> str:
+def timestamp(seconds: float) -> str:
+    """A moment as minutes and seconds, with hours where there are any: "1:12", "1:00:05"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
