@@ -53,7 +53,7 @@ def resolve(store: Store, settings: Settings, space: Space, ref: str) -> Seed:
     if _is_there(path):
         return _from_file(store, settings, space, ref, path.absolute())
     track_id = find_track(store, ref)
-    return _from_library(store, space, ref, track_id, None)
+    return seed_of_track(store, space, ref, track_id, None)
 
 
 def find_track(store: Store, ref: str) -> int:
@@ -107,7 +107,8 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _from_library(store: Store, space: Space, ref: str, track_id: int, path: str | None) -> Seed:
+def seed_of_track(store: Store, space: Space, ref: str, track_id: int, path: str | None) -> Seed:
+    """A seed of a track of the library. Raises UsageError where it has no vectors in the space."""
     track = store.library.get([track_id]).get(track_id)
     if track is None:
         raise UsageError(f"there is no track {track_id} in the library")
@@ -123,7 +124,7 @@ def _from_library(store: Store, space: Space, ref: str, track_id: int, path: str
 def _from_file(store: Store, settings: Settings, space: Space, ref: str, path: Path) -> Seed:
     known = store.library.find_path(str(path))
     if known is not None and known[0] is not None:
-        return _from_library(store, space, ref, known[0], str(path))
+        return seed_of_track(store, space, ref, known[0], str(path))
     if known is not None and known[1]:
         raise UsageError(f"{path} could not be indexed: {known[1]}")
     return _heard_now(store, settings, space, ref, path)
@@ -136,7 +137,7 @@ def _heard_now(store: Store, settings: Settings, space: Space, ref: str, path: P
 
     track_id = store.library.find_identity(audio.identify(path))
     if track_id is not None and store.embeddings.has(space, track_id):
-        return _from_library(store, space, ref, track_id, str(path))
+        return seed_of_track(store, space, ref, track_id, str(path))
     encoder = load_encoder(Recipe.of(settings), settings)
     analysis = hear(path, encoder, Recipe.of(settings), settings.file_limit_s).analysis
     return seed_of(store, encoder, space, analysis, ref, str(path))

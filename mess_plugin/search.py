@@ -24,13 +24,14 @@ from mess_plugin.nearest import nearest, nearest_of_tracks
 from mess_plugin.passages import find_passages
 from mess_plugin.recipe import Recipe
 from mess_plugin.reference import Seed, resolve
-from mess_plugin.rerank import WEIGHTS, Likeness, Profile, Weights, compare, profile
+from mess_plugin.rerank import SONG_ALONE, WEIGHTS, Likeness, Profile, Weights, compare, profile
 from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
 
 MAX_K = 1000
 _CANDIDATES = 60  # songs that get the closer look, at least
 _CANDIDATES_PER_ANSWER = 2
+_NO_INTERVALS = np.zeros((0, 2), dtype=np.float32)
 _SECTIONS_ASKED = 12  # sections of the query that look for partners of their own
 
 
@@ -135,19 +136,26 @@ def _inside(interval: Interval, seed: Seed) -> Interval:
     return asked
 
 
-def _by_song(
-    store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights
-) -> tuple[Match, ...]:
-    """Candidates by the song vector, ordered by the closer look at their windows."""
+def rank_songs(
+    store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights = WEIGHTS
+) -> list[tuple[int, Likeness]]:
+    """The k most similar tracks by id, best first: candidates by the song vector, then rerank."""
     own = profile(seed.levels[Level.SONG].vectors[0], seed.levels[Level.WINDOW])
     limit = max(_CANDIDATES, _CANDIDATES_PER_ANSWER * k)
     found = nearest(store, settings, space, Level.SONG, own.song, limit, seed.excluded)
     likenesses = _looked_at(store, space, own, [hit.track_id for hit in found], weights)
-    order = sorted(likenesses, key=lambda track_id: (-likenesses[track_id].score, track_id))[:k]
-    sections = store.embeddings.of_tracks(space, Level.SECTION, order)
+    return sorted(likenesses.items(), key=lambda item: (-item[1].score, item[0]))[:k]
+
+
+def _by_song(
+    store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights
+) -> tuple[Match, ...]:
+    ranking = rank_songs(store, settings, space, seed, k, weights)
+    sections = store.embeddings.of_tracks(
+        space, Level.SECTION, [track_id for track_id, _ in ranking]
+    )
     answers = []
-    for track_id in order:
-        likeness = likenesses[track_id]
+    for track_id, likeness in ranking:
         pair = best_pair(seed.levels[Level.SECTION], sections[track_id])
         reasons = likeness_reasons(likeness, weights)
         if pair is not None:
@@ -162,7 +170,10 @@ def _looked_at(
 ) -> dict[int, Likeness]:
     """How alike each track is; the ones that were forgotten meanwhile are left out."""
     songs = store.embeddings.of_tracks(space, Level.SONG, track_ids)
-    windows = store.embeddings.of_tracks(space, Level.WINDOW, track_ids)
+    if weights == SONG_ALONE:
+        windows = dict.fromkeys(track_ids, LevelVectors(_NO_INTERVALS, own.windows[:0]))
+    else:
+        windows = store.embeddings.of_tracks(space, Level.WINDOW, track_ids)
     return {
         track_id: compare(own, profile(songs[track_id].vectors[0], windows[track_id]), weights)
         for track_id in track_ids

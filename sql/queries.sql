@@ -357,6 +357,10 @@ FROM embeddings JOIN track_cards AS card ON card.id = track_id
 WHERE level = %(level)s AND space_id = %(space_id)s
 ORDER BY card.path, ordinal
 
+-- The tracks of a space.
+-- name: list_tracks_of_space
+SELECT track_id FROM song_embeddings WHERE space_id = %(space_id)s ORDER BY track_id
+
 -- A sample of one level for fitting a projection; a fixed order makes it repeatable.
 -- name: sample_embeddings
 SELECT track_id, vector FROM embeddings

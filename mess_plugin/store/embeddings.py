@@ -86,6 +86,10 @@ class Embeddings:
             for path, start_s, end_s, vector in cursor:
                 yield to_text(path), start_s, end_s, vector.to_numpy().astype(np.float32)
 
+    def tracks(self, space: Space) -> list[int]:
+        """The tracks of a space, in order of id."""
+        return [row[0] for row in self._session.rows("list_tracks_of_space", space_id=space.id)]
+
     def sample(self, space: Space, level: Level, limit: int) -> tuple[Float32, int]:
         """Up to `limit` vectors of a level, always the same ones, and how many tracks they are of."""
         rows = self._session.rows(
