@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mess_plugin.model import Float32, Interval, LevelVectors
-from mess_plugin.passages import confidence, find_passages
 from mess_plugin.alignment import (
     PassageQuery,
     align,
@@ -20,6 +18,8 @@ from mess_plugin.alignment import (
     repeats,
     windows_inside,
 )
+from mess_plugin.model import Float32, Interval, LevelVectors
+from mess_plugin.passages import confidence, find_passages
 from mess_plugin.pooling import unit
 from mess_plugin.store.embeddings import Neighbour
 from mess_plugin.windows import grid
