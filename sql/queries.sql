@@ -375,3 +375,18 @@ FROM {table}
 WHERE space_id = {space} AND track_id <> ALL (%(excluded)s::bigint[])
 ORDER BY distance, track_id, ordinal
 LIMIT %(limit)s
+
+-- OSC -------------------------------------------------------------------------------------------
+
+-- The folders that hold indexed files.
+-- name: list_folders
+SELECT DISTINCT decode(regexp_replace(encode(path, 'escape'), '/[^/]*$', ''), 'escape')
+FROM files WHERE track_id IS NOT NULL
+
+-- The newest track's number, 0 in an empty library.
+-- name: newest_track
+SELECT coalesce(max(id), 0) FROM tracks
+
+-- Tracks that came after another, in order.
+-- name: tracks_after
+SELECT id FROM tracks WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
