@@ -49,6 +49,11 @@ def analyse(
     "too-short" below the encoder's minimum, "silent" where nothing rises above SILENCE_DB.
     """
     timeline = listen(blocks, encoder, source)
+    return summarise(timeline, encoder.info.pooling, window_s=window_s, hop_s=hop_s)
+
+
+def summarise(timeline: Timeline, pooling: str, *, window_s: float, hop_s: float) -> Analysis:
+    """Windows, sections and the whole of what was heard, pooled."""
     sections = find_sections(timeline)
     whole = np.array([[0.0, timeline.duration_s]], dtype=np.float32)
     windows = grid(timeline.duration_s, window_s, hop_s)
@@ -58,7 +63,7 @@ def analyse(
         Level.WINDOW: (windows, ("",) * len(windows)),
     }
     pooled = {
-        level: _pool_level(timeline, intervals, labels, encoder.info.pooling)
+        level: _pool_level(timeline, intervals, labels, pooling)
         for level, (intervals, labels) in parts.items()
     }
     return Analysis(timeline, sections, pooled)

@@ -61,7 +61,7 @@ def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) ->
         return "gone"
     recipe = Recipe.parse(job.recipe)
     space = raw_space(store, recipe, encoder)
-    identity = audio.identify(path)
+    identity = audio.identify(path, limit_s=limit_s)
     tags = read_tags(path)
     track_id = store.library.find_identity(identity)
     if track_id is not None and store.embeddings.has(space, track_id):

@@ -17,7 +17,7 @@ from mess_plugin.model import Float32, Projection
 MAX_DIM = 256
 CENTRE_FROM = 64  # fewer recordings: their own mean would say more about them than about music
 WHITEN_FROM = 128  # fewer recordings are only centred
-_HALF_TRUST = 200  # recordings at which the sample covariance counts half
+_HALF_TRUST = 2000  # recordings at which the sample covariance counts half (docs/quality.md)
 
 
 def fit(vectors: Float32, n_tracks: int, version: str) -> Projection | None:
