@@ -254,7 +254,7 @@ class AbletonOsc:
             else:
                 assert list(message.params) == [2, 5]
                 values = [2, 5, self._clip[message.address.rpartition("/")[2]]]
-            packet = build_msg(message.address, values).dgram  # type: ignore[arg-type]
+            packet = build_msg(message.address, values).dgram
             self._socket.sendto(packet, ("127.0.0.1", self.reply_port))
 
 

@@ -179,8 +179,8 @@ def test_an_upload_finds_its_origin(
             time.sleep(0.005)
     found = client.ask("/mess/lookup/commit", "u", len(blocks), "k", 2)
     assert found[-1].params[2] == 409
-    for number in str(found[-1].params[3]).rpartition(": ")[2].split():
-        client.send("/mess/lookup/data", "u", int(number), blocks[int(number)])
+    for missing in map(int, str(found[-1].params[3]).rpartition(": ")[2].split()):
+        client.send("/mess/lookup/data", "u", missing, blocks[missing])
     best = rows(client.ask("/mess/lookup/commit", "u", len(blocks), "k", 2))[0]
     assert best[9] == str(ASYLUM[0])
     assert abs(float(str(best[4])) - 10.0) < 1.5

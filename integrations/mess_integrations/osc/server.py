@@ -9,10 +9,11 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 from mess_integrations.osc.desk import Desk
+from mess_integrations.osc.discovery import announced
 from mess_integrations.osc.framing import STREAM_LIMIT_BYTES, detect, packets
 from mess_integrations.osc.news import News
 from mess_integrations.osc.peers import Sender, TcpPeer
@@ -36,7 +37,9 @@ async def serve(settings: Settings, started: Callable[[str, int], None]) -> None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with listening(settings) as (host, port):
+    async with listening(settings) as (host, port), AsyncExitStack() as stack:
+        if settings.osc_announce:
+            await stack.enter_async_context(announced(host, port))
         started(host, port)
         await stop.wait()
 
