@@ -48,9 +48,9 @@ async def serve(settings: Settings, started: Callable[[str, int], None]) -> None
 async def listening(settings: Settings) -> AsyncIterator[tuple[str, int]]:
     """A running server; gives the address that it listens at (a port of 0 means any)."""
     _check_exposure(settings)
+    sockets = await _bind(settings)
     lookups = Lookups(settings, Roots(settings.roots))
     news = News(lookups.library)
-    sockets = await _bind(settings)
     udp = _Datagrams()
     desk = Desk(settings, lookups, news, udp.send)
     udp.desk = desk
