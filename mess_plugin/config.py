@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -25,8 +25,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a user may set.
 
     home: where MESS keeps its database, logs and caches. database_url, broker_url: external
-    servers; None means the embedded ones. encoder, layers, weights, device: what
-    hears the music (weights: a directory of the user's own instead of the standard places).
+    servers; None means the embedded ones. encoder, layers, weights, device,
+    precision: what hears the music (weights: a directory of the user's own instead of the standard
+    places; a precision other than fp32 must have passed `mess encoders test`).
     window_s, hop_s: the stored windows. jobs: worker processes. file_limit_s: wall-clock limit for
     one file. attempts: tries before a file counts as failed. exact_below: libraries with fewer
     vectors at a level are searched exactly, without the approximate index.
@@ -38,7 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     encoder: str = "descriptors"
     layers: str | None = None
     weights: Path | None = None
-    device: str = "cpu"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    precision: Literal["fp32", "bf16", "int8"] = "fp32"
     window_s: Positive = 5.0
     hop_s: Positive = 2.5
     jobs: Count = os.cpu_count() or 1

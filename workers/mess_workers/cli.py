@@ -85,7 +85,7 @@ def index(
 
 def _check_encoder(settings: Settings) -> None:
     description = describe(settings.encoder)
-    state = description.weights_state()
+    state = description.weights_state(settings.weights)
     if not state.ready:
         raise MissingWeights(description.name, state.detail)
 
