@@ -72,6 +72,7 @@ def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) ->
         return "changed"
     with store.transaction():
         if heard is not None:
+            store.spaces.share_lock(space)  # before any row is locked: no deadlock with a switch
             track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
             _write(store, space, track_id, heard.analysis, encoder)
         assert track_id is not None
@@ -114,8 +115,7 @@ def project_into(
 
 
 def _write(store: Store, space: Space, track_id: int, analysis: Analysis, encoder: Encoder) -> None:
-    """All levels into the raw space and into every space computed from it."""
-    store.spaces.share_lock(space)
+    """All levels into the raw space and into every space computed from it, under its lock."""
     raw = {level: embed(analysis, level, encoder.projections) for level in Level}
     store.embeddings.write(space, track_id, raw)
     for projected in store.spaces.projected(space):

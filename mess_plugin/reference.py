@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mess_plugin.config import Settings
-from mess_plugin.encoders.base import Encoder, EncoderOptions
+from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AmbiguousReference, AudioError, UsageError
 from mess_plugin.model import Interval, Level, LevelVectors, Space, Track, Waveform
-from mess_plugin.recipe import Recipe
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
+from mess_plugin.store.paths import words
 
 if TYPE_CHECKING:
     from mess_plugin.analysis import Analysis
@@ -72,7 +73,7 @@ def resolve(
     """
     if isinstance(ref, Recording):
         return _from_recording(store, settings, space, ref)
-    path = Path(ref).expanduser()
+    path = Path(os.path.expanduser(ref))  # noqa: PTH111  never raises
     if _is_there(path):
         return _from_file(store, settings, space, ref, path.absolute(), interval)
     track_id = find_track(store, ref)
@@ -81,6 +82,8 @@ def resolve(
 
 def find_track(store: Store, ref: str) -> int:
     """The id of the track in the library that a reference names; errors as for `resolve`."""
+    if not words(ref):
+        raise UsageError(f"{ref!r} names nothing: give a path, a track id or a title")
     known = store.library.find_path(os.path.abspath(os.path.expanduser(ref)))  # noqa: PTH100, PTH111
     if known is not None and known[0] is not None:
         return known[0]
@@ -217,15 +220,13 @@ def _at_least(interval: Interval, window_s: float) -> Interval:
 
 
 def _encoder(settings: Settings) -> Encoder:
-    return _loaded(settings.encoder, EncoderOptions(layers=settings.layers, device=settings.device))
+    return _loaded(Recipe.of(settings), settings)
 
 
 @lru_cache(maxsize=1)
-def _loaded(name: str, options: EncoderOptions) -> Encoder:
+def _loaded(recipe: Recipe, settings: Settings) -> Encoder:
     """A server asks many questions with one encoder; loading it takes longer than most of them."""
-    from mess_plugin import encoders  # noqa: PLC0415  as above
-
-    return encoders.load(name, options)
+    return load_encoder(recipe, settings)
 
 
 def make_ready(settings: Settings) -> None:

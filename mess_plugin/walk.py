@@ -29,7 +29,7 @@ class Walk:
         for root in self.roots:
             if os.path.isdir(root):  # noqa: PTH112  text paths keep odd bytes
                 yield from self._folder(root)
-            elif seen := _see(root):
+            elif seen := self._see(root):
                 yield seen
 
     def _folder(self, root: str) -> Iterator[SeenFile]:
@@ -39,9 +39,21 @@ class Walk:
                 if (
                     not name.startswith(".")
                     and is_audio(Path(name))
-                    and (seen := _see(f"{folder}/{name}"))
+                    and (seen := self._see(os.path.join(folder, name)))  # noqa: PTH118  as above
                 ):
                     yield seen
+
+    def _see(self, path: str) -> SeenFile | None:
+        try:
+            found = os.stat(path)  # noqa: PTH116
+        except FileNotFoundError:
+            return None  # it vanished, or it is a link to nowhere
+        except OSError as error:
+            self._note(error)
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return SeenFile(path, found.st_size, found.st_mtime_ns)
 
     def _note(self, error: OSError) -> None:
         self.unreadable.append(f"{error.filename}: {error.strerror}")
@@ -62,13 +74,3 @@ def absolute_roots(paths: Sequence[str]) -> list[str]:
             raise UsageError(f"{path}: permission denied: this folder cannot be read")
         roots.append(root)
     return roots
-
-
-def _see(path: str) -> SeenFile | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None  # it vanished, or it is a link to nowhere
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return SeenFile(path, found.st_size, found.st_mtime_ns)

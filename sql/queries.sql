@@ -41,7 +41,8 @@ SELECT extversion FROM pg_extension WHERE extname = 'vector'
 -- Note the files that were seen and want work for the new, the changed and the unfinished ones.
 -- name: want_files
 WITH seen AS (
-    SELECT * FROM unnest(%(paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[])
+    SELECT DISTINCT ON (path) *
+    FROM unnest(%(paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[])
         AS seen (path, size_bytes, mtime_ns)
 ),
 before AS (
@@ -83,13 +84,13 @@ SELECT pg_try_advisory_lock(%(space)s, %(job_id)s)
 -- name: unlock_job
 SELECT pg_advisory_unlock(%(space)s, %(job_id)s)
 
--- Start a job that still wants doing. Attempts that the database itself cut short are forgiven.
+-- Start a job that still wants doing. Attempts that the database itself cut short are forgiven: they
+-- stay counted in the row, so that each is forgiven once, however often the job starts.
 -- name: start_job
-UPDATE jobs SET state = 'running', attempts = greatest(1, attempts + 1 - %(forgiven)s),
-    started_at = now()
+UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = now()
 FROM files
 WHERE jobs.id = %(job_id)s AND jobs.state IN ('wanted', 'running') AND files.id = jobs.file_id
-RETURNING jobs.id, jobs.recipe, jobs.attempts, jobs.file_id, files.path, files.size_bytes,
+RETURNING jobs.id, jobs.recipe, greatest(1, jobs.attempts - %(forgiven)s), jobs.file_id, files.path, files.size_bytes,
     files.mtime_ns, files.track_id
 
 -- A job that was done. One that was wanted again meanwhile stays wanted.
@@ -122,6 +123,14 @@ RETURNING id
 -- The jobs of one batch by state and outcome.
 -- name: count_batch
 SELECT state::text, coalesce(outcome, ''), count(*) FROM jobs WHERE batch = %(batch)s GROUP BY 1, 2
+
+-- Some jobs by state and outcome, whichever batch they belong to by now.
+-- name: count_some_jobs
+SELECT state::text, coalesce(outcome, ''), count(*) FROM jobs WHERE id = ANY(%(ids)s) GROUP BY 1, 2
+
+-- Which of some jobs nobody has begun.
+-- name: list_waiting
+SELECT id FROM jobs WHERE id = ANY(%(ids)s) AND state = 'wanted' ORDER BY id
 
 -- All jobs by recipe and state.
 -- name: count_jobs
@@ -281,6 +290,19 @@ SELECT pg_advisory_xact_lock_shared(hashtext('mess space'), %(space_id)s)
 -- Taken by the one that switches.
 -- name: own_space_lock
 SELECT pg_advisory_xact_lock(hashtext('mess space'), %(space_id)s)
+
+-- One session fits at a time; the lock goes with the session.
+-- name: lock_fit
+SELECT pg_try_advisory_lock(hashtext('mess fit'), %(space_id)s)
+
+-- Fitting is over.
+-- name: unlock_fit
+SELECT pg_advisory_unlock(hashtext('mess fit'), %(space_id)s)
+
+-- What a fit that was cut short has left: not answering, and nobody is filling it.
+-- name: delete_unfinished_spaces
+DELETE FROM spaces WHERE base_id = %(base_id)s AND state = 'building'
+RETURNING id
 
 -- The new projection answers from now on.
 -- name: activate_space

@@ -132,12 +132,15 @@ class Ledger:
 
     def count_batch(self, batch: UUID) -> dict[str, int]:
         """Jobs of a batch by state; done ones by outcome ("done:encoded", …) as well."""
-        counts: dict[str, int] = {}
-        for state, outcome, count in self._session.rows("count_batch", batch=batch):
-            counts[state] = counts.get(state, 0) + count
-            if outcome:
-                counts[f"{state}:{outcome}"] = count
-        return counts
+        return _counts(self._session.rows("count_batch", batch=batch))
+
+    def count_some(self, job_ids: Sequence[int]) -> dict[str, int]:
+        """The same of some jobs, also where another batch has taken them over."""
+        return _counts(self._session.rows("count_some_jobs", ids=list(job_ids)))
+
+    def waiting(self, job_ids: Sequence[int]) -> list[int]:
+        """Those of some jobs that nobody has begun."""
+        return [row[0] for row in self._session.rows("list_waiting", ids=list(job_ids))]
 
     def count_jobs(self) -> dict[str, dict[str, int]]:
         """All jobs: recipe → state → number."""
@@ -187,6 +190,15 @@ class Ledger:
     def forget_orphans(self) -> None:
         """Remove recordings that lie nowhere."""
         self._session.execute("delete_orphans")
+
+
+def _counts(rows: Sequence[tuple[str, str, int]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for state, outcome, count in rows:
+        counts[state] = counts.get(state, 0) + count
+        if outcome:
+            counts[f"{state}:{outcome}"] = count
+    return counts
 
 
 def _clean(value: object) -> object:

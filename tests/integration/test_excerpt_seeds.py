@@ -122,7 +122,7 @@ def test_bare_sound_at_any_rate(store: Store, settings: Settings) -> None:
 def test_one_encoder_serves_several_threads(settings: Settings, store: Store, copy: Path) -> None:
     reference.make_ready(settings)
 
-    def hear(start_s: float) -> np.ndarray:  # type: ignore[type-arg]
+    def hear(start_s: float) -> np.ndarray:
         with open_store(settings.database_url or "") as own:
             seed = _seed(own, settings, str(copy), Interval(start_s, start_s + 5.0))
             return seed.levels[Level.WINDOW].vectors

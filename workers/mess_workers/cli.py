@@ -32,7 +32,7 @@ from mess_plugin.store import Store, open_store
 from mess_plugin.walk import Walk, absolute_roots
 from mess_workers.feed import Feeding, Progress
 from mess_workers.queue import Queue
-from mess_workers.worker import running_worker
+from mess_workers.worker import Worker
 
 PRUNE_AT_MOST = 0.5  # a larger share of vanished files looks like an unmounted disk
 
@@ -62,14 +62,19 @@ def index(
     with (
         connected(settings, broker=True) as ready,
         open_store(ready.database_url or "") as store,
-        _worker(settings, ready) as check,
+        Worker(settings, is_elsewhere=lambda: _is_worker_up(settings, ready)) as worker,
         _progress(quiet=as_json) as show,
     ):
         feeding = Feeding(
-            store, Queue(ready), str(Recipe.of(settings)), retry_failed=retry_failed, force=force
+            store,
+            Queue(ready),
+            worker.need,
+            str(Recipe.of(settings)),
+            retry_failed=retry_failed,
+            force=force,
         )
         try:
-            done = feeding.run(walk, show, check)
+            done = feeding.run(walk, show, worker.check)
         except KeyboardInterrupt:
             say("stopping: finishing the files at hand; run the same command again to resume")
             raise
@@ -80,22 +85,16 @@ def index(
 
 def _check_encoder(settings: Settings) -> None:
     description = describe(settings.encoder)
-    state = description.weights_state()
+    state = description.weights_state(settings.weights)
     if not state.ready:
         raise MissingWeights(description.name, state.detail)
 
 
-@contextmanager
-def _worker(settings: Settings, ready: Settings) -> Iterator[Callable[[], None]]:
-    """A worker for the time of the command, unless one is there already; yields its check."""
+def _is_worker_up(settings: Settings, ready: Settings) -> bool:
+    """Whether `mess up`, or somebody on a broker of the user's own, works already."""
     running = embedded.state(settings.home)
-    is_up = running is not None and running.pinned
-    own_broker = settings.broker_url is None
-    if (is_up or not own_broker) and Queue(ready).has_worker():
-        yield lambda: None
-        return
-    with running_worker(settings) as worker:
-        yield worker.check
+    may_be = settings.broker_url is not None or (running is not None and running.pinned)
+    return may_be and Queue(ready).has_worker()
 
 
 @contextmanager
@@ -133,7 +132,7 @@ def _prune(store: Store, roots: list[str], seen: set[str], prune: bool) -> int:
     """Forget known files below the roots that are gone, unless suspiciously many are."""
     known = store.ledger.known_paths(roots)
     gone = {path: file_id for path, file_id in known.items() if path not in seen}
-    gone = {path: file_id for path, file_id in gone.items() if not os.path.lexists(path)}
+    gone = {path: file_id for path, file_id in gone.items() if _is_gone(path)}
     if not gone:
         return 0
     if len(gone) > max(10, PRUNE_AT_MOST * len(known)) and not prune:
@@ -144,6 +143,17 @@ def _prune(store: Store, roots: list[str], seen: set[str], prune: bool) -> int:
         return 0
     store.ledger.forget_files(list(gone.values()))
     return len(gone)
+
+
+def _is_gone(path: str) -> bool:
+    """Whether nothing is there; a folder that may not be read, or a disk that fails, says nothing."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _report(done: Progress, walk: Walk, vanished: int, roots: list[str], as_json: bool) -> None:

@@ -20,6 +20,7 @@ from mess_workers.queue import Queue
 NOTE_FILES = 500  # noted in one statement
 IN_FLIGHT = 200  # messages in the broker at a time
 POLL_S = 0.2
+RESCUE_S = 10.0  # without progress for so long, look for jobs whose worker or message is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Feeding:
 
     store: Store
     queue: Queue
+    need_worker: Callable[[], None]
     recipe: str
     retry_failed: bool = False
     force: bool = False
@@ -55,7 +57,9 @@ class Feeding:
     paths: set[str] = field(default_factory=set)
     progress: Progress = field(default_factory=Progress)
     _waiting: deque[int] = field(default_factory=deque)
-    _sent: int = 0
+    _sent: list[int] = field(default_factory=list)
+    _rescue_at_s: float = 0.0
+    _patience_s: float = RESCUE_S
 
     def run(
         self, files: Iterable[SeenFile], show: Callable[[Progress], None], check: Callable[[], None]
@@ -66,19 +70,26 @@ class Feeding:
         because the worker died.
         """
         self.store.ledger.recover()
-        for group in _groups(files):
+        for group in _groups(self._once(files)):
             self._note(group)
             self._advance(show)
         self.progress = replace(self.progress, walked=True)
         while self.progress.finished < self.progress.wanted:
             self._advance(show)
+            self._rescue()
             check()
             time.sleep(POLL_S)
         show(self.progress)
         return self.progress
 
+    def _once(self, files: Iterable[SeenFile]) -> Iterator[SeenFile]:
+        """Each file once: the folders of a command may lie inside each other."""
+        for file in files:
+            if file.path not in self.paths:
+                self.paths.add(file.path)
+                yield file
+
     def _note(self, group: list[SeenFile]) -> None:
-        self.paths.update(file.path for file in group)
         result = self.store.ledger.want(
             group, self.recipe, self.batch, retry_failed=self.retry_failed, force=self.force
         )
@@ -93,21 +104,50 @@ class Feeding:
         )
 
     def _advance(self, show: Callable[[Progress], None]) -> None:
-        counts = self.store.ledger.count_batch(self.batch) if self.progress.wanted else {}
-        self.progress = replace(
+        before = self.progress.finished
+        self.progress = self._counted()
+        room = IN_FLIGHT - (len(self._sent) - self.progress.finished)
+        ids = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+        self._send(ids)
+        if ids or self.progress.finished != before:
+            self._patience_s = RESCUE_S
+            self._rescue_at_s = time.monotonic() + RESCUE_S
+        show(self.progress)
+
+    def _counted(self) -> Progress:
+        wanted = self.progress.wanted
+        counts = self.store.ledger.count_batch(self.batch) if wanted else {}
+        if sum(_states(counts)) < wanted:  # some vanished, or another run has taken them over
+            counts = self.store.ledger.count_some([*self._sent, *self._waiting])
+        return replace(
             self.progress,
             indexed=counts.get("done:encoded", 0),
             known=counts.get("done:known", 0),
             # A vanished file takes its job with it.
-            gone=max(0, self.progress.wanted - sum(_states(counts))),
+            gone=max(0, wanted - sum(_states(counts))),
             failed=counts.get("failed", 0),
         )
-        room = IN_FLIGHT - (self._sent - self.progress.finished)
-        ids = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+
+    def _send(self, ids: list[int]) -> None:
         if ids:
+            self.need_worker()
             self.queue.send(ids)
-            self._sent += len(ids)
-        show(self.progress)
+            self._sent += ids
+
+    def _rescue(self) -> None:
+        """Send again what nobody works on: its worker was stopped, or the broker lost the message.
+
+        Nothing is done twice for it, because the ledger decides. While any job runs, the others may
+        merely wait for it; and each time is later than the last, so that a worker that is slow to
+        start is not buried in messages.
+        """
+        if time.monotonic() < self._rescue_at_s:
+            return
+        self.store.ledger.recover()
+        if not self.store.ledger.count_some(self._sent).get("running"):
+            self.queue.send(self.store.ledger.waiting(self._sent))
+        self._patience_s *= 2
+        self._rescue_at_s = time.monotonic() + self._patience_s
 
 
 def _states(counts: dict[str, int]) -> Iterator[int]:

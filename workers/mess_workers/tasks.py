@@ -15,12 +15,11 @@ import psycopg
 from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from mess_plugin import encoders
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.encoders.base import Encoder, EncoderOptions
+from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError, EncoderError, StoreError
 from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Job
@@ -45,24 +44,24 @@ def settings() -> Settings:
 @lru_cache(maxsize=2)
 def encoder_for(recipe: str) -> Encoder:
     """The encoder of a recipe, loaded once per process."""
-    wanted = Recipe.parse(recipe)
-    options = EncoderOptions(layers=wanted.layers, device=settings().device)
-    return encoders.load(wanted.encoder, options)
+    return load_encoder(Recipe.parse(recipe), settings())
 
 
 @shared_task(bind=True, name=INDEX_FILE, max_retries=None)
 def index_file(self: Task[Any, Any], job_id: int, forgiven: int = 0) -> None:
     """Index the file of a job. forgiven: attempts that the database cut short."""
+    begun = 0
     try:
         with open_store(_database_url()) as store:
             # The lock is not given back by hand: it goes with the connection, also after an error.
             if not store.ledger.lock(job_id):
                 raise self.retry(countdown=BUSY_RETRY_S)
+            begun = 1
             retry_in_s = run_job(store, job_id, forgiven)
     except StoreError as error:
         log.warning("job %d: %s; trying again", job_id, error)
-        wait_s = _backoff_s(forgiven)
-        raise self.retry(args=(job_id, forgiven + 1), countdown=wait_s, exc=error) from error
+        wait_s = _backoff_s(self.request.retries)
+        raise self.retry(args=(job_id, forgiven + begun), countdown=wait_s, exc=error) from error
     if retry_in_s is not None:
         raise self.retry(countdown=retry_in_s)
 
@@ -91,14 +90,10 @@ def run_job(store: Store, job_id: int, forgiven: int = 0) -> float | None:
         return None
     try:
         outcome = index(store, job, encoder_for(job.recipe), limit_s=settings().file_limit_s)
-    except AudioError as error:
-        _fail(store, job, error.kind, error.reason)
-    except EncoderError as error:
-        _fail(store, job, "encoder", str(error))
-    except SoftTimeLimitExceeded:
-        _fail(store, job, "too-slow", f"it took more than {settings().file_limit_s:g} s")
-    except MemoryError:
-        _fail(store, job, "memory", "there was not enough memory to read it")
+    except (AudioError, EncoderError, SoftTimeLimitExceeded, MemoryError) as error:
+        _fail(store, job, *_verdict(error))
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        return _unexpected(store, job, error)  # the database is well, but cannot take this
     except psycopg.Error:
         raise  # becomes a StoreError at the store's door; the file is not to blame
     except Exception as error:  # noqa: BLE001  the task boundary: whatever it was becomes a row
@@ -106,6 +101,17 @@ def run_job(store: Store, job_id: int, forgiven: int = 0) -> float | None:
     else:
         return _finish(store, job, outcome)
     return None
+
+
+def _verdict(error: Exception) -> tuple[str, str]:
+    """The kind and the reason of a failure that trying again would not change."""
+    if isinstance(error, AudioError):
+        return error.kind, error.reason
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "too-slow", f"it took more than {settings().file_limit_s:g} s"
+    if isinstance(error, MemoryError):
+        return "memory", "there was not enough memory to read it"
+    return "encoder", str(error)
 
 
 def _finish(store: Store, job: Job, outcome: str) -> float | None:
@@ -137,7 +143,7 @@ def _fail(store: Store, job: Job, kind: str, reason: str) -> None:
 
 def _backoff_s(attempt: int) -> float:
     """Exponential, with jitter so that many do not come back at once."""
-    longest_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0**attempt)
+    longest_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(attempt, 10))
     return longest_s * random.uniform(0.5, 1.5)
 
 

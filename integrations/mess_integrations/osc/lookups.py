@@ -43,6 +43,12 @@ class Question:
     is_known: bool
 
 
+def hurried(settings: Settings) -> Settings:
+    """The settings with the time limit of an interactive lookup."""
+    limit_s = min(settings.file_limit_s, HEARING_LIMIT_S)
+    return msgspec.structs.replace(settings, file_limit_s=limit_s)
+
+
 def locate(store: Store, roots: Roots, lookup: FileLookup | TrackLookup) -> Question:
     """Find what a lookup is about, opening nothing. Raises BadRequest 403, 404, 409."""
     if isinstance(lookup, TrackLookup):
@@ -73,12 +79,11 @@ def answer(
     """
     if question.interval is not None and options.scope is Level.SONG:
         raise BadRequest(400, "scope is song, but a stretch was given: leave one out")
-    limited = _hurried(settings)
     asked = options.k
     while True:
         found = similar(
             store,
-            limited,
+            settings,
             question.ref,
             k=asked,
             scope=options.scope or Level.SONG,
@@ -104,12 +109,6 @@ def code_of(error: MessError) -> int:
     if isinstance(error, StoreError | ServiceError | EncoderError):
         return 503
     return 500
-
-
-def _hurried(settings: Settings) -> Settings:
-    """The settings with the time limit of an interactive lookup."""
-    limit_s = min(settings.file_limit_s, HEARING_LIMIT_S)
-    return msgspec.structs.replace(settings, file_limit_s=limit_s)
 
 
 def _track(store: Store, ref: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any, cast
 from mess_integrations.osc.desk import Desk
 from mess_integrations.osc.discovery import announced
 from mess_integrations.osc.framing import STREAM_LIMIT_BYTES, detect, packets
+from mess_integrations.osc.lookups import hurried
 from mess_integrations.osc.news import News
 from mess_integrations.osc.peers import Sender, TcpPeer
 from mess_integrations.osc.roots import Roots
@@ -49,6 +50,7 @@ async def listening(settings: Settings) -> AsyncIterator[tuple[str, int]]:
     """A running server; gives the address that it listens at (a port of 0 means any)."""
     _check_exposure(settings)
     sockets = await _bind(settings)
+    settings = hurried(settings)
     lookups = Lookups(settings, Roots(settings.roots))
     news = News(lookups.library)
     udp = _Datagrams()
