@@ -93,7 +93,7 @@ def _read_file(path: Path, known: set[str]) -> dict[str, Any]:
 
 def _convert(values: dict[str, Any], sources: dict[str, str]) -> Settings:
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")
@@ -106,6 +106,13 @@ def _convert(values: dict[str, Any], sources: dict[str, str]) -> Settings:
         wanted = f"at most window_s ({settings.window_s:g})"
         raise ConfigError(_label("hop_s", sources), settings.hop_s, wanted)
     return settings
+
+
+def _path(kind: type, value: object) -> Path:
+    """Read a path, the only type here that msgspec does not know."""
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value).expanduser().absolute()
+    raise ValueError(f"expected `{kind.__name__}`, got `{type(value).__name__}`")
 
 
 def _label(name: str, sources: dict[str, str]) -> str:
