@@ -118,13 +118,11 @@ class Ledger:
 
     def fail(self, job_id: int, kind: str, reason: str) -> None:
         """The job cannot be done; the reason is for people."""
-        self._session.execute("fail_job", job_id=job_id, kind=kind, reason=reason.replace("\0", ""))
+        self._session.execute("fail_job", job_id=job_id, kind=kind, reason=_clean(reason))
 
     def give_back(self, job_id: int, kind: str, reason: str) -> None:
         """The job could not be done now; it stays wanted."""
-        self._session.execute(
-            "give_back_job", job_id=job_id, kind=kind, reason=reason.replace("\0", "")
-        )
+        self._session.execute("give_back_job", job_id=job_id, kind=kind, reason=_clean(reason))
 
     def recover(self) -> list[int]:
         """Want again what died while running. Returns the job ids."""
