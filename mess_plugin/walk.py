@@ -29,7 +29,7 @@ class Walk:
         for root in self.roots:
             if os.path.isdir(root):  # noqa: PTH112  text paths keep odd bytes
                 yield from self._folder(root)
-            elif seen := _see(root):
+            elif seen := see(root):
                 yield seen
 
     def _folder(self, root: str) -> Iterator[SeenFile]:
@@ -39,7 +39,7 @@ class Walk:
                 if (
                     not name.startswith(".")
                     and is_audio(Path(name))
-                    and (seen := _see(f"{folder}/{name}"))
+                    and (seen := see(f"{folder}/{name}"))
                 ):
                     yield seen
 
@@ -64,7 +64,8 @@ def absolute_roots(paths: Sequence[str]) -> list[str]:
     return roots
 
 
-def _see(path: str) -> SeenFile | None:
+def see(path: str) -> SeenFile | None:
+    """One file as it is now; None where it is gone or no regular file."""
     try:
         found = os.stat(path)  # noqa: PTH116
     except OSError:
