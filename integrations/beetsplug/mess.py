@@ -7,12 +7,13 @@ Importing this loads beets alone; MESS and its libraries come with the first que
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import cast
 
 from beets import ui
 from beets.exceptions import UserError
-from beets.library import Library
+from beets.library import Album, Item, Library
 from beets.plugins import BeetsPlugin
 
 from mess_integrations.beets.asking import Asker
@@ -43,19 +44,24 @@ class MessPlugin(BeetsPlugin):
         for field in TYPES:
             self.template_fields[field] = partial(self._asker.value, field)
             self.album_template_fields[field] = partial(self._asker.value, field)
-        self.item_queries = {
-            "similar": similar_query("items", self._items_like, self._complain, self._is_changing)
-        }
-        self.album_queries = {
-            "similar": similar_query("albums", self._albums_like, self._complain, self._is_changing)
-        }
-        self.register_listener("library_opened", self._opened)
-        self.register_listener("import_begin", self._begin)
-        self.register_listener("database_change", self._begin)
+        self.item_queries = {"similar": similar_query("items", self)}
+        self.album_queries = {"similar": similar_query("albums", self)}
+        self._listen("library_opened", self._opened)
+        for event in ("import_begin", "database_change"):
+            self._listen(event, self._begin)
         if self.config["auto"].get(bool):
             news = News(self._asker.settings, self._log, self.config["time_limit"].as_number())
             for event, listener in news.listeners().items():
-                self.register_listener(event, listener)  # type: ignore[call-overload]
+                self._listen(event, listener)
+
+    def _listen(self, event: str, listener: Callable[..., None]) -> None:
+        """Listen without the wrapper that sets the log level around each call.
+
+        The wrapper asserts that no other call is going on, and an import sends events from several
+        threads: a collision would end the import.
+        """
+        listeners = cast(dict[str, list[Callable[..., None]]], self.listeners)
+        listeners[event].append(listener)
 
     def commands(self) -> Sequence[ui.Subcommand]:
         """`beet similar` and `beet mess`."""
@@ -70,43 +76,38 @@ class MessPlugin(BeetsPlugin):
 
     # `similar:` in queries
 
-    def _items_like(self, pattern: str) -> list[int]:
+    def ids_like(self, table: str, pattern: str) -> list[int]:
+        """Ids of the items or albums that feel like those that the pattern names, best first."""
         from mess_integrations.beets.answers import Question  # noqa: PLC0415
 
-        lib = self._library()
-        seeds = list(lib.items(_seeds(pattern)))
-        answer = self._asker.items(lib, seeds, Question(self.config["k"].get(int)))
-        return [item.id for item, _ in answer.found]
+        lib, question = self._library(), Question(self.config["k"].get(int))
+        query = f"id:{pattern}" if pattern.isdecimal() else pattern
+        found: Sequence[Item | Album]
+        if table == "albums":
+            found, _ = self._asker.albums(lib, list(lib.albums(query)), question)
+        else:
+            answer = self._asker.items(lib, list(lib.items(query)), question)
+            found = [item for item, _ in answer.found]
+        return [model.id for model in found if model.id is not None]
 
-    def _albums_like(self, pattern: str) -> list[int]:
-        from mess_integrations.beets.answers import Question  # noqa: PLC0415
+    def complain(self, error: UserError) -> None:
+        """Say once why `similar:` matches nothing."""
+        text = str(error)
+        if text not in self._complaints:
+            self._complaints.add(text)
+            self._log.warning("similar: matches nothing: {}", text)
 
-        lib = self._library()
-        seeds = list(lib.albums(_seeds(pattern)))
-        albums, _ = self._asker.albums(lib, seeds, Question(self.config["k"].get(int)))
-        return [album.id for album in albums]
+    def is_changing(self) -> bool:
+        """Whether beets has begun to change its library, and must come to its end."""
+        return self._changing
 
     def _library(self) -> Library:
         if self._lib is None:
             raise UserError("similar: needs an open library")
         return self._lib
 
-    def _complain(self, error: UserError) -> None:
-        text = str(error)
-        if text not in self._complaints:
-            self._complaints.add(text)
-            self._log.warning("similar: matches nothing: {}", text)
-
-    def _is_changing(self) -> bool:
-        return self._changing
-
     def _opened(self, lib: Library) -> None:
         self._lib = lib
 
-    def _begin(self) -> None:
-        """Beets has begun to change its library and must come to its end, whatever MESS does."""
+    def _begin(self, **_event: object) -> None:
         self._changing = True
-
-
-def _seeds(pattern: str) -> str:
-    return f"id:{pattern}" if pattern.isdecimal() else pattern

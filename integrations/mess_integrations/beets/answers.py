@@ -100,7 +100,7 @@ def _refs(store: Store, seeds: Sequence[Item]) -> tuple[list[str], list[Item]]:
 
 
 def _in_beets(
-    lib: Library, matches: Sequence[Match], seeds: set[int]
+    lib: Library, matches: Sequence[Match], seeds: set[int | None]
 ) -> tuple[list[tuple[Item, Match]], list[str]]:
     """Matches with their items, and what beets does not have."""
     by_path = _by_path(lib, [path for match in matches for path in match.track.paths])
@@ -151,19 +151,18 @@ def ask_albums(
     """
     items = [item for album in seeds for item in album.items()]
     answer = ask(lib, settings, items, Question(MAX_K, question.interval))
-    grouped: dict[int, list[tuple[Item, Found]]] = {}
+    grouped: dict[int | None, list[tuple[Item, Found]]] = {}
     for item, found in answer.found:
         if item.album_id is not None:
             grouped.setdefault(item.album_id, []).append((item, found))
     for album in seeds:
         grouped.pop(album.id, None)
-    scored = [
-        (score, album, tracks)
-        for album_id, tracks in grouped.items()
-        if (album := lib.get_album(album_id)) is not None
-        for score in [_album_score(album, tracks, answer.floor)]
-    ]
-    scored.sort(key=lambda row: (-row[0], row[1].id))
+    scored: list[tuple[float, Album, list[tuple[Item, Found]]]] = []
+    for tracks in grouped.values():
+        parent = lib.get_album(tracks[0][0])
+        if parent is not None:
+            scored.append((_album_score(parent, tracks, answer.floor), parent, tracks))
+    scored.sort(key=lambda row: (-row[0], row[1].id or 0))
     rows = [
         (album, _album_found(rank, score, tracks))
         for rank, (score, album, tracks) in enumerate(scored[: question.k], start=1)

@@ -35,8 +35,8 @@ class Asker:
     def __init__(self, options: Options) -> None:
         """options: the settings of MESS in beets' configuration, read when first needed."""
         self._options = options
-        self._items: dict[int, Found] = {}
-        self._albums: dict[int, Found] = {}
+        self._items: dict[int | None, Found] = {}
+        self._albums: dict[int | None, Found] = {}
 
     def settings(self) -> Settings:
         """The settings of MESS that hold for beets."""

@@ -33,7 +33,7 @@ class News:
 
     def listeners(self) -> dict[str, Callable[..., None]]:
         """Event → listener. None of them raises: an exception here would end an import."""
-        listeners = {
+        listeners: dict[str, Callable[..., None]] = {
             "library_opened": self._opened,
             "album_imported": self._album_imported,
             "item_imported": self._item_imported,

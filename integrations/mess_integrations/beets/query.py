@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
 
 from beets.dbcore import Model
 from beets.dbcore.query import FieldQuery
 from beets.exceptions import UserError
 
-Ids = Callable[[str], Sequence[int]]
-"""pattern → ids of the items (or albums) that answer it; raises UserError where MESS cannot."""
+
+class Host(Protocol):
+    """What the query needs of the plugin."""
+
+    def ids_like(self, table: str, pattern: str) -> Sequence[int]:
+        """Ids of the items or albums that answer. Raises UserError where MESS cannot."""
+
+    def complain(self, error: UserError) -> None:
+        """Tell people, once, why a query matches nothing."""
+
+    def is_changing(self) -> bool:
+        """Whether beets has begun to change its library."""
 
 
 class SimilarQuery(FieldQuery[str]):
     """Matches what sounds like the items that the pattern names. Asked once, when first needed."""
 
     table_name: ClassVar[str]
-    ask: ClassVar[Ids]
-    forgiving: ClassVar[Callable[[UserError], bool]]
+    host: ClassVar[Host]
 
     def __init__(self, field_name: str, pattern: str, fast: bool = True) -> None:
         super().__init__(field_name, pattern, fast)
         self._ids: tuple[int, ...] | None = None
 
     def clause(self) -> tuple[str, Sequence[int]]:
-        """For SQLite. A command that asks and gets no answer ends with the reason."""
+        """For SQLite. A command that asks and gets no answer ends with the reason.
+
+        Not so when beets has begun to change its library (smart playlists are written at its end):
+        then the query matches nothing, with a warning.
+        """
         try:
             ids = self._answer()
         except UserError as error:
-            if not self.forgiving(error):
+            if not self.host.is_changing():
                 raise
+            self.host.complain(error)
             ids = ()
         return f"{self.table_name}.id IN ({', '.join('?' * len(ids))})", ids
 
@@ -39,36 +53,15 @@ class SimilarQuery(FieldQuery[str]):
         try:
             return obj.get("id") in self._answer()
         except UserError as error:
-            type(self).complain(error)
+            self.host.complain(error)
             return False
-
-    complain: ClassVar[Callable[[UserError], None]]
 
     def _answer(self) -> tuple[int, ...]:
         if self._ids is None:
-            self._ids = tuple(type(self).ask(self.pattern))
+            self._ids = tuple(self.host.ids_like(self.table_name, self.pattern))
         return self._ids
 
 
-def similar_query(
-    table: str, ask: Ids, complain: Callable[[UserError], None], forgiving: Callable[[], bool]
-) -> type[SimilarQuery]:
-    """The query class for a table, asking `ask`.
-
-    complain: told once per reason. forgiving: whether a missing answer is an empty one by now,
-    because beets has changed something and must come to its end.
-    """
-
-    def forgive(error: UserError) -> bool:
-        if forgiving():
-            complain(error)
-            return True
-        return False
-
-    members: dict[str, Any] = {
-        "table_name": table,
-        "ask": staticmethod(ask),
-        "complain": staticmethod(complain),
-        "forgiving": staticmethod(forgive),
-    }
-    return type(f"Similar{table.capitalize()}", (SimilarQuery,), members)
+def similar_query(table: str, host: Host) -> type[SimilarQuery]:
+    """The query class for a table, "items" or "albums"."""
+    return type(f"Similar{table.title()}", (SimilarQuery,), {"table_name": table, "host": host})
