@@ -82,8 +82,8 @@ class News:
         settings, changes = self._settings(), self._take()
         trouble = deliver(settings, changes, self._limit_s)
         if trouble:
-            self._log.warning("{} changes are kept until MESS can be told: {}",
-                len(changes), trouble)  # fmt: skip
+            text = f"{len(changes)} change{'s' * (len(changes) != 1)}"
+            self._log.warning("{} kept until MESS can be told: {}", text, trouble)
 
     def _take(self) -> Changes:
         from mess_plugin.spool import Changes  # noqa: PLC0415

@@ -9,8 +9,6 @@ from mess_integrations.beets.session import opened
 from mess_plugin import spool
 from mess_plugin.config import Settings
 
-_NOUNS = ("change", "changes")
-
 
 def describe(settings: Settings, paths: Sequence[str]) -> list[str]:
     """A few lines: indexed, waiting, failed, unknown. Raises MessError."""
@@ -27,7 +25,7 @@ def describe(settings: Settings, paths: Sequence[str]) -> list[str]:
     if unknown:
         lines.append(f"{unknown} unknown to MESS: run `beet mess index`")
     if n_waiting:
-        lines.append(f"{n_waiting} {_NOUNS[n_waiting != 1]} of beets had waited and were taken now")
+        lines.append(f"{n_waiting} change{'s' * (n_waiting != 1)} of beets waited until now")
     if not up:
         lines.append(
             "MESS is not up: changes wait until it is asked something (`mess up` keeps it)"
