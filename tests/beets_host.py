@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +66,11 @@ class Beets:
         """Of the library's file."""
         return hashlib.sha256((self.folder / "library.db").read_bytes()).hexdigest()
 
-    def paths(self, query: str = "") -> list[str]:
-        """Absolute paths of items."""
-        return self.lines("ls", "-p", *query.split())
+    def paths(self) -> list[str]:
+        """Absolute paths of all items, in order; beets stores those below its folder relatively."""
+        with closing(sqlite3.connect(self.folder / "library.db")) as connection:
+            rows = connection.execute("SELECT path FROM items ORDER BY id").fetchall()
+        return [str(self.music / os.fsdecode(path)) for (path,) in rows]
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -164,14 +164,17 @@ def test_a_home_that_cannot_be_written_does_not_stop_an_import(tmp_path: Path, a
     beets = Beets(tmp_path / "beets", tmp_path / "mess").configure(mess={"home": "/dev/null/mess"})
     done = beets.run("import", str(album))
     assert len(beets.paths()) == 2
-    assert done.stderr.count("mess: MESS was not told of a change") == 1
+    assert done.stderr.count("mess: MESS was not told what changed") == 1
 
 
 def test_a_wrong_setting_does_not_stop_an_import(tmp_path: Path, album: Path) -> None:
     beets = Beets(tmp_path / "beets", tmp_path / "mess").configure()
     done = beets.run("import", str(album), MESS_HOP_S="never")
     assert len(beets.paths()) == 2
-    assert "mess: MESS was not told of a change: setting hop_s is 'never'" in done.stderr
+    assert (
+        "mess: MESS was not told what changed; run `beet mess index` when it is well: setting hop_s is 'never'"
+        in done.stderr
+    )
 
 
 def test_an_interrupted_command_keeps_what_it_did(tmp_path: Path, album: Path) -> None:

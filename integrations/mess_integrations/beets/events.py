@@ -49,7 +49,10 @@ class News:
             try:
                 listener(**arguments)
             except Exception as error:  # noqa: BLE001  the border to the host
-                self._log.warning("MESS was not told of a change: {}", error)
+                self._log.warning(
+                    "MESS was not told what changed; run `beet mess index` when it is well: {}",
+                    error,
+                )
 
         return safely
 
@@ -79,8 +82,8 @@ class News:
             return
         from mess_integrations.beets.delivery import deliver  # noqa: PLC0415
 
-        settings, changes = self._settings(), self._take()
-        trouble = deliver(settings, changes, self._limit_s)
+        changes = self._take()
+        trouble = deliver(self._settings(), changes, self._limit_s)
         if trouble:
             text = f"{len(changes)} change{'s' * (len(changes) != 1)}"
             self._log.warning("{} kept until MESS can be told: {}", text, trouble)

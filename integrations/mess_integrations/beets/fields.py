@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from beets.dbcore import types
+from beets.dbcore import Model, types
+from beets.dbcore.query import NumericQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,17 @@ class Found:
     why: str
 
 
+class _FoundQuery(NumericQuery):
+    """Ranges such as `mess_score:0.8..`; what was not found matches none."""
+
+    def match(self, obj: Model) -> bool:
+        return obj.get(self.field_name) is not None and super().match(obj)
+
+
 class _Number(types.NullFloat):
     """A number that is empty, not zero, where there is none."""
+
+    query = _FoundQuery
 
     def format(self, value: float | None) -> str:
         return "" if value is None else f"{value:.{self.digits}f}"
@@ -27,6 +37,8 @@ class _Number(types.NullFloat):
 
 class _Rank(types.NullInteger):
     """A whole number that is empty where there is none."""
+
+    query = _FoundQuery
 
     def format(self, value: int | None) -> str:
         return "" if value is None else str(value)

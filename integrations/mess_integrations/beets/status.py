@@ -25,7 +25,7 @@ def describe(settings: Settings, paths: Sequence[str]) -> list[str]:
     if unknown:
         lines.append(f"{unknown} unknown to MESS: run `beet mess index`")
     if n_waiting:
-        lines.append(f"{n_waiting} change{'s' * (n_waiting != 1)} of beets waited until now")
+        lines.append(f"{n_waiting} change{'s' * (n_waiting != 1)} waited until now")
     if not up:
         lines.append(
             "MESS is not up: changes wait until it is asked something (`mess up` keeps it)"
