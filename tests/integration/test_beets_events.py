@@ -171,10 +171,9 @@ def test_a_wrong_setting_does_not_stop_an_import(tmp_path: Path, album: Path) ->
     beets = Beets(tmp_path / "beets", tmp_path / "mess").configure()
     done = beets.run("import", str(album), MESS_HOP_S="never")
     assert len(beets.paths()) == 2
-    assert (
-        "mess: MESS was not told what changed; run `beet mess index` when it is well: setting hop_s is 'never'"
-        in done.stderr
-    )
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("mess:")]
+    assert "not told what changed" in line
+    assert "setting hop_s is 'never'" in line
 
 
 def test_an_interrupted_command_keeps_what_it_did(tmp_path: Path, album: Path) -> None:

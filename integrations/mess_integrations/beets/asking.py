@@ -41,7 +41,7 @@ class Asker:
     def settings(self) -> Settings:
         """The settings of MESS that hold for beets."""
         with translated():
-            from mess_integrations.beets.session import settings_of  # noqa: PLC0415
+            from mess_integrations.beets.settings import settings_of  # noqa: PLC0415
 
             return settings_of(self._options())
 
