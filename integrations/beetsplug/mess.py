@@ -33,7 +33,7 @@ class MessPlugin(BeetsPlugin):
 
     def __init__(self) -> None:
         super().__init__()
-        self.config.add({"auto": True, "k": 10, "relative_to": None, "time_limit": 3.0})
+        self.config.add({"auto": True, "k": 10, "relative_to": None, "time_limit": 5.0})
         self.config.add(dict.fromkeys(_SETTINGS))
         for secret in ("database_url", "broker_url"):
             self.config[secret].redact = True  # they may hold a password

@@ -36,29 +36,11 @@ def is_up(settings: Settings) -> bool:
 
 
 def pass_on(settings: Settings) -> None:
-    """Take what waits into the ledger and ask for the work.
+    """Take what waits into the ledger and ask for the work. Raises MessError or OSError."""
+    from mess_integrations.beets.session import opened  # noqa: PLC0415  loads the database driver
 
-    Without a broker that is up, the work stays wanted in the ledger. Raises MessError or OSError.
-    """
-    from mess_plugin import intake  # noqa: PLC0415  the database driver, only if there is a use for it
-    from mess_plugin.queueing import open_queue  # noqa: PLC0415
-    from mess_plugin.recipe import Recipe  # noqa: PLC0415
-    from mess_plugin.services import connected  # noqa: PLC0415
-    from mess_plugin.store import open_store  # noqa: PLC0415
-
-    broker = settings.broker_url is not None or _keeps_a_broker(settings)
-    with (
-        connected(settings, broker=broker) as ready,
-        open_store(ready.database_url or "") as store,
-    ):
-        jobs = intake.drain(settings.home, store, str(Recipe.of(settings)))
-        if jobs and broker:
-            open_queue(ready).send(jobs)
-
-
-def _keeps_a_broker(settings: Settings) -> bool:
-    running = embedded.state(settings.home)
-    return running is not None and running.broker_url is not None
+    with opened(settings):
+        pass
 
 
 def _within(limit_s: float, settings: Settings) -> str | None:
