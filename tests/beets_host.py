@@ -58,9 +58,9 @@ class Beets:
         assert done.returncode == code, done.stdout + done.stderr
         return done
 
-    def lines(self, *args: str, **variables: str) -> list[str]:
+    def lines(self, *args: str) -> list[str]:
         """What `beet` prints."""
-        return self.run(*args, **variables).stdout.splitlines()
+        return self.run(*args).stdout.splitlines()
 
     def checksum(self) -> str:
         """Of the library's file."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from mutagen.flac import FLAC
+from mediafile import MediaFile
 
 from mess_plugin import spool
 from tests.audio_files import tone, write_audio
@@ -22,8 +22,8 @@ def album(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     for number, frequency_hz in ((1, 440.0), (2, 660.0)):
         path = write_audio(folder / f"0{number}.flac", tone(1.0, frequency_hz=frequency_hz))
-        tags = FLAC(path)
-        tags.update(title=f"Song {number}", artist="A", album="B", tracknumber=str(number))
+        tags = MediaFile(path)
+        tags.title, tags.artist, tags.album, tags.track = f"Song {number}", "A", "B", number
         tags.save()
     return folder
 

@@ -20,12 +20,12 @@ Options = Callable[[], Mapping[str, str | None]]
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """MESS's own errors become beets' one-line errors."""
+    """What MESS raises on purpose, and what the disk refuses, become beets' one-line errors."""
     from mess_plugin.errors import MessError  # noqa: PLC0415  MESS is loaded by the first question
 
     try:
         yield
-    except MessError as error:
+    except (MessError, OSError) as error:
         raise UserError(str(error)) from error
 
 
