@@ -12,12 +12,12 @@ from functools import partial
 from typing import cast
 
 from beets import ui
-from beets.exceptions import UserError
 from beets.library import Album, Item, Library
 from beets.plugins import BeetsPlugin
 
 from mess_integrations.beets.asking import Asker
 from mess_integrations.beets.commands import Commands
+from mess_integrations.beets.errors import UserError
 from mess_integrations.beets.events import News
 from mess_integrations.beets.fields import TYPES
 from mess_integrations.beets.query import similar_query
@@ -90,7 +90,7 @@ class MessPlugin(BeetsPlugin):
             found = [item for item, _ in answer.found]
         return [model.id for model in found if model.id is not None]
 
-    def complain(self, error: UserError) -> None:
+    def complain(self, error: Exception) -> None:
         """Say once why `similar:` matches nothing."""
         text = str(error)
         if text not in self._complaints:

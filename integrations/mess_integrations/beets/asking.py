@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from beets.exceptions import UserError
 from beets.library import Album, Item, Library
 
+from mess_integrations.beets.errors import UserError
 from mess_integrations.beets.fields import Found, value_of
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beets import ui
-from beets.exceptions import UserError
 from beets.library import Album, Item, Library
 from beets.util.units import raw_seconds_short
 
 from mess_integrations.beets.asking import Asker, translated
+from mess_integrations.beets.errors import UserError
 
 if TYPE_CHECKING:
     from mess_integrations.beets.answers import Answer, Question

@@ -7,7 +7,8 @@ from typing import ClassVar, Protocol
 
 from beets.dbcore import Model
 from beets.dbcore.query import FieldQuery
-from beets.exceptions import UserError
+
+from mess_integrations.beets.errors import UserError
 
 
 class Host(Protocol):
@@ -16,7 +17,7 @@ class Host(Protocol):
     def ids_like(self, table: str, pattern: str) -> Sequence[int]:
         """Ids of the items or albums that answer. Raises UserError where MESS cannot."""
 
-    def complain(self, error: UserError) -> None:
+    def complain(self, error: Exception) -> None:
         """Tell people, once, why a query matches nothing."""
 
     def is_changing(self) -> bool:
