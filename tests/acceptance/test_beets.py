@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def test_an_import_is_heard_and_answered(tmp_path: Path, eventually: Callable[..
         beets.run("import", *(str(SAMPLES / name) for name in ALBUMS))
 
         def all_heard() -> bool:
+            time.sleep(2)  # asking costs more than waiting
             return beets.lines("mess", "status")[0].startswith("6 of 6 tracks indexed")
 
         eventually(all_heard, timeout_s=200)
