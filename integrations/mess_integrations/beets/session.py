@@ -26,9 +26,9 @@ def opened(settings: Settings) -> Iterator[tuple[Settings, Store]]:
         connected(settings, broker=broker) as ready,
         open_store(ready.database_url or "") as store,
     ):
-        jobs = intake.drain(settings.home, store, str(Recipe.of(settings))) if waiting else []
-        if jobs and broker:
-            open_queue(ready).send(jobs)
+        if waiting:
+            send = open_queue(ready).send if broker else None
+            intake.drain(settings.home, store, str(Recipe.of(settings)), send)
         yield ready, store
 
 
