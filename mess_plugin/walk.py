@@ -74,3 +74,14 @@ def absolute_roots(paths: Sequence[str]) -> list[str]:
             raise UsageError(f"{path}: permission denied: this folder cannot be read")
         roots.append(root)
     return roots
+
+
+def see(path: str) -> SeenFile | None:
+    """One file as it is now; None where it is gone or no regular file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None  # it vanished, or it is a link to nowhere
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return SeenFile(path, found.st_size, found.st_mtime_ns)

@@ -397,3 +397,36 @@ FROM {table}
 WHERE space_id = {space} AND track_id <> ALL (%(excluded)s::bigint[])
 ORDER BY distance, track_id, ordinal
 LIMIT %(limit)s
+
+-- Hosts -----------------------------------------------------------------------------------------
+
+-- Files that lie elsewhere now. The old time stamp makes them look changed, so that their names and
+-- tags are read again. Of several that moved to one place, one is taken.
+-- name: move_files
+UPDATE files SET path = moved.new, mtime_ns = -1
+FROM (
+    SELECT DISTINCT ON (new) old, new
+    FROM unnest(%(old)s::bytea[], %(new)s::bytea[]) AS moved (old, new)
+    WHERE EXISTS (SELECT FROM files WHERE path = moved.old)
+    ORDER BY new, old
+) AS moved
+WHERE files.path = moved.old AND NOT EXISTS (SELECT FROM files WHERE path = moved.new)
+
+-- Known files by path.
+-- name: find_files
+SELECT id FROM files WHERE path = ANY(%(paths)s::bytea[])
+
+-- How far the files at some paths are: indexed, failed, unknown.
+-- name: count_paths
+SELECT count(files.track_id),
+    count(*) FILTER (WHERE files.track_id IS NULL AND EXISTS (
+        SELECT FROM jobs WHERE jobs.file_id = files.id AND jobs.state = 'failed')),
+    count(*) FILTER (WHERE files.id IS NULL)
+FROM unnest(%(paths)s::bytea[]) AS asked (path) LEFT JOIN files USING (path)
+
+-- A track by what its files say of MusicBrainz.
+-- name: find_recording
+SELECT track_id FROM files
+WHERE musicbrainz_recording = %(musicbrainz_id)s AND track_id IS NOT NULL
+ORDER BY track_id
+LIMIT 1

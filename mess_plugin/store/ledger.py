@@ -185,6 +185,30 @@ class Ledger:
             self._session.execute("delete_files", ids=list(file_ids))
             self.forget_orphans()
 
+    def move_files(self, moves: Sequence[tuple[str, str]]) -> None:
+        """Note that files now lie elsewhere, with their recordings; unknown ones are passed over.
+
+        Where the new location is known already, the old one is left as it is.
+        """
+        if moves:
+            self._session.execute(
+                "move_files",
+                old=[to_bytes(old) for old, _ in moves],
+                new=[to_bytes(new) for _, new in moves],
+            )
+
+    def forget_paths(self, paths: Sequence[str]) -> None:
+        """Remove the locations at some paths; unknown ones are passed over."""
+        if paths:
+            rows = self._session.rows("find_files", paths=[to_bytes(path) for path in paths])
+            if rows:
+                self.forget_files([row[0] for row in rows])
+
+    def count_paths(self, paths: Sequence[str]) -> tuple[int, int, int]:
+        """How many of some paths hold a recording, how many failed, and how many are unknown."""
+        row = self._session.row("count_paths", paths=[to_bytes(path) for path in paths])
+        return row[0], row[1], row[2]
+
     def forget_orphans(self) -> None:
         """Remove recordings that lie nowhere."""
         self._session.execute("delete_orphans")

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import click
 from rich.console import Console
@@ -38,7 +39,13 @@ PRUNE_AT_MOST = 0.5  # a larger share of vanished files looks like an unmounted 
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, metavar="PATH…")
+@click.option(
+    "--files-from",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Files to index as well, each ended by a NUL byte; - is standard input.",
+)
 @click.option("--encoder", metavar="NAME", help="Instead of the one in the settings.")
 @click.option("--jobs", type=int, metavar="N", help="Worker processes (default: one per core).")
 @click.option("--retry-failed", is_flag=True, help="Try files again that failed before.")
@@ -47,6 +54,7 @@ PRUNE_AT_MOST = 0.5  # a larger share of vanished files looks like an unmounted 
 @json_option
 def index(
     paths: tuple[str, ...],
+    files_from: BinaryIO | None,
     encoder: str | None,
     jobs: int | None,
     retry_failed: bool,
@@ -56,9 +64,12 @@ def index(
 ) -> None:
     """Index audio files and folders. What is unchanged is left alone; run it as often as you like."""
     settings = load_settings(encoder=encoder, jobs=jobs)
+    if not paths and files_from is None:
+        raise UsageError("nothing to index: give files or folders, or --files-from")
     roots = absolute_roots(paths)
+    listed = absolute_roots(_names(files_from))
     _check_encoder(settings)
-    walk = Walk(roots)
+    walk = Walk([*roots, *listed])
     with (
         connected(settings, broker=True) as ready,
         open_store(ready.database_url or "") as store,
@@ -80,7 +91,11 @@ def index(
             raise
         vanished = _prune(store, roots, feeding.paths, prune)
         refit(store, feeding.recipe)
-    _report(done, walk, vanished, roots, as_json)
+    _report(done, walk, vanished, list(walk.roots), as_json)
+
+
+def _names(files: BinaryIO | None) -> list[str]:
+    return [os.fsdecode(name) for name in files.read().split(b"\0") if name] if files else []
 
 
 def _check_encoder(settings: Settings) -> None:
