@@ -19,6 +19,7 @@ from mess_plugin.errors import ConfigError, UnknownName
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     places; a precision other than fp32 must have passed `mess encoders test`).
     window_s, hop_s: the stored windows. jobs: worker processes. file_limit_s: wall-clock limit for
     one file. attempts: tries before a file counts as failed. exact_below: libraries with fewer
-    vectors at a level are searched exactly, without the approximate index.
+    vectors at a level are searched exactly, without the approximate index. roots: the folders whose
+    files servers may open for a client, separated as in PATH; None means the folders that hold
+    indexed files. osc: whether `mess up` runs the OSC server. osc_host, osc_port: where it listens;
+    osc_reply_port: where clients listen (0: at the port they send from); osc_secret: what clients
+    must know; osc_announce: whether it makes itself known in the local network.
     """
 
     home: Path
@@ -47,6 +52,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     file_limit_s: Positive = 1800.0
     attempts: Count = 3
     exact_below: Annotated[int, msgspec.Meta(ge=0)] = 20_000
+    roots: str | None = None
+    osc: bool = False
+    osc_host: str = "127.0.0.1"
+    osc_port: Port = 7770
+    osc_reply_port: Port = 0
+    osc_secret: str | None = None
+    osc_announce: bool = False
 
 
 def default_home() -> Path:

@@ -11,7 +11,7 @@ from mess_plugin import spool
 from mess_plugin.spool import Changes
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
-from mess_plugin.walk import see
+from mess_plugin.walk import Walk
 
 _WANT_AT_ONCE = 500
 
@@ -57,7 +57,7 @@ def take(store: Store, recipe: str, changes: Changes) -> list[int]:
 
 
 def _seen(paths: Iterable[str]) -> list[SeenFile]:
-    return [found for path in paths if (found := see(path)) is not None]
+    return list(Walk(paths))
 
 
 def _holds_something(root: str) -> bool:

@@ -430,3 +430,18 @@ SELECT track_id FROM files
 WHERE musicbrainz_recording = %(musicbrainz_id)s AND track_id IS NOT NULL
 ORDER BY track_id
 LIMIT 1
+
+-- OSC -------------------------------------------------------------------------------------------
+
+-- The folders that hold indexed files.
+-- name: list_folders
+SELECT DISTINCT decode(regexp_replace(encode(path, 'escape'), '/[^/]*$', ''), 'escape')
+FROM files WHERE track_id IS NOT NULL
+
+-- The newest track's number, 0 in an empty library.
+-- name: newest_track
+SELECT coalesce(max(id), 0) FROM tracks
+
+-- Tracks that came after another, in order.
+-- name: tracks_after
+SELECT id FROM tracks WHERE id > %(after)s ORDER BY id LIMIT %(limit)s

@@ -64,6 +64,18 @@ class Library:
             row[0] for row in self._session.rows("find_resembling", words=words(text), limit=limit)
         ]
 
+    def folders(self) -> list[str]:
+        """The folders that hold indexed files; "" is the root of the file system."""
+        return [to_text(row[0]) for row in self._session.rows("list_folders")]
+
+    def newest(self) -> int:
+        """The highest track id, 0 in an empty library."""
+        return int(self._session.row("newest_track")[0])
+
+    def after(self, track_id: int, limit: int) -> list[int]:
+        """Ids of the tracks that came after one, at most `limit`, in order."""
+        return [row[0] for row in self._session.rows("tracks_after", after=track_id, limit=limit)]
+
     def count(self) -> tuple[int, int, float]:
         """Tracks, locations of tracks, and hours of music."""
         n_tracks, n_files, seconds = self._session.rows("count_library")[0]
