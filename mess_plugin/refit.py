@@ -24,9 +24,7 @@ def refit(store: Store, recipe: str, *, force: bool = False) -> Space | None:
     if base is None or base.projection != "none":
         return None
     fitted_on, n_tracks = store.spaces.fit_progress(base)
-    if not force and n_tracks < max(projection.CENTRE_FROM, GROWTH * fitted_on):
-        return None
-    if force and n_tracks < projection.CENTRE_FROM:
+    if n_tracks < projection.CENTRE_FROM or not (force or _has_grown(fitted_on, n_tracks)):
         return None
     fitted = _fit(store, base, f"fit-{n_tracks}-{fitted_on}")
     if fitted is None:
@@ -38,6 +36,20 @@ def refit(store: Store, recipe: str, *, force: bool = False) -> Space | None:
         _fill(store, base, space)  # what was written between the filling and the lock
         store.spaces.switch(base, space)
     return space
+
+
+def is_due(store: Store, recipe: str) -> bool:
+    """Whether `refit` would have something to do."""
+    base = store.spaces.base(recipe)
+    return (
+        base is not None
+        and base.projection == "none"
+        and _has_grown(*store.spaces.fit_progress(base))
+    )
+
+
+def _has_grown(fitted_on: int, n_tracks: int) -> bool:
+    return n_tracks >= max(projection.CENTRE_FROM, GROWTH * fitted_on)
 
 
 def _fit(store: Store, base: Space, version: str) -> dict[Level, Projection] | None:

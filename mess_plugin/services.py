@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import pathsep
 
 import msgspec
 
@@ -35,5 +36,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """The settings as variables for a process of our own, such as a worker."""
     values = msgspec.structs.asdict(settings)
     return {
-        f"MESS_{name.upper()}": str(value) for name, value in values.items() if value is not None
+        f"MESS_{name.upper()}": pathsep.join(value) if isinstance(value, tuple) else str(value)
+        for name, value in values.items()
+        if value not in (None, ())
     }

@@ -18,6 +18,7 @@ from mess_plugin.config import Settings, load_settings  # noqa: E402  after the 
 from mess_plugin.services import connected, environment  # noqa: E402
 from mess_workers.app import make_app  # noqa: E402
 from mess_workers.names import INDEXING, MAINTENANCE  # noqa: E402
+from mess_workers.presence import be_present  # noqa: E402
 
 _RECYCLE_AFTER_KB = 3_000_000  # a child that has grown beyond this is replaced after its task
 
@@ -29,6 +30,8 @@ def main() -> None:
         threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     with connected(load_settings(), broker=True) as settings:
         os.environ.update(environment(settings))  # for the child processes, where tasks run
+        os.nice(settings.nice)
+        be_present(settings.database_url or "")
         _work(settings)
 
 

@@ -31,10 +31,9 @@ from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.walk import Walk, absolute_roots
 from mess_workers.feed import Feeding, Progress
+from mess_workers.pruning import prune as prune_root
 from mess_workers.queue import Queue
 from mess_workers.worker import running_worker
-
-PRUNE_AT_MOST = 0.5  # a larger share of vanished files looks like an unmounted disk
 
 
 @click.command()
@@ -73,7 +72,7 @@ def index(
         except KeyboardInterrupt:
             say("stopping: finishing the files at hand; run the same command again to resume")
             raise
-        vanished = _prune(store, roots, feeding.paths, prune)
+        vanished = _prune(store, settings, roots, feeding.paths, prune)
         refit(store, feeding.recipe)
     _report(done, walk, vanished, roots, as_json)
 
@@ -129,21 +128,19 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-def _prune(store: Store, roots: list[str], seen: set[str], prune: bool) -> int:
-    """Forget known files below the roots that are gone, unless suspiciously many are."""
-    known = store.ledger.known_paths(roots)
-    gone = {path: file_id for path, file_id in known.items() if path not in seen}
-    gone = {path: file_id for path, file_id in gone.items() if not os.path.lexists(path)}
-    if not gone:
-        return 0
-    if len(gone) > max(10, PRUNE_AT_MOST * len(known)) and not prune:
-        say(
-            f"{len(gone)} of {len(known)} known files are gone; is a disk missing? "
-            "Nothing was forgotten: run again with --prune if they are really gone"
-        )
-        return 0
-    store.ledger.forget_files(list(gone.values()))
-    return len(gone)
+def _prune(store: Store, settings: Settings, roots: list[str], seen: set[str], really: bool) -> int:
+    """Give up known files below the roots that are gone, unless suspiciously many are."""
+    gone = 0
+    for root in roots:
+        pruned = prune_root(store, root, seen, confirmed=really)
+        gone += pruned.gone
+        if pruned.refused:
+            say(
+                f"{printable(root)}: {pruned.refused} "
+                "Nothing was forgotten: run again with --prune if they are really gone"
+            )
+    store.ledger.forget_missed(settings.keep_missing_s)
+    return gone
 
 
 def _report(done: Progress, walk: Walk, vanished: int, roots: list[str], as_json: bool) -> None:

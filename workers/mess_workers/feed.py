@@ -7,7 +7,6 @@ where neither an interrupted command nor a lost broker can lose it.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -16,9 +15,9 @@ from uuid import UUID, uuid4
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
 from mess_workers.queue import Queue
+from mess_workers.reconcile import send_due
 
 NOTE_FILES = 500  # noted in one statement
-IN_FLIGHT = 200  # messages in the broker at a time
 POLL_S = 0.2
 
 
@@ -54,8 +53,6 @@ class Feeding:
     batch: UUID = field(default_factory=uuid4)
     paths: set[str] = field(default_factory=set)
     progress: Progress = field(default_factory=Progress)
-    _waiting: deque[int] = field(default_factory=deque)
-    _sent: int = 0
 
     def run(
         self, files: Iterable[SeenFile], show: Callable[[Progress], None], check: Callable[[], None]
@@ -65,7 +62,6 @@ class Feeding:
         show is called with each new state; check is called while waiting and may raise, for example
         because the worker died.
         """
-        self.store.ledger.recover()
         for group in _groups(files):
             self._note(group)
             self._advance(show)
@@ -82,12 +78,11 @@ class Feeding:
         result = self.store.ledger.want(
             group, self.recipe, self.batch, retry_failed=self.retry_failed, force=self.force
         )
-        self._waiting.extend(result.job_ids)
         now = self.progress
         self.progress = replace(
             now,
             seen=now.seen + len(group),
-            wanted=now.wanted + len(result.job_ids),
+            wanted=now.wanted + result.wanted,
             unchanged=now.unchanged + result.unchanged,
             failed_before=now.failed_before + result.failed_before,
         )
@@ -98,15 +93,11 @@ class Feeding:
             self.progress,
             indexed=counts.get("done:encoded", 0),
             known=counts.get("done:known", 0),
-            # A vanished file takes its job with it.
-            gone=max(0, self.progress.wanted - sum(_states(counts))),
+            # A file that was forgotten meanwhile took its job with it.
+            gone=counts.get("done:gone", 0) + max(0, self.progress.wanted - sum(_states(counts))),
             failed=counts.get("failed", 0),
         )
-        room = IN_FLIGHT - (self._sent - self.progress.finished)
-        ids = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
-        if ids:
-            self.queue.send(ids)
-            self._sent += len(ids)
+        send_due(self.store, self.queue)
         show(self.progress)
 
 
