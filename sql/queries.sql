@@ -201,6 +201,15 @@ WHERE path = ANY(%(exact)s::bytea[])
     )
 ORDER BY path
 
+-- Which of some paths are known and not missed.
+-- name: find_known
+SELECT path FROM files WHERE path = ANY(%(paths)s::bytea[]) AND missing_since IS NULL ORDER BY path
+
+-- How many files at or below a path are known, and how many of them are missed.
+-- name: count_below
+SELECT count(*), count(*) FILTER (WHERE missing_since IS NOT NULL) FROM files
+WHERE path = %(path)s OR substring(path FROM 1 FOR length(%(prefix)s::bytea)) = %(prefix)s
+
 -- Files that are not there now. They are hidden at once and forgotten later.
 -- name: miss_files
 UPDATE files SET missing_since = now()

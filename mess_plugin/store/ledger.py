@@ -219,6 +219,18 @@ class Ledger:
             to_text(path): file_id for file_id, path, missed in rows if with_missed or not missed
         }
 
+    def known_among(self, paths: Sequence[str]) -> list[str]:
+        """Those of the paths that are known and not missed yet."""
+        rows = self._session.rows("find_known", paths=[to_bytes(path) for path in paths])
+        return [to_text(row[0]) for row in rows]
+
+    def count_below(self, root: str) -> tuple[int, int]:
+        """How many files at or below an absolute path are known, and how many of them are missed."""
+        n_known, n_missed = self._session.row(
+            "count_below", path=to_bytes(root), prefix=to_bytes(root.rstrip("/") + "/")
+        )
+        return n_known, n_missed
+
     def miss(self, paths: Sequence[str]) -> int:
         """Files that are not there now: hidden at once, forgotten later. Returns how many are new."""
         return len(self._session.rows("miss_files", paths=[to_bytes(path) for path in paths]))

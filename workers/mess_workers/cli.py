@@ -61,7 +61,7 @@ def index(
     with (
         connected(settings, broker=True) as ready,
         open_store(ready.database_url or "") as store,
-        _worker(settings, ready) as check,
+        worker_for(settings, ready) as check,
         _progress(quiet=as_json) as show,
     ):
         feeding = Feeding(
@@ -85,7 +85,7 @@ def _check_encoder(settings: Settings) -> None:
 
 
 @contextmanager
-def _worker(settings: Settings, ready: Settings) -> Iterator[Callable[[], None]]:
+def worker_for(settings: Settings, ready: Settings) -> Iterator[Callable[[], None]]:
     """A worker for the time of the command, unless one is there already; yields its check."""
     running = embedded.state(settings.home)
     is_up = running is not None and running.pinned

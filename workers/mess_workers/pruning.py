@@ -48,13 +48,11 @@ def prune(
 
 def prune_some(store: Store, root: str, paths: Iterable[str]) -> Pruned:
     """Like `prune`, for files below a folder of which an event says that they vanished."""
-    gone = [path for path in paths if is_gone(path)]
-    known = store.ledger.known_paths([root])
-    before = len(known) - len(store.ledger.known_paths([root], with_missed=False))
-    gone = [path for path in gone if path in known]
+    gone = store.ledger.known_among([path for path in paths if is_gone(path)])
     if not gone:
         return Pruned(0)
-    reason = suspicion(root, len(gone) + before, len(known))
+    n_known, n_missed = store.ledger.count_below(root)
+    reason = suspicion(root, len(gone) + n_missed, n_known)
     return Pruned(0, reason) if reason else Pruned(store.ledger.miss(gone))
 
 
