@@ -191,13 +191,15 @@ RETURNING id
 -- name: unlocate_file
 UPDATE files SET track_id = NULL WHERE id = %(file_id)s
 
--- Known paths below some folders, or equal to some files, and whether each is missed already.
+-- Known paths below some folders (prefixes that end with a slash, whose successor is 0), or equal to
+-- some files, and whether each is missed already.
 -- name: list_paths
 SELECT id, path, missing_since IS NOT NULL FROM files
 WHERE path = ANY(%(exact)s::bytea[])
     OR EXISTS (
         SELECT FROM unnest(%(prefixes)s::bytea[]) AS prefix
-        WHERE substring(files.path FROM 1 FOR length(prefix)) = prefix
+        WHERE files.path >= prefix
+            AND files.path < substring(prefix FROM 1 FOR length(prefix) - 1) || '0'::bytea
     )
 ORDER BY path
 
@@ -208,7 +210,8 @@ SELECT path FROM files WHERE path = ANY(%(paths)s::bytea[]) AND missing_since IS
 -- How many files at or below a path are known, and how many of them are missed.
 -- name: count_below
 SELECT count(*), count(*) FILTER (WHERE missing_since IS NOT NULL) FROM files
-WHERE path = %(path)s OR substring(path FROM 1 FOR length(%(prefix)s::bytea)) = %(prefix)s
+WHERE path = %(path)s OR (path >= %(prefix)s::bytea
+    AND path < substring(%(prefix)s::bytea FROM 1 FOR length(%(prefix)s::bytea) - 1) || '0'::bytea)
 
 -- Files that are not there now. They are hidden at once and forgotten later.
 -- name: miss_files
@@ -237,7 +240,7 @@ WITH moved AS (
     UPDATE files SET missing_since = NULL,
         path = %(new)s::bytea || substring(path FROM length(%(old)s::bytea) + 1)
     WHERE (path = %(old)s::bytea
-            OR substring(path FROM 1 FOR length(%(old)s::bytea) + 1) = %(old)s::bytea || '/'::bytea)
+            OR (path >= %(old)s::bytea || '/'::bytea AND path < %(old)s::bytea || '0'::bytea))
         AND NOT EXISTS (
             SELECT FROM files AS other WHERE other.path
                 = %(new)s::bytea || substring(files.path FROM length(%(old)s::bytea) + 1)
@@ -375,12 +378,22 @@ INSERT INTO events (source, kind, digest, body)
 VALUES (%(source)s, %(kind)s, %(digest)s, %(body)s)
 ON CONFLICT (source, digest) WHERE handled_at IS NULL
     DO UPDATE SET deliveries = events.deliveries + 1
+RETURNING id, received_at
+
+-- Equal messages are received one after another; the lock goes with the transaction.
+-- name: lock_event
+SELECT pg_advisory_xact_lock(('x' || encode(substring(%(digest)s::bytea FOR 8), 'hex'))::bit(64)::bigint)
+
+-- The same message came again.
+-- name: count_delivery
+UPDATE events SET deliveries = deliveries + 1
+WHERE source = %(source)s AND digest = %(digest)s
 RETURNING id
 
--- Messages that wait, oldest first.
+-- Messages of a source that wait, oldest first.
 -- name: take_events
 SELECT id, source, kind, digest, body, received_at FROM events
-WHERE handled_at IS NULL AND (
+WHERE source = %(source)s AND handled_at IS NULL AND (
     not_before IS NULL OR not_before <= now() OR not_before > now() + interval '1 hour'
 )
 ORDER BY id

@@ -15,7 +15,7 @@ from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MessError
-from mess_plugin.services import connected
+from mess_plugin.services import connected, ping_broker
 from mess_plugin.store import open_store
 
 _LOW_DISK_GB = 1.0
@@ -57,7 +57,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     try:
         with connected(settings, broker=True) as ready:
             yield _guarded("database", lambda: _database(ready))
-            yield _guarded("broker", lambda: _broker(ready))
+            yield _guarded("broker", lambda: ping_broker(ready.broker_url or ""))
             yield _worker(settings, ready)
     except MessError as error:
         yield Check("services", False, str(error))
@@ -108,24 +108,6 @@ def _database(settings: Settings) -> str:
     with open_store(settings.database_url or "") as store:
         postgres, pgvector = store.server_versions()
     return f"Postgres {postgres}, pgvector {pgvector}"
-
-
-def _broker(settings: Settings) -> str:
-    import redis  # noqa: PLC0415
-
-    url = (settings.broker_url or "").replace("redis+socket://", "unix://")
-    client = redis.Redis.from_url(url.replace("virtual_host=", "db="), socket_connect_timeout=5)
-    try:
-        info = client.info("server")
-    except redis.RedisError as error:
-        raise ConnectionError(
-            f"it does not answer ({error}): check MESS_BROKER_URL, or unset it"
-        ) from error
-    finally:
-        client.close()
-    assert isinstance(info, dict)
-    name = info.get("server_name", "redis")
-    return f"{name} {info.get(f'{name}_version', info.get('redis_version'))}"
 
 
 def _worker(settings: Settings, ready: Settings) -> Check:

@@ -8,11 +8,11 @@ import click
 
 from mess_plugin import embedded
 from mess_plugin.cli.output import json_option, print_json, print_table, say
-from mess_plugin.config import Settings, load_settings
+from mess_plugin.config import load_settings
+from mess_plugin.documents import status_document
 from mess_plugin.errors import UsageError
-from mess_plugin.recipe import Recipe
 from mess_plugin.services import connected
-from mess_plugin.store import Store, open_store
+from mess_plugin.store import open_store
 
 _STATES = ("wanted", "running", "done", "failed")
 
@@ -24,7 +24,7 @@ def status(as_json: bool) -> None:
     settings = load_settings()
     running = embedded.state(settings.home)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        document = _status(store, settings)
+        document = status_document(store, settings)
     services = {}
     if running is not None:
         services = {one.name: {"phase": one.phase, "pid": one.pid} for one in running.services}
@@ -33,26 +33,6 @@ def status(as_json: bool) -> None:
         print_json(document)
         return
     _print_status(document)
-
-
-def _status(store: Store, settings: Settings) -> dict[str, object]:
-    n_tracks, n_files, hours = store.library.count()
-    searchable = store.spaces.searchable(str(Recipe.of(settings)))
-    return {
-        "home": str(settings.home),
-        "library": {"tracks": n_tracks, "files": n_files, "hours": round(hours, 3)},
-        "jobs": store.ledger.count_jobs(),
-        "spaces": [
-            {
-                "name": space.name,
-                "dim": space.dim,
-                "state": facts["state"],
-                "tracks": facts["n_tracks"],
-                "answers": searchable is not None and space.id == searchable.id,
-            }
-            for space, facts in store.spaces.all()
-        ],
-    }
 
 
 def _print_status(document: dict[str, object]) -> None:

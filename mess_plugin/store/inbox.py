@@ -52,17 +52,32 @@ class Inbox:
 
     def receive(self, source: str, kind: str, body: dict[str, Any]) -> int:
         """Keep a message. The same one again, while the first waits, is only counted. Its id."""
-        clean = _clean(body)
-        digest = blake2b(json.dumps(clean, sort_keys=True).encode(), digest_size=16).digest()
+        clean, digest = _clean(body), digest_of(body)
         row = self._session.row(
             "receive_event", source=source, kind=kind, digest=digest, body=Jsonb(clean)
         )
         self._session.rows("announce_work")
         return int(row[0])
 
-    def take(self, limit: int) -> list[Event]:
-        """Messages that wait, oldest first. To be called in a transaction, which holds them."""
-        return [Event(*row) for row in self._session.rows("take_events", limit=limit)]
+    def receive_once(self, source: str, kind: str, body: dict[str, Any]) -> Event | None:
+        """Keep a message that says by itself when it happened, so that it comes only once.
+
+        None where it came before and was only counted. To be called in a transaction.
+        """
+        clean, digest = _clean(body), digest_of(body)
+        self._session.rows("lock_event", digest=digest)
+        if self._session.rows("count_delivery", source=source, digest=digest):
+            return None
+        row = self._session.row(
+            "receive_event", source=source, kind=kind, digest=digest, body=Jsonb(clean)
+        )
+        return Event(row[0], source, kind, digest, clean, row[1])
+
+    def take(self, source: str, limit: int) -> list[Event]:
+        """Messages of a source that wait, oldest first, held until the end of the transaction."""
+        return [
+            Event(*row) for row in self._session.rows("take_events", source=source, limit=limit)
+        ]
 
     def handled(self, event: Event, outcome: str) -> None:
         """A message was dealt with."""
@@ -98,6 +113,11 @@ class Inbox:
             value=feedback.value,
             happened_at=feedback.happened_at,
         )
+
+
+def digest_of(body: dict[str, Any]) -> bytes:
+    """16 bytes, equal for equal bodies."""
+    return blake2b(json.dumps(_clean(body), sort_keys=True).encode(), digest_size=16).digest()
 
 
 def _clean(value: Any) -> Any:

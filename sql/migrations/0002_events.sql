@@ -47,6 +47,7 @@ CREATE TABLE events (
     outcome      text
 );
 CREATE UNIQUE INDEX events_open ON events (source, digest) WHERE handled_at IS NULL;
+CREATE INDEX events_digest ON events (source, digest);
 CREATE INDEX events_handled ON events (handled_at) WHERE handled_at IS NOT NULL;
 
 -- Messages of kinds that mean nothing to us, counted.

@@ -6,20 +6,19 @@ import threading
 from contextlib import ExitStack
 
 import click
-import msgspec
 
 from mess_plugin.cli.output import printable, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
-from mess_plugin.walk import absolute_roots
+from mess_plugin.walk import absolute_roots, watched_roots
 from mess_workers.cli import worker_for
 from mess_workers.dispatch import Dispatcher
 from mess_workers.logs import log_to_stderr
 from mess_workers.pruning import is_there, prune
 from mess_workers.queue import Queue
-from mess_workers.watching import configured_roots, watch_folders
+from mess_workers.watching import watch_folders
 
 
 @click.command()
@@ -37,7 +36,7 @@ def watch(paths: tuple[str, ...], poll: bool, jobs: int | None, confirm_prune: b
     settings = load_settings(jobs=jobs, watch_by="polling" if poll else None)
     if paths and not confirm_prune:
         absolute_roots(paths)  # a name that was mistyped would wait for its folder for ever
-    roots = configured_roots(msgspec.structs.replace(settings, watch=paths) if paths else settings)
+    roots = watched_roots(paths or settings.watch)
     if not roots:
         raise UsageError("nothing to watch: give a folder, or set `watch` in config.toml")
     if confirm_prune:

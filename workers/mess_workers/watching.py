@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.errors import ConfigError, MessError
+from mess_plugin.errors import MessError
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
+from mess_plugin.walk import watched_roots
 from mess_workers.logs import log_to_stderr
 from mess_workers.watcher import WatchedFolder
 
@@ -21,21 +21,6 @@ log = logging.getLogger(__name__)
 TICK_S = 0.2
 _AGAIN_S = 1.0
 _REQUESTS_S = 2.0  # reasons to walk come in groups: wait for the last
-
-
-def configured_roots(settings: Settings) -> list[str]:
-    """The folders of the setting `watch`: absolute, each once, none inside another."""
-    roots = []
-    for text in settings.watch:
-        root = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
-        if not text.strip() or root == "/":
-            raise ConfigError("watch", text, "wanted folders with music")
-        roots.append(root)
-    return [
-        root
-        for root in sorted(set(roots))
-        if not any(root != other and root.startswith(other + "/") for other in roots)
-    ]
 
 
 def watch_folders(
@@ -72,7 +57,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    roots = configured_roots(settings)
+    roots = watched_roots(settings.watch)
     if not roots:
         log.info("nothing to watch: set `watch` in config.toml, then `mess down` and `mess up`")
         stop.wait()
