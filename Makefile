@@ -17,13 +17,13 @@ demo: .venv/installed
 	@echo "== indexing samples/ (once: run again and nothing is encoded twice)"
 	$(DEMO) index samples
 	@echo "== songs that feel like “Lucky 13”"
-	$(DEMO) similar "lucky 13 stephen" --k 5
+	$(DEMO) similar "lucky 13" --k 5
 	@echo "== where else does it sound like seconds 40 to 55 of “Farewell”?"
 	$(DEMO) similar farewell --start 40 --end 55 --k 5
 	@echo "Your own music:   .venv/bin/mess index ~/Music   then   .venv/bin/mess similar WORDS"
 
 test: .venv/tested check
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/tested
 	.venv/bin/ruff format --check .

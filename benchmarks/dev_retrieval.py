@@ -33,13 +33,12 @@ from mess_plugin.evaluation.excerpts import ExcerptCache, duration_s
 from mess_plugin.evaluation.listing import Recording, Role, read_listing
 from mess_plugin.evaluation.repeats import Repeats
 from mess_plugin.evaluation.tasks import Place, TaskResult
-from mess_plugin.evaluation.transforms import TRANSFORMS, degrade
+from mess_plugin.evaluation.transforms import TRANSFORMS
+from mess_plugin.evaluation.trials import HALF_S, SECTION_S, Section, draw_sections
 from mess_plugin.model import Float32, Projection, Waveform
 
 EXCERPT_S = 60.0
-HALF_S = 30.0
-SECTION_S, SECTION_HOP_S = 10.0, 5.0
-SECTIONS_PER_TRACK = 3
+SECTION_HOP_S = 5.0
 
 Fit = Callable[[Float32], Projection]
 TREATMENTS: dict[str, Fit | None] = {
@@ -53,19 +52,12 @@ TREATMENTS: dict[str, Fit | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """A 10 s excerpt to be looked up: its clean place in the list and its worn-out waveform."""
-
-    place: Place
-    waveform: Waveform
-
-
-@dataclass(frozen=True, slots=True)
 class Heard:
     """Everything an encoder says about a list, before any treatment.
 
     songs: (n, dim); windows, window_places: of all recordings together; transformed: name →
-    (n_robust, dim); halves: two (n_robust, dim); sections: (n_sections, dim).
+    (n_robust, dim); halves: two (n_robust, dim); sections: (n_sections, dim). cpu_s_per_min:
+    what encoding and pooling a minute of audio took.
     """
 
     songs: Float32
@@ -74,27 +66,12 @@ class Heard:
     transformed: dict[str, Float32]
     halves: tuple[Float32, Float32]
     sections: Float32
+    cpu_s_per_min: float
 
 
 def middles(cache: ExcerptCache, audio: Path, recordings: Sequence[Recording]) -> list[Waveform]:
     """Decode (or read back) the middle 60 s of each."""
     return [cache.middle(audio / r.track, EXCERPT_S) for r in recordings]
-
-
-def draw_sections(
-    cache: ExcerptCache, waveforms: Sequence[Waveform], robust: Sequence[int], tracks: Sequence[str]
-) -> list[Section]:
-    """Three random excerpts of each robustness recording, degraded; the same ones in every run."""
-    length = round(SECTION_S * cache.rate_hz)
-    sections = []
-    for index in robust:
-        waveform = waveforms[index]
-        rng = np.random.default_rng(list(tracks[index].encode()))
-        for _ in range(SECTIONS_PER_TRACK):
-            start = int(rng.integers(0, max(1, len(waveform) - length)))
-            worn = degrade(waveform[start : start + length], cache.rate_hz, rng)
-            sections.append(Section(Place(index, start / cache.rate_hz), worn))
-    return sections
 
 
 def hear(
@@ -111,11 +88,13 @@ def hear(
     def embed(waveform: Waveform) -> Embedded:
         return embed_recording(encoder, waveform, window_s=SECTION_S, hop_s=SECTION_HOP_S)
 
+    began = time.process_time()
     whole = [embed(w) for w in waveforms]
+    cpu_s = time.process_time() - began
     paths = [audio / r.track for r in robust]
     transformed = {
-        name: np.stack([embed(cache.transformed(p, EXCERPT_S, name, change)).song for p in paths])
-        for name, change in TRANSFORMS.items()
+        name: np.stack([embed(cache.transformed(p, EXCERPT_S, name)).song for p in paths])
+        for name in TRANSFORMS
     }
     first, second = (
         np.stack([embed(cache.around(p, share * duration_s(p), HALF_S)).song for p in paths])
@@ -130,6 +109,7 @@ def hear(
         transformed=transformed,
         halves=(first, second),
         sections=np.stack([embed(s.waveform).windows[0] for s in sections]),
+        cpu_s_per_min=cpu_s / (sum(map(len, waveforms)) / encoder.info.rate_hz / 60),
     )
 
 
@@ -186,23 +166,22 @@ def main() -> None:
     cache = ExcerptCache(arguments.cache, encoder.info.rate_hz)
     waveforms = middles(cache, arguments.audio, recordings)
     robust = [i for i, r in enumerate(recordings) if r.robustness]
-    sections = draw_sections(cache, waveforms, robust, [r.track for r in recordings])
+    sections = [
+        section
+        for i in robust
+        for section in draw_sections(waveforms[i], cache.rate_hz, i, recordings[i].track)
+    ]
     listening = ExcerptCache(arguments.cache, 24_000)
     repeats = {
         i: Repeats.of(listening.middle(arguments.audio / recordings[i].track, EXCERPT_S))
         for i in robust
     }
-    began = time.process_time()
-    encoder_minutes = sum(map(len, waveforms)) / encoder.info.rate_hz / 60
-    for waveform in waveforms:
-        embed_recording(encoder, waveform)
-    cpu_s = (time.process_time() - began) / encoder_minutes
     heard = hear(encoder, cache, arguments.audio, recordings, waveforms, sections)
     results = {
         name: score(heard, fit, recordings, sections, repeats) for name, fit in TREATMENTS.items()
     }
     print(f"{encoder.info.name}@{encoder.info.revision}: {len(recordings)} recordings,", end=" ")
-    print(f"{cpu_s:.2f} CPU s per minute of audio\n")
+    print(f"{heard.cpu_s_per_min:.2f} CPU s per minute of audio\n")
     print(report.markdown(report.table(results)))
     print()
     print(report.markdown(report.differences(results, "raw")))

@@ -6,6 +6,7 @@ default. Empty variables count as unset.
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -24,7 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a user may set.
 
     home: where MESS keeps its database, logs and caches. database_url, broker_url: external
-    servers; None means the embedded ones. encoder, layers, device: what hears the music.
+    servers; None means the embedded ones. encoder, layers, weights, device: what
+    hears the music (weights: a directory of the user's own instead of the standard places).
     window_s, hop_s: the stored windows. jobs: worker processes. file_limit_s: wall-clock limit for
     one file. attempts: tries before a file counts as failed. exact_below: libraries with fewer
     vectors at a level are searched exactly, without the approximate index.
@@ -43,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     broker_url: str | None = None
     encoder: str = "descriptors"
     layers: str | None = None
+    weights: Path | None = None
     device: str = "cpu"
     window_s: Positive = 5.0
     hop_s: Positive = 2.5
@@ -82,17 +85,20 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     means not given.
     """
     environment = os.environ if environment is None else environment
-    home = Path(environment.get("MESS_HOME") or default_home()).expanduser().absolute()
+    named = os.path.expanduser(environment.get("MESS_HOME") or default_home())  # noqa: PTH111  never raises
+    home = Path(named).absolute()
     known = {name for name in Settings.__struct_fields__ if name != "home"}
-    values: dict[str, Any] = {"home": home, **_read_file(home / "config.toml", known)}
+    file = home / "config.toml"
+    values: dict[str, Any] = _read_file(file, known)
+    sources = dict.fromkeys(values, str(file))
     for name in known:
-        if text := environment.get(f"MESS_{name.upper()}"):
+        variable = f"MESS_{name.upper()}"
+        if text := environment.get(variable):
             values[name] = text.split(os.pathsep) if name in LISTS else text
-    values.update({name: value for name, value in overrides.items() if value is not None})
-    settings = _convert(values)
-    if settings.hop_s > settings.window_s:
-        raise ConfigError("hop_s", settings.hop_s, f"at most window_s ({settings.window_s:g})")
-    return settings
+            sources[name] = variable
+    given = {name: value for name, value in overrides.items() if value is not None}
+    values.update(given, home=home)
+    return _convert(values, sources | dict.fromkeys(given, "command line"))
 
 
 def _read_file(path: Path, known: set[str]) -> dict[str, Any]:
@@ -108,11 +114,22 @@ def _read_file(path: Path, known: set[str]) -> dict[str, Any]:
     return values
 
 
-def _convert(values: dict[str, Any]) -> Settings:
+def _convert(values: dict[str, Any], sources: dict[str, str]) -> Settings:
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")
         wanted = message[:1].lower() + message[1:]
-        raise ConfigError(name, values.get(name), wanted) from error
+        raise ConfigError(_label(name, sources), values.get(name), wanted) from error
+    for name in ("window_s", "hop_s", "file_limit_s"):
+        if not math.isfinite(getattr(settings, name)):
+            raise ConfigError(_label(name, sources), values[name], "wanted a number of seconds")
+    if settings.hop_s > settings.window_s:
+        wanted = f"at most window_s ({settings.window_s:g})"
+        raise ConfigError(_label("hop_s", sources), settings.hop_s, wanted)
+    return settings
+
+
+def _label(name: str, sources: dict[str, str]) -> str:
+    return f"{name} ({sources[name]})" if name in sources else name

@@ -64,7 +64,7 @@ def index(
         return "gone"
     recipe = Recipe.parse(job.recipe)
     space = raw_space(store, recipe, encoder)
-    identity = audio.identify(path)
+    identity = audio.identify(path, limit_s=limit_s)
     tags = read_tags(path)
     track_id = store.library.find_identity(identity)
     if track_id is not None and store.embeddings.has(space, track_id):
@@ -76,6 +76,9 @@ def index(
     try:
         with store.transaction():
             if heard is not None:
+                store.spaces.share_lock(
+                    space
+                )  # before any row is locked: no deadlock with a switch
                 track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
                 _write(store, space, track_id, heard.analysis, encoder)
             assert track_id is not None
@@ -125,8 +128,7 @@ def project_into(
 
 
 def _write(store: Store, space: Space, track_id: int, analysis: Analysis, encoder: Encoder) -> None:
-    """All levels into the raw space and into every space computed from it."""
-    store.spaces.share_lock(space)
+    """All levels into the raw space and into every space computed from it, under its lock."""
     raw = {level: embed(analysis, level, encoder.projections) for level in Level}
     store.embeddings.write(space, track_id, raw)
     for projected in store.spaces.projected(space):

@@ -54,7 +54,9 @@ def find_passages(
     ranking = sorted(votes, key=lambda track_id: (-votes[track_id], track_id))
     shortlist = ranking[: CANDIDATES_PER_ANSWER * k]
     passages = [
-        align(own, asked, track_id, other) for track_id, other in windows(shortlist).items()
+        align(own, asked, track_id, other)
+        for track_id, other in windows(shortlist).items()
+        if len(other.vectors)  # a track may be forgotten between the two questions
     ]
     passages.sort(key=lambda passage: (-passage.similarity, passage.track_id))
     return passages[:k]

@@ -23,5 +23,8 @@ def write_m3u(path: Path, tracks: Sequence[Track]) -> None:
         lines.append(f"#EXTINF:{round(track.duration_s)},{title}".encode("utf-8", "replace"))
         lines.append(os.fsencode(track.path))
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(b"\n".join(lines) + b"\n")
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(b"\n".join(lines) + b"\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mess_plugin import encoders
 from mess_plugin.config import Settings
+from mess_plugin.encoders.base import Encoder, EncoderOptions
 from mess_plugin.errors import UsageError
 
 
@@ -35,4 +37,16 @@ class Recipe:
             ) from error
 
     def __str__(self) -> str:
-        return f"{self.encoder}|{self.layers or ''}|{self.window_s:g}/{self.hop_s:g}"
+        windows = f"{_shortest(self.window_s)}/{_shortest(self.hop_s)}"
+        return f"{self.encoder}|{self.layers or ''}|{windows}"
+
+
+def _shortest(number: float) -> str:
+    """The shortest text that reads back as the same number: "5", "2.5"."""
+    return repr(number).removesuffix(".0")
+
+
+def load_encoder(recipe: Recipe, settings: Settings) -> Encoder:
+    """The encoder of a recipe, on the device and with the weights that the settings name."""
+    options = EncoderOptions(layers=recipe.layers, device=settings.device, weights=settings.weights)
+    return encoders.load(recipe.encoder, options)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mess_plugin.config import Settings
-from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.errors import AmbiguousReference, UsageError
 from mess_plugin.model import Level, LevelVectors, Space, Track
-from mess_plugin.recipe import Recipe
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
+from mess_plugin.store.paths import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Seed:
 
 def resolve(store: Store, settings: Settings, space: Space, ref: str) -> Seed:
     """Find the seed. Raises UsageError, with suggestions where words name no or several tracks."""
-    path = Path(ref).expanduser()
+    path = Path(os.path.expanduser(ref))  # noqa: PTH111  never raises
     if _is_there(path):
         return _from_file(store, settings, space, ref, path.absolute())
     track_id = find_track(store, ref)
@@ -50,6 +50,8 @@ def resolve(store: Store, settings: Settings, space: Space, ref: str) -> Seed:
 
 def find_track(store: Store, ref: str) -> int:
     """The id of the track in the library that a reference names; errors as for `resolve`."""
+    if not words(ref):
+        raise UsageError(f"{ref!r} names nothing: give a path, a track id or a title")
     known = store.library.find_path(os.path.abspath(os.path.expanduser(ref)))  # noqa: PTH100, PTH111
     if known is not None and known[0] is not None:
         return known[0]
@@ -119,15 +121,14 @@ def _from_file(store: Store, settings: Settings, space: Space, ref: str, path: P
 
 def _heard_now(store: Store, settings: Settings, space: Space, ref: str, path: Path) -> Seed:
     """Hear a file that the library does not know by this path; the same audio may be known."""
-    from mess_plugin import audio, encoders  # noqa: PLC0415  a question about a known track needs neither
+    from mess_plugin import audio  # noqa: PLC0415  a question about a known track needs neither
     from mess_plugin.analysis import embed  # noqa: PLC0415
     from mess_plugin.indexing import hear, project_into  # noqa: PLC0415
 
     track_id = store.library.find_identity(audio.identify(path))
     if track_id is not None and store.embeddings.has(space, track_id):
         return _from_library(store, space, ref, track_id, str(path))
-    options = EncoderOptions(layers=settings.layers, device=settings.device)
-    encoder = encoders.load(settings.encoder, options)
+    encoder = load_encoder(Recipe.of(settings), settings)
     analysis = hear(path, encoder, Recipe.of(settings), settings.file_limit_s).analysis
     levels = {level: embed(analysis, level, encoder.projections) for level in Level}
     if space.base_id is not None:

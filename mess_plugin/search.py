@@ -26,6 +26,7 @@ from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
 
 MAX_K = 1000
+_MOST_NEIGHBOURS = 20_000  # looked at for one vector of the query, at most about
 _SECTIONS_ASKED = 12  # sections of the query that look for partners of their own
 
 
@@ -69,7 +70,7 @@ def similar(
         )
     seed = resolve(store, settings, space, ref)
     if interval is not None:
-        _check(interval, seed)
+        interval = _inside(interval, seed)
         matches = _by_passage(store, settings, space, seed, interval, k)
     elif scope is Level.SECTION:
         matches = _by_section(store, settings, space, seed, k)
@@ -78,14 +79,20 @@ def similar(
     return Answer(seed, space, interval, matches)
 
 
-def _check(interval: Interval, seed: Seed) -> None:
+def _inside(interval: Interval, seed: Seed) -> Interval:
+    """The asked stretch, cut off at the end of the seed. Raises UsageError where there is none."""
     start_s, end_s = interval.start_s, interval.end_s
-    if end_s <= start_s:
+    if not start_s < end_s:  # also where one of them is no number
         raise UsageError(f"the section ends ({end_s:g} s) before it starts ({start_s:g} s)")
-    if start_s < 0 or start_s >= seed.duration_s:
+    if not 0 <= start_s < seed.duration_s:
         raise UsageError(
             f"the section starts at {start_s:g} s, but {seed.name} is {seed.duration_s:.1f} s long"
         )
+    asked = Interval(start_s, min(end_s, seed.duration_s))
+    heard = seed.levels[Level.WINDOW].intervals
+    if not ((heard[:, 0] < asked.end_s) & (heard[:, 1] > asked.start_s)).any():
+        raise UsageError(f"{seed.name} is silent from {start_s:g} s to {asked.end_s:g} s")
+    return asked
 
 
 def _by_song(
@@ -110,7 +117,7 @@ def _by_section(
     """Each section of the query finds its nearest; every other track is kept once, at its best."""
     best: dict[int, tuple[float, Interval, Interval]] = {}
     for interval, vector in _longest(seed.levels[Level.SECTION], _SECTIONS_ASKED):
-        found = nearest(store, settings, space, Level.SECTION, vector, 3 * k, seed.excluded)
+        found = _nearest_tracks(store, settings, space, Level.SECTION, vector, 3 * k, k, seed)
         for hit in found:
             if hit.track_id not in best or hit.similarity > best[hit.track_id][0]:
                 best[hit.track_id] = (hit.similarity, interval, hit.interval)
@@ -125,12 +132,10 @@ def _by_section(
 
 
 def _by_passage(
-    store: Store, settings: Settings, space: Space, seed: Seed, interval: Interval, k: int
+    store: Store, settings: Settings, space: Space, seed: Seed, asked: Interval, k: int
 ) -> tuple[Match, ...]:
-    asked = Interval(interval.start_s, min(interval.end_s, seed.duration_s))
-
     def candidates(vector: Float32, limit: int) -> list[Neighbour]:
-        return nearest(store, settings, space, Level.WINDOW, vector, limit, seed.excluded)
+        return _nearest_tracks(store, settings, space, Level.WINDOW, vector, limit, k, seed)
 
     def windows(track_ids: Sequence[int]) -> dict[int, LevelVectors]:
         return store.embeddings.of_tracks(space, Level.WINDOW, track_ids)
@@ -165,6 +170,25 @@ def nearest(
     return store.embeddings.nearest(
         space, level, vector, limit, excluded_tracks=excluded, exact=exact
     )
+
+
+def _nearest_tracks(
+    store: Store,
+    settings: Settings,
+    space: Space,
+    level: Level,
+    vector: Float32,
+    limit: int,
+    k: int,
+    seed: Seed,
+) -> list[Neighbour]:
+    """At least `limit` nearest vectors, and more where one long track would fill all the places."""
+    while True:
+        found = nearest(store, settings, space, level, vector, limit, seed.excluded)
+        enough = len({hit.track_id for hit in found}) >= k
+        if enough or len(found) < limit or limit >= _MOST_NEIGHBOURS:
+            return found
+        limit *= 4
 
 
 def best_pair(own: LevelVectors, other: LevelVectors) -> tuple[Interval, Interval, float] | None:

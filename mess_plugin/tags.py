@@ -98,10 +98,12 @@ def read_tags(path: Path) -> Tags:
 
 def _mutagen_fields(file: BinaryIO) -> dict[str, list[str]]:
     """Our field → texts, from whichever family of tags the file carries."""
-    opened = mutagen.File(file)
-    found = opened.tags if opened is not None else None
-    if found:
-        return _fields(found, _family(found))
+    try:
+        opened = mutagen.File(file)
+        if opened is not None and opened.tags:
+            return _fields(opened.tags, _family(opened.tags))
+    except _PARSER_FAILURES:  # mutagen takes AAC behind an ID3 tag for a broken MP3
+        pass
     for kind, family in ((ID3, "id3"), (APEv2, "ape")):  # on files where no one expects them
         file.seek(0)
         try:

@@ -29,7 +29,7 @@ class Walk:
         for root in self.roots:
             if os.path.isdir(root):  # noqa: PTH112  text paths keep odd bytes
                 yield from self._folder(root)
-            elif seen := _see(root):
+            elif seen := self._see(root):
                 yield seen
 
     def _folder(self, root: str) -> Iterator[SeenFile]:
@@ -39,9 +39,21 @@ class Walk:
                 if (
                     not name.startswith(".")
                     and is_audio(Path(name))
-                    and (seen := _see(f"{folder}/{name}"))
+                    and (seen := self._see(os.path.join(folder, name)))  # noqa: PTH118  as above
                 ):
                     yield seen
+
+    def _see(self, path: str) -> SeenFile | None:
+        try:
+            found = os.stat(path)  # noqa: PTH116
+        except FileNotFoundError:
+            return None  # it vanished, or it is a link to nowhere
+        except OSError as error:
+            self._note(error)
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return SeenFile(path, found.st_size, found.st_mtime_ns)
 
     def _note(self, error: OSError) -> None:
         self.unreadable.append(f"{error.filename}: {error.strerror}")
@@ -83,13 +95,3 @@ def watched_roots(watch: Sequence[str]) -> list[str]:
 def is_below(path: str, root: str) -> bool:
     """Whether an absolute path is a folder or lies in it."""
     return path == root or path.startswith(root.rstrip("/") + "/")
-
-
-def _see(path: str) -> SeenFile | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None  # it vanished, or it is a link to nowhere
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return SeenFile(path, found.st_size, found.st_mtime_ns)

@@ -42,7 +42,7 @@ SELECT extversion FROM pg_extension WHERE extname = 'vector'
 -- that is asked for. Unfinished work is joined to the batch and need not wait any longer.
 -- name: want_files
 WITH seen AS (
-    SELECT * FROM unnest(
+    SELECT DISTINCT ON (path) * FROM unnest(
         %(paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[], %(noticed)s::timestamptz[]
     ) AS seen (path, size_bytes, mtime_ns, noticed_at)
 ),
@@ -83,7 +83,7 @@ joined AS (
     )
     RETURNING id
 )
-SELECT (SELECT count(*) FROM renewed) + (SELECT count(*) FROM joined) AS wanted,
+SELECT ARRAY(SELECT id FROM renewed UNION ALL SELECT id FROM joined ORDER BY id) AS wanted,
     (SELECT count(*) FROM state WHERE state = 'done' AND NOT due) AS unchanged,
     (SELECT count(*) FROM state WHERE state = 'failed' AND NOT due AND NOT %(retry)s) AS failed
 
@@ -164,6 +164,10 @@ RETURNING jobs.id
 -- The jobs of one batch by state and outcome.
 -- name: count_batch
 SELECT state::text, coalesce(outcome, ''), count(*) FROM jobs WHERE batch = %(batch)s GROUP BY 1, 2
+
+-- Some jobs by state and outcome, whichever batch they belong to by now.
+-- name: count_some_jobs
+SELECT state::text, coalesce(outcome, ''), count(*) FROM jobs WHERE id = ANY(%(ids)s) GROUP BY 1, 2
 
 -- All jobs by recipe and state.
 -- name: count_jobs
@@ -551,6 +555,19 @@ SELECT pg_advisory_xact_lock_shared(hashtext('mess space'), %(space_id)s)
 -- Taken by the one that switches.
 -- name: own_space_lock
 SELECT pg_advisory_xact_lock(hashtext('mess space'), %(space_id)s)
+
+-- One session fits at a time; the lock goes with the session.
+-- name: lock_fit
+SELECT pg_try_advisory_lock(hashtext('mess fit'), %(space_id)s)
+
+-- Fitting is over.
+-- name: unlock_fit
+SELECT pg_advisory_unlock(hashtext('mess fit'), %(space_id)s)
+
+-- What a fit that was cut short has left: not answering, and nobody is filling it.
+-- name: delete_unfinished_spaces
+DELETE FROM spaces WHERE base_id = %(base_id)s AND state = 'building'
+RETURNING id
 
 -- The new projection answers from now on.
 -- name: activate_space

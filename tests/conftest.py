@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,11 +66,28 @@ def database_url(postgres_server: Endpoints, template_database: str) -> Iterator
 
 
 @pytest.fixture
-def embedded_home(tmp_path: Path) -> Iterator[Path]:
-    """A home of the test's own, for tests that start, stop and kill servers."""
+def new_home(tmp_path: Path) -> Iterator[Path]:
+    """A home that does not exist yet, taken down after the test."""
     home = tmp_path / "home"
     yield home
     down(home)
+
+
+@pytest.fixture(scope="session")
+def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that was started once and is down, to be copied and never started."""
+    home = tmp_path_factory.mktemp("made") / "home"
+    with lease(home, timeout_s=120):
+        pass
+    down(home)
+    return home
+
+
+@pytest.fixture
+def embedded_home(new_home: Path, made_home: Path) -> Path:
+    """A home of the test's own that was used before, which spares it the first start."""
+    shutil.copytree(made_home, new_home)
+    return new_home
 
 
 @pytest.fixture(scope="session")

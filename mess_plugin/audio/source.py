@@ -4,7 +4,7 @@ FFmpeg never sees a path: it reads through `Source`, so that no character of a n
 URL or a pattern, no second file or network address can be opened, and a time limit holds even
 inside a demuxer that searches for minutes. The tags that lie before and after the audio (ID3v2 and
 APEv2 in front; ID3v1, Lyrics3v2, APEv2 and ID3v2.4 behind) are hidden from it, because its
-demuxers would hand the trailing ones out as audio and large leading ones confuse its probing.
+demuxers hand the trailing ones out as audio, and so that `peek` shows what kind of file it is.
 """
 
 from __future__ import annotations

@@ -70,7 +70,14 @@ def _print_status(document: dict[str, object]) -> None:
 
 
 @click.command()
-@click.option("--limit", default=1000, show_default=True, metavar="N", help="At most so many.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="At most so many.",
+)
 @json_option
 def failures(limit: int, as_json: bool) -> None:
     """List the files that could not be indexed, and why."""

@@ -10,7 +10,7 @@ from functools import cache
 
 import click
 
-from mess_plugin.errors import MessError
+from mess_plugin.errors import MessError, UnknownName
 
 _COMMANDS = {
     "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
@@ -79,8 +79,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line. Exit code 0: done, 1: failed, 2: wrong usage, 130: interrupted."""
-    logging.basicConfig(level=os.environ.get("MESS_LOG", "WARNING"), format="%(message)s")
     try:
+        _log_as_wanted()
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
@@ -100,6 +100,14 @@ def main() -> None:
         click.echo(f"mess: {_plain(error)}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _log_as_wanted() -> None:
+    wanted = os.environ.get("MESS_LOG") or "WARNING"
+    levels = logging.getLevelNamesMapping()
+    if wanted.upper() not in levels:
+        raise UnknownName("level in MESS_LOG", wanted, levels)
+    logging.basicConfig(level=levels[wanted.upper()], format="%(message)s")
 
 
 def _plain(error: OSError) -> str:

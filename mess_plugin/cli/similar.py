@@ -32,7 +32,10 @@ from mess_plugin.store import open_store
     help="Compare whole songs (default) or find the most alike sections.",
 )
 @click.option(
-    "--m3u", type=click.Path(path_type=Path), metavar="FILE", help="Write a playlist too."
+    "--m3u",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a playlist too.",
 )
 @encoder_option
 @json_option

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -52,6 +53,8 @@ FIXED_SETTINGS = {
 INITDB_OPTIONS = (
     *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
     *(f"--username={USER}", "--auth=trust", "--no-instructions"),
+    # One call to the kernel in place of a thousand: half the time of a first start on a busy disk.
+    *(("--sync-method=syncfs",) if sys.platform == "linux" else ()),
 )
 
 

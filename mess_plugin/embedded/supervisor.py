@@ -26,7 +26,8 @@ from mess_plugin.embedded.valkey import Valkey
 from mess_plugin.errors import ServiceError, UsageError
 
 LINGER_S = 0.5  # without a lease: a loop of short commands shares one start
-ORPHAN_GRACE_S = 10.0
+SERVER_ORPHAN_GRACE_S = 30.0
+PROGRAM_ORPHAN_GRACE_S = 3.0
 
 
 class Supervisor:
@@ -197,7 +198,9 @@ class Supervisor:
         for left in previous.services if previous else ():
             if left.pid is not None and left.born is not None:
                 ask = signal.SIGINT if left.name == "postgres" else signal.SIGTERM
-                processes.end(left.pid, left.born, ask, ORPHAN_GRACE_S)
+                server = left.name in self._servers
+                grace_s = SERVER_ORPHAN_GRACE_S if server else PROGRAM_ORPHAN_GRACE_S
+                processes.end(left.pid, left.born, ask, grace_s)
 
     def _write_state(self) -> None:
         services = (*self._servers.values(), *self._programs.values())

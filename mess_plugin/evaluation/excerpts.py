@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 
 from mess_plugin.errors import AudioError
-from mess_plugin.evaluation.transforms import Transform
+from mess_plugin.evaluation.trials import transformed
 from mess_plugin.model import Interval, Waveform
 
 
@@ -40,15 +39,12 @@ class ExcerptCache:
         key = f"{interval.start_s:.3f}-{interval.end_s:.3f}"
         return self._kept(path, key, lambda: decode(path, interval, self.rate_hz))
 
-    def transformed(
-        self, path: Path, length_s: float, name: str, transform: Transform, seed: int = 0
-    ) -> Waveform:
-        """Transform the middle of a recording; chance depends on seed and names."""
-        rng = np.random.default_rng([seed, zlib.crc32(f"{path.name}/{name}".encode())])
+    def transformed(self, path: Path, length_s: float, name: str, seed: int = 0) -> Waveform:
+        """Transform the middle of a recording; chance depends on the seed and the file's name."""
         return self._kept(
             path,
             f"middle-{length_s:g}-{name}-{seed}",
-            lambda: transform(self.middle(path, length_s), self.rate_hz, rng),
+            lambda: transformed(name, self.middle(path, length_s), self.rate_hz, path.name, seed),
         )
 
     def _kept(self, path: Path, key: str, make: Callable[[], Waveform]) -> Waveform:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,9 +133,14 @@ class Embeddings:
         with self._session.connection.cursor() as cursor:
             rows = cursor.execute(query, parameters).fetchall()
         return [
-            Neighbour(track_id, ordinal, Interval(start_s, end_s), label, 1.0 - distance)
+            Neighbour(track_id, ordinal, Interval(start_s, end_s), label, _similarity(distance))
             for track_id, ordinal, start_s, end_s, label, distance in rows
         ]
+
+
+def _similarity(distance: float) -> float:
+    """The cosine; 0 for a vector of no length, whose distance is no number."""
+    return 0.0 if math.isnan(distance) else 1.0 - distance
 
 
 def _rows_to_copy(

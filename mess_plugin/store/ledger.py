@@ -32,9 +32,9 @@ class SeenFile:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What became of a group of seen files: how many want work, and how many do not."""
+    """What became of a group of seen files: the jobs that want doing, and how many files do not."""
 
-    wanted: int
+    job_ids: tuple[int, ...]
     unchanged: int
     failed_before: int
 
@@ -102,7 +102,7 @@ class Ledger:
         )
         if row[0]:
             self._session.rows("announce_work")
-        return Wanted(*row)
+        return Wanted(tuple(row[0]), row[1], row[2])
 
     def lock(self, job_id: int) -> bool:
         """Take a job for this session; False where another session has it."""
@@ -163,12 +163,11 @@ class Ledger:
 
     def count_batch(self, batch: UUID) -> dict[str, int]:
         """Jobs of a batch by state; done ones by outcome ("done:encoded", …) as well."""
-        counts: dict[str, int] = {}
-        for state, outcome, count in self._session.rows("count_batch", batch=batch):
-            counts[state] = counts.get(state, 0) + count
-            if outcome:
-                counts[f"{state}:{outcome}"] = count
-        return counts
+        return _counts(self._session.rows("count_batch", batch=batch))
+
+    def count_some(self, job_ids: Sequence[int]) -> dict[str, int]:
+        """The same of some jobs, also where another batch has taken them over."""
+        return _counts(self._session.rows("count_some_jobs", ids=list(job_ids)))
 
     def count_jobs(self) -> dict[str, dict[str, int]]:
         """All jobs: recipe → state → number."""
@@ -266,6 +265,15 @@ class Ledger:
     def forget_orphans(self) -> None:
         """Remove recordings that lie nowhere."""
         self._session.execute("delete_orphans")
+
+
+def _counts(rows: Sequence[tuple[str, str, int]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for state, outcome, count in rows:
+        counts[state] = counts.get(state, 0) + count
+        if outcome:
+            counts[f"{state}:{outcome}"] = count
+    return counts
 
 
 def _clean(value: object) -> object:

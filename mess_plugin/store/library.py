@@ -39,7 +39,11 @@ class Library:
 
         None for a file that was never seen.
         """
-        rows = self._session.rows("find_path", path=to_bytes(path))
+        try:
+            exact = to_bytes(path)
+        except UnicodeEncodeError:
+            return None  # no file system has such a name
+        rows = self._session.rows("find_path", path=exact)
         return (rows[0][0], rows[0][2]) if rows else None
 
     def find_words(self, text: str, limit: int = 8) -> tuple[list[int], int]:

@@ -10,7 +10,7 @@ import psycopg
 from pgvector.psycopg import register_vector
 from psycopg.conninfo import conninfo_to_dict
 
-from mess_plugin.errors import StoreError
+from mess_plugin.errors import StoreError, UsageError
 from mess_plugin.migrate import migrate
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.embeddings import Embeddings
@@ -59,10 +59,18 @@ def open_store(database_url: str) -> Iterator[Store]:
     Whatever psycopg raises inside becomes a StoreError with one line that says what to do.
     """
     try:
+        conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        # Not chained: the reason quotes the text, and a password may be in it.
+        raise UsageError(
+            "the database URL cannot be read: wanted postgresql://user:password@host:port/database "
+            "in MESS_DATABASE_URL"
+        ) from None
+    try:
         with psycopg.connect(
             database_url,
             autocommit=True,
-            options=_SESSION,
+            options=f"{conninfo_to_dict(database_url).get('options') or ''} {_SESSION}",
             application_name="mess",
             connect_timeout=10,
         ) as connection:
@@ -94,9 +102,6 @@ def _translate(error: psycopg.Error, database_url: str) -> StoreError:
 
 def _where(database_url: str) -> str:
     """Host and database of a URL, without user and password."""
-    try:
-        parts = conninfo_to_dict(database_url)
-    except psycopg.ProgrammingError:
-        return "an address that cannot be read"
+    parts = conninfo_to_dict(database_url)
     host = parts.get("host") or "the default socket"
     return f"{host}:{parts['port']}" if parts.get("port") else str(host)

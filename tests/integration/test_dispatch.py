@@ -72,9 +72,8 @@ def test_new_files_are_sent_and_taken_before_those_heard_again(
     store.dispatch.unsend([first.job_id])
     queue = Queue(settings)
     send_due(store, queue, limit=20)
-    keys = {key.decode() for key in broker(settings).keys("mess.indexing*")}
     assert broker(settings).llen("mess.indexing\x06\x163") == 1
-    assert broker(settings).llen("mess.indexing\x06\x166") == 19, keys
+    assert broker(settings).llen("mess.indexing\x06\x166") == 19
 
 
 def test_a_wiped_broker_is_filled_again(settings: Settings, store: Store) -> None:
@@ -181,7 +180,7 @@ def test_unchanged_unfinished_work_is_joined_not_begun_again(
     with open_store(settings.database_url or "") as child:
         child.ledger.lock(due.job_id)
         child.ledger.start(due.job_id)
-        assert store.ledger.want(files, recipe(settings)).wanted == 2
+        assert len(store.ledger.want(files, recipe(settings)).job_ids) == 2
         assert states(store, settings) == {"running": 1, "wanted": 1}
 
 

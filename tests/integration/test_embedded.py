@@ -51,11 +51,11 @@ def execute(held: Lease, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_data_survives_a_stop(embedded_home: Path, eventually: Eventually) -> None:
-    with lease(embedded_home) as held:
+def test_data_survives_a_stop(new_home: Path, eventually: Eventually) -> None:
+    with lease(new_home) as held:
         execute(held, "CREATE TABLE kept AS SELECT 7 AS n")
-    eventually(lambda: state(embedded_home) is None)
-    with lease(embedded_home) as held:
+    eventually(lambda: state(new_home) is None)
+    with lease(new_home) as held:
         assert execute(held, "SELECT n FROM kept") == [(7,)]
 
 
@@ -77,9 +77,9 @@ def test_the_server_is_set_up_for_mess(embedded_home: Path) -> None:
         assert execute(held, "SELECT lower('ÄÉ'), 'ä' < 'z'") == [("äé", False)]
 
 
-def test_everything_is_private(embedded_home: Path) -> None:
-    with lease(embedded_home, broker=True):
-        places = [embedded_home, *embedded_home.iterdir()]
+def test_everything_is_private(new_home: Path) -> None:
+    with lease(new_home, broker=True):
+        places = [new_home, *new_home.iterdir()]
         assert {stat.S_IMODE(place.stat().st_mode) for place in places} == {0o700}
 
 
@@ -114,9 +114,9 @@ def test_the_state_says_what_runs(embedded_home: Path) -> None:
             assert Path(each.log).is_file()
 
 
-def test_asking_for_the_state_creates_nothing(embedded_home: Path) -> None:
-    assert state(embedded_home) is None
-    assert not embedded_home.exists()
+def test_asking_for_the_state_creates_nothing(new_home: Path) -> None:
+    assert state(new_home) is None
+    assert not new_home.exists()
 
 
 def test_servers_stay_for_the_last_lease(embedded_home: Path, eventually: Eventually) -> None:
@@ -133,13 +133,13 @@ def test_servers_stay_for_the_last_lease(embedded_home: Path, eventually: Eventu
     eventually(lambda: state(embedded_home) is None)
 
 
-def test_simultaneous_first_starts_share_one_server(embedded_home: Path) -> None:
-    processes = [holder(embedded_home) for _ in range(4)]
+def test_simultaneous_first_starts_share_one_server(new_home: Path) -> None:
+    processes = [holder(new_home) for _ in range(4)]
     try:
         lines = {first_line(process) for process in processes}
         assert len(lines) == 1
         assert lines != {""}
-        found = state(embedded_home)
+        found = state(new_home)
         assert found is not None
         assert found.leases == 4
     finally:
@@ -163,3 +163,14 @@ def broker(held: Lease) -> redis.Redis:
     assert held.endpoints.broker_url is not None
     path = held.endpoints.broker_url.removeprefix("redis+socket://").partition("?")[0]
     return redis.Redis(unix_socket_path=path)
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_every_test_has_a_database_of_its_own(database_url: str, turn: int) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE only_here (n int)")
+
+
+def test_the_session_has_a_broker(valkey_url: str) -> None:
+    path = valkey_url.removeprefix("redis+socket://").partition("?")[0]
+    assert redis.Redis(unix_socket_path=path).ping()

@@ -142,10 +142,10 @@ def test_a_stale_lock_with_a_living_pid_is_cleared(
         assert rows(held) == 1000
 
 
-def test_a_cluster_that_was_half_made_is_made_again(embedded_home: Path) -> None:
-    (embedded_home / "postgres.new").mkdir(parents=True)
-    (embedded_home / "postgres.new" / "PG_VERSION").write_text("18\n")
-    with lease(embedded_home) as held:
+def test_a_cluster_that_was_half_made_is_made_again(new_home: Path) -> None:
+    (new_home / "postgres.new").mkdir(parents=True)
+    (new_home / "postgres.new" / "PG_VERSION").write_text("18\n")
+    with lease(new_home) as held:
         fill(held)
         assert rows(held) == 1000
-    assert not (embedded_home / "postgres.new").exists()
+    assert not (new_home / "postgres.new").exists()

@@ -63,10 +63,10 @@ def test_a_damaged_broker_file(embedded_home: Path) -> None:
         lease(embedded_home, broker=True)
 
 
-def test_a_platform_without_binaries(embedded_home: Path) -> None:
+def test_a_platform_without_binaries(new_home: Path) -> None:
     core_only = str(Path(mess_plugin.__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, "-S", "-c", TAKE_A_LEASE, str(embedded_home)],
+        [sys.executable, "-S", "-c", TAKE_A_LEASE, str(new_home)],
         capture_output=True,
         text=True,
         check=True,

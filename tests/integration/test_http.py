@@ -110,7 +110,7 @@ def _serving(settings: Settings, eventually: Eventually) -> Iterator[Client]:
 
 def query(settings: Settings, text: str) -> list[Any]:
     with psycopg.connect(settings.database_url or "", autocommit=True) as admin:
-        return admin.execute(text).fetchall()  # type: ignore[arg-type]
+        return admin.execute(text).fetchall()
 
 
 def test_every_endpoint_but_the_open_ones_wants_the_token(call: Client) -> None:

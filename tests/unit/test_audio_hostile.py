@@ -206,7 +206,10 @@ def test_protected_wma(tmp_path: Path) -> None:
     assert refusal(path).kind == "protected"
 
 
-def test_playlists_reach_neither_network_nor_other_files(tmp_path: Path) -> None:
+def test_playlists_reach_neither_network_nor_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where FFmpeg would look for a relative name
     requests: list[str] = []
 
     class Recorder(BaseHTTPRequestHandler):
@@ -218,7 +221,8 @@ def test_playlists_reach_neither_network_nor_other_files(tmp_path: Path) -> None
     server = HTTPServer(("127.0.0.1", 0), Recorder)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        for target in (f"http://127.0.0.1:{server.server_port}/a.wav", f"{tmp_path}/secret.wav"):
+        url = f"http://127.0.0.1:{server.server_port}/a.wav"
+        for target in (url, f"{tmp_path}/secret.wav", "secret.wav"):
             lists = (
                 f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{target}\n#EXT-X-ENDLIST\n",
                 f"ffconcat version 1.0\nfile '{target}'\n",

@@ -89,6 +89,15 @@ def test_several_tags_in_front_leave_it(ending: str, tmp_path: Path) -> None:
     assert identify(path) == identity
 
 
+def test_the_vendor_of_vorbis_comments_leaves_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ogg")
+    identity = identify(path)
+    file: Any = mutagen.File(path)
+    file.tags.vendor = "another tool"
+    file.save()
+    assert identify(path) == identity
+
+
 def test_arrangement_of_the_container_leaves_it(tmp_path: Path) -> None:
     plain = write(tmp_path / "a.m4a")
     assert identify(write(tmp_path / "b.m4a", movflags="faststart")) == identify(plain)

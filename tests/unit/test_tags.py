@@ -11,7 +11,7 @@ import mutagen
 import numpy as np
 import pytest
 from mutagen.apev2 import APEv2
-from mutagen.asf import ASFUnicodeAttribute
+from mutagen.asf._attrs import ASFUnicodeAttribute
 from mutagen.id3 import (
     ID3,
     TALB,

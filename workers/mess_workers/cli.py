@@ -33,7 +33,7 @@ from mess_plugin.walk import Walk, absolute_roots
 from mess_workers.feed import Feeding, Progress
 from mess_workers.pruning import prune as prune_root
 from mess_workers.queue import Queue
-from mess_workers.worker import running_worker
+from mess_workers.worker import Worker
 
 
 @click.command()
@@ -61,14 +61,19 @@ def index(
     with (
         connected(settings, broker=True) as ready,
         open_store(ready.database_url or "") as store,
-        worker_for(settings, ready) as check,
+        worker_for(settings, ready) as worker,
         _progress(quiet=as_json) as show,
     ):
         feeding = Feeding(
-            store, Queue(ready), str(Recipe.of(settings)), retry_failed=retry_failed, force=force
+            store,
+            Queue(ready),
+            worker.need,
+            str(Recipe.of(settings)),
+            retry_failed=retry_failed,
+            force=force,
         )
         try:
-            done = feeding.run(walk, show, check)
+            done = feeding.run(walk, show, worker.check)
         except KeyboardInterrupt:
             say("stopping: finishing the files at hand; run the same command again to resume")
             raise
@@ -84,17 +89,16 @@ def _check_encoder(settings: Settings) -> None:
         raise MissingWeights(description.name, state.detail)
 
 
-@contextmanager
-def worker_for(settings: Settings, ready: Settings) -> Iterator[Callable[[], None]]:
-    """A worker for the time of the command, unless one is there already; yields its check."""
+def worker_for(settings: Settings, ready: Settings) -> Worker:
+    """A worker of the command's own, for when there is no other."""
+    return Worker(settings, is_elsewhere=lambda: _is_worker_up(settings, ready))
+
+
+def _is_worker_up(settings: Settings, ready: Settings) -> bool:
+    """Whether `mess up`, or somebody on a broker of the user's own, works already."""
     running = embedded.state(settings.home)
-    is_up = running is not None and running.pinned
-    own_broker = settings.broker_url is None
-    if (is_up or not own_broker) and Queue(ready).has_worker():
-        yield lambda: None
-        return
-    with running_worker(settings) as worker:
-        yield worker.check
+    may_be = settings.broker_url is not None or (running is not None and running.pinned)
+    return may_be and Queue(ready).has_worker()
 
 
 @contextmanager

@@ -50,12 +50,13 @@ def _watch(settings: Settings, roots: list[str]) -> None:
     with ExitStack() as stack:
         ready = stack.enter_context(connected(settings, broker=True))
         store = stack.enter_context(open_store(ready.database_url or ""))
-        check = stack.enter_context(worker_for(settings, ready))
+        worker = stack.enter_context(worker_for(settings, ready))
         dispatcher = Dispatcher(ready, store, Queue(ready))
 
         def meanwhile() -> None:
-            dispatcher.tick()
-            check()
+            if dispatcher.tick():
+                worker.need()
+            worker.check()
 
         watch_folders(store, ready, roots, threading.Event(), meanwhile)
 

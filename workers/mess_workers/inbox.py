@@ -48,7 +48,8 @@ def _answer(store: Store, settings: Settings, event: Event) -> None:
     if any(_is_young(file, settings.settle_s) for file in found):
         store.inbox.postpone(event, settings.settle_s)
         return
-    wanted = store.ledger.want(found, str(Recipe.of(settings))).wanted if found else 0
+    recipe = str(Recipe.of(settings))
+    wanted = len(store.ledger.want(found, recipe).job_ids) if found else 0
     pruned = prune_some(store, roots[0], _known_at(store, path))
     if pruned.refused:
         log.warning("%s: %s", roots[0], pruned.refused)

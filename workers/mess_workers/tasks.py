@@ -14,13 +14,12 @@ import psycopg
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from mess_plugin import encoders
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.encoders.base import Encoder, EncoderOptions
+from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError, EncoderError, StoreError
 from mess_plugin.indexing import index
 from mess_plugin.pathmap import PathMap
-from mess_plugin.recipe import Recipe
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Job
@@ -48,9 +47,7 @@ def settings() -> Settings:
 @lru_cache(maxsize=2)
 def encoder_for(recipe: str) -> Encoder:
     """The encoder of a recipe, loaded once per process."""
-    wanted = Recipe.parse(recipe)
-    options = EncoderOptions(layers=wanted.layers, device=settings().device)
-    return encoders.load(wanted.encoder, options)
+    return load_encoder(Recipe.parse(recipe), settings())
 
 
 @shared_task(name=INDEX_FILE)
@@ -98,20 +95,27 @@ def run_job(store: Store, job_id: int) -> None:
             limit_s=settings().file_limit_s,
             paths=PathMap.parse(settings().path_map),
         )
-    except AudioError as error:
-        _fail(store, job, error.kind, error.reason)
-    except EncoderError as error:
-        _fail(store, job, "encoder", str(error))
-    except SoftTimeLimitExceeded:
-        _fail(store, job, "too-slow", f"it took more than {settings().file_limit_s:g} s")
-    except MemoryError:
-        _fail(store, job, "memory", "there was not enough memory to read it")
-    except psycopg.OperationalError:
+    except (AudioError, EncoderError, SoftTimeLimitExceeded, MemoryError) as error:
+        _fail(store, job, *_verdict(error))
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        _unexpected(store, job, error)  # the database is well, but cannot take this
+    except psycopg.Error:
         raise  # becomes a StoreError at the store's door; the file is not to blame
     except Exception as error:  # noqa: BLE001  the task boundary: whatever it was becomes a row
         _unexpected(store, job, error)
     else:
         _finish(store, job, outcome)
+
+
+def _verdict(error: Exception) -> tuple[str, str]:
+    """The kind and the reason of a failure that trying again would not change."""
+    if isinstance(error, AudioError):
+        return error.kind, error.reason
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "too-slow", f"it took more than {settings().file_limit_s:g} s"
+    if isinstance(error, MemoryError):
+        return "memory", "there was not enough memory to read it"
+    return "encoder", str(error)
 
 
 def _finish(store: Store, job: Job, outcome: str) -> None:
@@ -152,7 +156,7 @@ def _fail(store: Store, job: Job, kind: str, reason: str) -> None:
 
 def _backoff_s(attempt: int) -> float:
     """Exponential, with jitter so that many do not come back at once."""
-    longest_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0**attempt)
+    longest_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(attempt, 10))
     return longest_s * random.uniform(0.5, 1.5)
 
 

@@ -137,7 +137,7 @@ DESCRIPTIONS = (
         weights_mb=0.0,
         dim=INFO.dim,
         rate_hz=INFO.rate_hz,
-        speed="~600 x real time per core",
+        speed="~500 x real time per core",
         extra=None,
         weights_state=lambda: WeightsState(ready=True, detail="needs none"),
         load=lambda _options: Descriptors(),
