@@ -211,6 +211,12 @@ ORDER BY path
 -- name: find_known
 SELECT path FROM files WHERE path = ANY(%(paths)s::bytea[]) AND missing_since IS NULL ORDER BY path
 
+-- Some files that should be there, spread over the library by the hash of their names.
+-- name: sample_files
+SELECT path, size_bytes FROM (
+    SELECT path, size_bytes FROM files WHERE missing_since IS NULL ORDER BY md5(path) LIMIT %(limit)s
+) AS sampled ORDER BY path
+
 -- How many files at or below a path are known, and how many of them are missed.
 -- name: count_below
 SELECT count(*), count(*) FILTER (WHERE missing_since IS NOT NULL) FROM files

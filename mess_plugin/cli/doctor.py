@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MessError
+from mess_plugin.pathmap import PathMap
 from mess_plugin.services import connected, ping_broker
 from mess_plugin.store import open_store
 
@@ -30,10 +32,13 @@ class Check:
     detail: str
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor(context: click.Context, as_json: bool) -> None:
     """Check that everything works, and say what to do if not."""
+    if context.invoked_subcommand:
+        return
     settings = load_settings()
     found: list[Check] = []
     for check in checks(settings):
@@ -47,6 +52,38 @@ def doctor(as_json: bool) -> None:
         print_json({"ok": not failed, "checks": rows})
     if failed:
         raise SystemExit(1)
+
+
+@doctor.command()
+@click.option("--sample", default=50, show_default=True, metavar="N", help="Look at N files.")
+@json_option
+def paths(sample: int, as_json: bool) -> None:
+    """Check that this machine finds the library's files: each is there and has the right size."""
+    settings = load_settings()
+    here = PathMap.parse(settings.path_map)
+    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+        files = store.ledger.sample_files(sample)
+    rows = [(path, here.local(path), _compared(here.local(path), size)) for path, size in files]
+    wrong = [row for row in rows if row[2] != "ok"]
+    if as_json:
+        names = ("path", "here", "result")
+        print_json({"ok": not wrong, "files": [dict(zip(names, row, strict=True)) for row in rows]})
+    else:
+        for path, local, result in wrong:
+            say(f"FAIL  {path}: {result}" + (f" (here {local})" if local != path else ""))
+        say(f"{len(rows) - len(wrong)} of {len(rows)} sampled files are here with the right size")
+        if wrong:
+            say("set path_map or MESS_PATH_MAP: /folder/in/the/library=/folder/here")
+    if wrong:
+        raise SystemExit(1)
+
+
+def _compared(path: str, size_bytes: int) -> str:
+    try:
+        found = os.stat(path)  # noqa: PTH116  text paths keep odd bytes
+    except OSError as error:
+        return (error.strerror or "cannot be read").lower()
+    return "ok" if found.st_size == size_bytes else f"{found.st_size} bytes, known {size_bytes}"
 
 
 def checks(settings: Settings) -> Iterator[Check]:

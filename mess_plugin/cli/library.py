@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
@@ -18,10 +19,15 @@ _STATES = ("wanted", "running", "done", "failed")
 
 
 @click.command()
+@click.option("--follow", is_flag=True, help="Show it again every second, until Ctrl-C.")
 @json_option
-def status(as_json: bool) -> None:
+def status(follow: bool, as_json: bool) -> None:
     """Show what the library holds and what is being done."""
     settings = load_settings()
+    if follow:
+        from mess_plugin.cli.follow import follow_status  # noqa: PLC0415  rarely needed
+
+        follow_status(settings, as_json=as_json)
     running = embedded.state(settings.home)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         document = status_document(store, settings)
@@ -58,6 +64,7 @@ def _print_status(document: dict[str, object]) -> None:
             for one in spaces
         ]
         print_table(["space", "#dim", "#tracks", "state", "answers"], rows)
+    say_roots_and_pace(document)
     up = [name for name, facts in services.items() if facts["phase"] == "running"]
     say(
         f"up: {', '.join(up)}"
@@ -67,6 +74,18 @@ def _print_status(document: dict[str, object]) -> None:
     failed = sum(states.get("failed", 0) for states in jobs.values())
     if failed:
         say(f"{failed} failed: see `mess failures`")
+
+
+def say_roots_and_pace(document: dict[str, Any]) -> None:
+    """Watched folders, the pace, and messages that wait."""
+    for root in document["roots"]:
+        detail = f": {root['detail']}" if root["detail"] else ""
+        say(f"{root['state']} by {root['observer'] or 'nobody'}: {root['path']}{detail}")
+    pace = document["pace"]
+    if pace["jobs_per_s"]:
+        say(f"{pace['jobs_per_s']:.2f} files a second within the last minute")
+    if document["library"]["missed_files"]:
+        say(f"{document['library']['missed_files']} files are missed and will be forgotten")
 
 
 @click.command()

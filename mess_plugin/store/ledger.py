@@ -223,6 +223,12 @@ class Ledger:
         rows = self._session.rows("find_known", paths=[to_bytes(path) for path in paths])
         return [to_text(row[0]) for row in rows]
 
+    def sample_files(self, limit: int) -> list[tuple[str, int]]:
+        """(path, size in bytes) of some files that should be there, spread over the library."""
+        return [
+            (to_text(path), size) for path, size in self._session.rows("sample_files", limit=limit)
+        ]
+
     def count_below(self, root: str) -> tuple[int, int]:
         """How many files at or below an absolute path are known, and how many of them are missed."""
         n_known, n_missed = self._session.row(
