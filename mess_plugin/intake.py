@@ -57,7 +57,7 @@ def take(store: Store, recipe: str, changes: Changes) -> list[int]:
 
 
 def _seen(paths: Iterable[str]) -> list[SeenFile]:
-    return list(Walk(paths))
+    return list(Walk(list(paths)))
 
 
 def _holds_something(root: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mess_plugin.audio import is_audio
-from mess_plugin.errors import UsageError
+from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.store.ledger import SeenFile
 
 
@@ -83,3 +83,24 @@ def see(path: str) -> SeenFile | None:
     if not stat.S_ISREG(found.st_mode):
         return None
     return SeenFile(path, found.st_size, found.st_mtime_ns)
+
+
+def watched_roots(watch: Sequence[str]) -> list[str]:
+    """The folders of the setting `watch`: absolute, each once, none inside another.
+
+    They need not be there. Raises ConfigError naming one that is no folder to watch.
+    """
+    roots = set()
+    for text in watch:
+        root = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
+        if not text.strip() or root == "/":
+            raise ConfigError("watch", text, "wanted folders with music")
+        roots.add(root)
+    return sorted(
+        root for root in roots if not any(root != one and is_below(root, one) for one in roots)
+    )
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether an absolute path is a folder or lies in it."""
+    return path == root or path.startswith(root.rstrip("/") + "/")
