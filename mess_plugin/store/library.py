@@ -46,6 +46,11 @@ class Library:
         rows = self._session.rows("find_path", path=exact)
         return (rows[0][0], rows[0][2]) if rows else None
 
+    def find_recording(self, musicbrainz_id: str) -> int | None:
+        """The track whose files name a MusicBrainz recording, the first of several."""
+        rows = self._session.rows("find_recording", musicbrainz_id=musicbrainz_id)
+        return rows[0][0] if rows else None
+
     def find_words(self, text: str, limit: int = 8) -> tuple[list[int], int]:
         """Tracks whose tags or name contain all the words, closest first, and how many there are."""
         wanted = words(text)
