@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,24 +15,18 @@ from mess_plugin.walk import Walk
 
 _WANT_AT_ONCE = 500
 
-Send = Callable[[list[int]], None]
 
-
-def drain(home: Path, store: Store, recipe: str, send: Send | None = None) -> list[int]:
+def drain(home: Path, store: Store, recipe: str) -> list[int]:
     """Take all waiting changes into the ledger. Returns the ids of the wanted jobs.
 
-    send: asks for the work. The changes leave the spool only after that: a process that ends in
-    between leaves work that is asked for twice, not never. Raises StoreError or OSError, and what
-    `send` raises; what was not taken then stays.
+    The changes leave the spool only after that: a process that ends in between leaves work that is
+    wanted twice, not never. Raises StoreError or OSError; what was not taken then stays.
     """
     jobs: list[int] = []
     for path, changes in spool.read(home):
         with store.transaction():
-            wanted = take(store, recipe, changes)
-        if wanted and send is not None:
-            send(wanted)
+            jobs += take(store, recipe, changes)
         path.unlink(missing_ok=True)
-        jobs += wanted
     return jobs
 
 

@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 
 from mess_plugin import intake, spool
-from mess_plugin.errors import ServiceError
 from mess_plugin.model import Tags
 from mess_plugin.spool import Changes
 from mess_plugin.store import Store, open_store
@@ -124,23 +123,6 @@ def test_draining_empties_the_spool(store: Store, music: Path, tmp_path: Path) -
     spool.keep(tmp_path, changes(music, (music / "a.flac",)))
     spool.keep(tmp_path, changes(music, removed=(music / "b.flac",)))
     assert len(intake.drain(tmp_path, store, RECIPE)) == 1
-    assert spool.waiting(tmp_path) == []
-
-
-def test_changes_stay_until_the_work_was_asked_for(
-    store: Store, music: Path, tmp_path: Path
-) -> None:
-    (music / "a.flac").write_bytes(b"a")
-    spool.keep(tmp_path, changes(music, (music / "a.flac",)))
-
-    def broken(_jobs: list[int]) -> None:
-        raise ServiceError("broker", "it is away")
-
-    with pytest.raises(ServiceError, match="it is away"):
-        intake.drain(tmp_path, store, RECIPE, broken)
-    sent: list[int] = []
-    assert intake.drain(tmp_path, store, RECIPE, sent.extend) == sent
-    assert len(sent) == 1
     assert spool.waiting(tmp_path) == []
 
 

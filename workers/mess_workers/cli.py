@@ -26,6 +26,7 @@ from mess_plugin.cli.output import json_option, print_json, printable, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MissingWeights, UsageError
+from mess_plugin.intake import drain
 from mess_plugin.recipe import Recipe
 from mess_plugin.refit import refit
 from mess_plugin.services import connected
@@ -75,6 +76,7 @@ def index(
         worker_for(settings, ready) as worker,
         _progress(quiet=as_json) as show,
     ):
+        drain(settings.home, store, str(Recipe.of(settings)))
         feeding = Feeding(
             store,
             Queue(ready),
