@@ -103,5 +103,3 @@ def with_samples(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
