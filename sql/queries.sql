@@ -16,12 +16,12 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 
 -- Whether this database has ever been migrated.
--- name: count_migrations_if_any
+-- name: has_migrations
 SELECT to_regclass('migrations') IS NOT NULL
 
--- How many migrations it has.
--- name: count_migrations
-SELECT count(*) FROM migrations
+-- The migrations it has.
+-- name: list_migrations
+SELECT number FROM migrations
 
 -- One more.
 -- name: record_migration
