@@ -144,7 +144,7 @@ class Track:
         return self.paths[0] if self.paths else None
 
     def describe(self) -> str:
-        """"Artist – Title (Album)", falling back to the path."""
+        """ "Artist – Title (Album)", falling back to the path."""
         if not self.tags.title:
             return self.path or f"track {self.id}"
         artist = f"{self.tags.artist} – " if self.tags.artist else ""

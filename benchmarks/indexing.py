@@ -1,0 +1,120 @@
+"""Where the time of indexing goes: CPU seconds per minute of audio, by stage, in one process.
+
+    python benchmarks/indexing.py FOLDER [--encoder NAME] [--rounds N]
+
+Each round takes every file once through: decoding alone (no resampling), decoding with resampling to
+the encoder's rate, encoding, pooling with sections, and storing in an embedded database. The table
+gives the median over rounds with the lowest and highest, and each stage as a multiple of decoding
+alone from the same round, which is what can be compared between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in a worker; before numpy is loaded
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import av
+
+from mess_plugin import audio, embedded, encoders
+from mess_plugin.analysis import embed, listen, summarise
+from mess_plugin.encoders.base import Encoder
+from mess_plugin.indexing import raw_space
+from mess_plugin.model import Level, Waveform
+from mess_plugin.recipe import Recipe
+from mess_plugin.store import Store, open_store
+from mess_plugin.walk import Walk
+
+T = TypeVar("T")
+
+STAGES = ("decode", "resample", "encode", "pool", "store")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--encoder", default=encoders.DEFAULT_ENCODER)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    encoder = encoders.load(options.encoder)
+    files = [Path(seen.path) for seen in Walk([str(options.folder.absolute())])]
+    with (
+        tempfile.TemporaryDirectory() as home,
+        embedded.lease(Path(home)) as held,
+        open_store(held.endpoints.database_url) as store,
+    ):
+        rounds = [measure(files, encoder, store) for _ in range(options.rounds)]
+        embedded.down(Path(home))
+    report(rounds, len(files))
+
+
+def measure(files: list[Path], encoder: Encoder, store: Store) -> dict[str, float]:
+    """CPU seconds of each stage per minute of audio, over all files."""
+    recipe = Recipe(encoder.info.name, None, 5.0, 2.5)
+    space = raw_space(store, recipe, encoder)
+    totals = dict.fromkeys(STAGES, 0.0)
+    minutes = 0.0
+    for path in files:
+        decoding_s, _ = _timed(partial(_decode_only, path))
+        with_resampling_s, blocks = _timed(partial(_blocks, path, encoder))
+        encoding_s, timeline = _timed(partial(listen, blocks, encoder, "benchmark"))
+        pooling_s, analysis = _timed(
+            partial(summarise, timeline, encoder.info.pooling, window_s=5.0, hop_s=2.5)
+        )
+        track_id = store.library.save(str(path), analysis.duration_s, None)
+        levels = {level: embed(analysis, level, encoder.projections) for level in Level}
+        started_s = time.perf_counter()  # wall clock: the server's time counts
+        with store.transaction():
+            store.embeddings.write(space, track_id, levels)
+        totals["store"] += time.perf_counter() - started_s
+        totals["decode"] += decoding_s
+        totals["resample"] += with_resampling_s - decoding_s
+        totals["encode"] += encoding_s
+        totals["pool"] += pooling_s
+        minutes += analysis.duration_s / 60
+    return {stage: seconds / minutes for stage, seconds in totals.items()}
+
+
+def _blocks(path: Path, encoder: Encoder) -> list[Waveform]:
+    with audio.decode(path, encoder.info.rate_hz) as decoding:
+        return list(decoding)
+
+
+def _decode_only(path: Path) -> None:
+    with av.open(str(path)) as container:
+        for _ in container.decode(audio=0):
+            pass
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    """CPU seconds of a piece of work, and its result."""
+    started_s = time.process_time()
+    result = work()
+    return time.process_time() - started_s, result
+
+
+def report(rounds: list[dict[str, float]], n_files: int) -> None:
+    """A table of medians with the spread over rounds."""
+    print(f"{n_files} files, {len(rounds)} rounds; seconds per minute of audio")
+    print(f"{'stage':10} {'median':>8} {'lowest':>8} {'highest':>8} {'× decode':>9}")
+    for stage in STAGES:
+        values = [one[stage] for one in rounds]
+        ratio = statistics.median(one[stage] / one["decode"] for one in rounds)
+        print(
+            f"{stage:10} {statistics.median(values):8.4f} {min(values):8.4f} "
+            f"{max(values):8.4f} {ratio:9.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""`mess status`, `mess failures`, `mess forget`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from mess_plugin import embedded
+from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.config import Settings, load_settings
+from mess_plugin.errors import UsageError
+from mess_plugin.recipe import Recipe
+from mess_plugin.services import connected
+from mess_plugin.store import Store, open_store
+
+_STATES = ("wanted", "running", "done", "failed")
+
+
+@click.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Show what the library holds and what is being done."""
+    settings = load_settings()
+    running = embedded.state(settings.home)
+    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+        document = _status(store, settings)
+    services = {}
+    if running is not None:
+        services = {one.name: {"phase": one.phase, "pid": one.pid} for one in running.services}
+    document["services"] = services
+    if as_json:
+        print_json(document)
+        return
+    _print_status(document)
+
+
+def _status(store: Store, settings: Settings) -> dict[str, object]:
+    n_tracks, n_files, hours = store.library.count()
+    searchable = store.spaces.searchable(str(Recipe.of(settings)))
+    return {
+        "home": str(settings.home),
+        "library": {"tracks": n_tracks, "files": n_files, "hours": round(hours, 3)},
+        "jobs": store.ledger.count_jobs(),
+        "spaces": [
+            {
+                "name": space.name,
+                "dim": space.dim,
+                "state": facts["state"],
+                "tracks": facts["n_tracks"],
+                "answers": searchable is not None and space.id == searchable.id,
+            }
+            for space, facts in store.spaces.all()
+        ],
+    }
+
+
+def _print_status(document: dict[str, object]) -> None:
+    library, jobs, spaces = document["library"], document["jobs"], document["spaces"]
+    services = document["services"]
+    assert isinstance(library, dict)
+    assert isinstance(jobs, dict)
+    assert isinstance(spaces, list)
+    assert isinstance(services, dict)
+    say(
+        f"{library['tracks']} tracks in {library['files']} files, "
+        f"{library['hours']:.1f} hours of music; home {document['home']}"
+    )
+    if jobs:
+        rows = [
+            [recipe, *(states.get(state, 0) for state in _STATES)]
+            for recipe, states in jobs.items()
+        ]
+        print_table(["recipe", *(f"#{state}" for state in _STATES)], rows)
+    if spaces:
+        rows = [
+            [one["name"], one["dim"], one["tracks"], one["state"], "✓" if one["answers"] else ""]
+            for one in spaces
+        ]
+        print_table(["space", "#dim", "#tracks", "state", "answers"], rows)
+    up = [name for name, facts in services.items() if facts["phase"] == "running"]
+    say(
+        f"up: {', '.join(up)}"
+        if up
+        else "services start when a command needs them (`mess up` keeps them)"
+    )
+    failed = sum(states.get("failed", 0) for states in jobs.values())
+    if failed:
+        say(f"{failed} failed: see `mess failures`")
+
+
+@click.command()
+@click.option("--limit", default=1000, show_default=True, metavar="N", help="At most so many.")
+@json_option
+def failures(limit: int, as_json: bool) -> None:
+    """List the files that could not be indexed, and why."""
+    with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
+        found = store.ledger.failures(limit)
+    if as_json:
+        print_json(
+            [
+                {
+                    "path": failure.path,
+                    "recipe": failure.recipe,
+                    "kind": failure.kind,
+                    "reason": failure.reason,
+                    "attempts": failure.attempts,
+                    "failed_at": failure.failed_at.isoformat(),
+                }
+                for failure in found
+            ]
+        )
+    elif found:
+        print_table(["file", "kind", "reason"], [(f.path, f.kind, f.reason) for f in found])
+        say("to try them again: mess index --retry-failed PATH…")
+    else:
+        say("no failures")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@json_option
+def forget(paths: tuple[str, ...], as_json: bool) -> None:
+    """Remove files, or all files below folders, from the library. The disk is not touched."""
+    roots = [os.path.abspath(os.path.expanduser(path)) for path in paths]  # noqa: PTH100, PTH111
+    with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
+        known = store.ledger.known_paths(roots)
+        if not known:
+            raise UsageError(f"the library knows nothing at {', '.join(paths)}")
+        store.ledger.forget_files(list(known.values()))
+    if as_json:
+        print_json({"forgotten": sorted(known)})
+    else:
+        say(f"{len(known)} files forgotten")

@@ -1,0 +1,107 @@
+"""The command group, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from functools import cache
+
+import click
+
+from mess_plugin.errors import MessError
+
+_COMMANDS = {
+    "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
+    "down": ("mess_plugin.cli.services", "Stop the services that `mess up` started."),
+    "embed": ("mess_plugin.cli.vectors", "Write the vectors of files without storing them."),
+    "encoders": ("mess_plugin.cli.encoders", "List the encoders."),
+    "export": ("mess_plugin.cli.vectors", "Write the vectors of the library to a file."),
+    "failures": ("mess_plugin.cli.library", "List the files that could not be indexed, and why."),
+    "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
+    "similar": ("mess_plugin.cli.similar", "Find what sounds like a track, a file or a section."),
+    "status": ("mess_plugin.cli.library", "Show what the library holds and what is being done."),
+    "up": ("mess_plugin.cli.services", "Keep the services and a worker running."),
+}
+
+
+@cache
+def _contributed() -> dict[str, str]:
+    """Commands of the packages above: name → "module:attribute"."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  costs more than most commands
+
+    return {point.name: point.value for point in entry_points(group="mess.commands")}
+
+
+class _Commands(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted({*_COMMANDS, *_contributed()})
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name in _COMMANDS:
+            module, attribute = _COMMANDS[cmd_name][0], cmd_name
+        elif cmd_name in _contributed():
+            module, _, attribute = _contributed()[cmd_name].partition(":")
+        else:
+            return None
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            command = None if name in _COMMANDS else self.get_command(ctx, name)
+            rows.append((name, command.get_short_help_str(80) if command else _COMMANDS[name][1]))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415  as above
+
+        click.echo(f"mess {version('mess-plugin')}")
+        context.exit()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version)
+def cli() -> None:
+    """Expressive music similarity search: find what feels alike, by ear."""
+
+
+def main() -> None:
+    """Run the command line. Exit code 0: done, 1: failed, 2: wrong usage, 130: interrupted."""
+    logging.basicConfig(level=os.environ.get("MESS_LOG", "WARNING"), format="%(message)s")
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = 130
+    except MessError as error:
+        click.echo(f"mess: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        click.echo(f"mess: {_plain(error)}", err=True)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _plain(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{(error.strerror or str(error)).lower()}"

@@ -1,0 +1,48 @@
+"""`mess up`, `mess down`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import entry_points
+
+import click
+
+from mess_plugin import embedded
+from mess_plugin.cli.output import say
+from mess_plugin.config import Settings, load_settings
+from mess_plugin.services import connected, environment
+from mess_plugin.store import open_store
+
+# What a background program gets of our environment, beside the settings.
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "HF_HOME")
+
+
+@click.command()
+def up() -> None:
+    """Keep the services and a worker running in the background, until `mess down`."""
+    settings = load_settings()
+    with connected(settings, broker=True) as ready:
+        with open_store(ready.database_url or ""):
+            pass  # the schema is brought up to date before anything else starts
+        state = embedded.up(settings.home, _programs(settings))
+    for service in state.services:
+        say(f"{service.name}: {service.phase} (pid {service.pid})")
+    say(f"logs are in {settings.home / 'log'}; `mess down` stops everything")
+
+
+@click.command()
+def down() -> None:
+    """Stop everything that `mess up` started."""
+    settings = load_settings()
+    say("stopped" if embedded.down(settings.home) else "nothing was up")
+
+
+def _programs(settings: Settings) -> list[embedded.Program]:
+    """The background programs of the packages above the core: entry points that name modules."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    variables = {**kept, **environment(settings)}
+    return [
+        embedded.Program(point.name, (sys.executable, "-m", point.value), variables)
+        for point in sorted(entry_points(group="mess.programs"))
+    ]

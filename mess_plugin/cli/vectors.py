@@ -1,0 +1,106 @@
+"""`mess embed`, `mess export`: vectors for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+import numpy as np
+
+from mess_plugin.cli.output import encoder_option, say
+from mess_plugin.config import load_settings
+from mess_plugin.encoders.base import EncoderOptions
+from mess_plugin.errors import AudioError, UsageError
+from mess_plugin.model import Float32, Level
+from mess_plugin.recipe import Recipe
+from mess_plugin.services import connected
+from mess_plugin.store import open_store
+
+Row = tuple[str, float, float, Float32]
+
+_level = click.option(
+    "--level", type=click.Choice([level.value for level in Level]), default=Level.SONG.value,
+    show_default=True, help="What a vector stands for.",
+)  # fmt: skip
+_out = click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE.npz",
+    help="Where to write: arrays vectors, paths, start_s, end_s.",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@_level
+@_out
+@encoder_option
+def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) -> None:
+    """Write the vectors of files without storing anything; no database is needed."""
+    from mess_plugin import encoders  # noqa: PLC0415  `mess export` needs no encoder
+    from mess_plugin.analysis import embed as embed_level  # noqa: PLC0415
+    from mess_plugin.indexing import hear  # noqa: PLC0415
+
+    _check_out(out)
+    settings = load_settings(encoder=encoder)
+    options = EncoderOptions(layers=settings.layers, device=settings.device)
+    loaded = encoders.load(settings.encoder, options)
+    rows: list[Row] = []
+    failed = 0
+    for file in files:
+        try:
+            heard = hear(Path(file), loaded, Recipe.of(settings), settings.file_limit_s)
+        except AudioError as error:
+            say(f"mess: {error}")
+            failed += 1
+            continue
+        found = embed_level(heard.analysis, Level(level), loaded.projections)
+        for (start_s, end_s), vector in zip(found.intervals.tolist(), found.vectors, strict=True):
+            rows.append((file, start_s, end_s, vector))
+    if not rows:
+        raise UsageError("none of the files could be embedded, so nothing was written")
+    _save(out, rows)
+    if failed:
+        raise SystemExit(1)
+
+
+@click.command()
+@_level
+@_out
+@encoder_option
+def export(level: str, out: Path, encoder: str | None) -> None:
+    """Write all vectors of one level of the library, as they are searched."""
+    _check_out(out)
+    settings = load_settings(encoder=encoder)
+    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+        space = store.spaces.searchable(str(Recipe.of(settings)))
+        if space is None:
+            raise UsageError(
+                f"nothing is indexed with the encoder {settings.encoder}: run `mess index FOLDER`"
+            )
+        rows = list(store.embeddings.export(space, Level(level)))
+    if not rows:
+        raise UsageError("the library is empty, so nothing was written")
+    _save(out, rows)
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix != ".npz":
+        raise UsageError(f"--out is {out}: wanted a name that ends in .npz")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"--out is {out}: there is no folder {out.absolute().parent}")
+
+
+def _save(out: Path, rows: Iterable[Row]) -> None:
+    """Paths as UTF-8 text; bytes that are no text are written as escapes."""
+    paths, start_s, end_s, vectors = zip(*rows, strict=True)
+    names = [path.encode("utf-8", "backslashreplace").decode("utf-8") for path in paths]
+    temporary = out.with_name(f".{out.name}.part.npz")
+    np.savez(
+        temporary,
+        vectors=np.stack(vectors).astype(np.float32),
+        paths=np.array(names),
+        start_s=np.array(start_s, dtype=np.float64),
+        end_s=np.array(end_s, dtype=np.float64),
+    )
+    temporary.replace(out)
+    say(f"{len(vectors)} vectors of {vectors[0].shape[0]} dimensions written to {out}")

@@ -1,0 +1,58 @@
+"""What one supervised process is: everything in which Postgres, Valkey and a program differ."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mess_plugin.embedded.launch import Account
+from mess_plugin.embedded.logs import Log
+
+
+class Plan(Protocol):
+    """How to start, recognise as ready and stop one process."""
+
+    @property
+    def name(self) -> str:
+        """The name in states, logs and errors."""
+
+    @property
+    def title(self) -> str:
+        """The name for people."""
+
+    @property
+    def directory(self) -> Path:
+        """The working directory."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The whole environment."""
+
+    @property
+    def stop_signals(self) -> Sequence[tuple[signal.Signals, float]]:
+        """What to send, each with the seconds granted for it; SIGKILL to the group comes after."""
+
+    @property
+    def first_backoff_s(self) -> float:
+        """The wait before the first restart; it doubles with every failure in a row."""
+
+    @property
+    def is_callers_own(self) -> bool:
+        """Whether it is a program given to `up`, whose crashes are nobody's reason to wait."""
+
+    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:
+        """Make everything ready on disk, printing to `log`; ServiceError if it cannot start."""
+
+    def is_ready(self, pid: int) -> bool:
+        """Whether the process serves now; called every few milliseconds while it starts."""
+
+    def explain(self, last_words: str) -> str:
+        """Say what to do about a process that ended while starting and said `last_words`."""
+
+
+def plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an environment that a server needs: it gets nobody's secrets."""
+    kept = ("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH", "PYTHONHOME")
+    return {name: environment[name] for name in kept if name in environment} | {"LC_ALL": "C"}

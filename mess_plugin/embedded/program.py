@@ -1,0 +1,134 @@
+"""Programs that run while a home is up, and the private file that remembers them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from mess_plugin.embedded import launch
+from mess_plugin.embedded.home import SERVICE, Home, write_atomically
+from mess_plugin.embedded.launch import Account
+from mess_plugin.embedded.logs import Log
+from mess_plugin.errors import ServiceError, UsageError
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+RESERVED = frozenset({"postgres", "valkey", "supervisor"})
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command to keep running: `argv` from its first word, `environment` whole.
+
+    `name` is lower case and names its log; `grace_s` passes between SIGTERM and SIGKILL when it is
+    stopped. UsageError when the name or the arguments cannot be.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)  # it may hold secrets
+    grace_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name) or self.name in RESERVED:
+            raise UsageError(
+                f"program name {self.name!r}: use lower-case letters, digits, - and _, "
+                f"and none of {', '.join(sorted(RESERVED))}"
+            )
+        if not self.argv or any("\0" in word for word in self.argv):
+            raise UsageError(f"program {self.name}: its command {self.argv!r} cannot be run")
+
+
+def as_json(programs: Sequence[Program]) -> list[dict[str, object]]:
+    """Return the programs as JSON values; `from_json` reads them back."""
+    return [{**asdict(program), "argv": list(program.argv)} for program in programs]
+
+
+def from_json(values: Sequence[Mapping[str, object]]) -> tuple[Program, ...]:
+    """Return what `as_json` was given; TypeError, KeyError or UsageError for anything else."""
+    return tuple(_program(value) for value in values)
+
+
+def remember(home: Home, programs: Sequence[Program]) -> None:
+    """Pin the home with these programs: the file is private, for environments hold secrets."""
+    write_atomically(home.pin, json.dumps(as_json(programs)))
+
+
+def remembered(home: Home) -> tuple[Program, ...] | None:
+    """Return the programs of a pinned home, None if it is not; ServiceError for a bad file."""
+    try:
+        return from_json(json.loads(home.pin.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, UsageError) as error:
+        raise ServiceError(
+            SERVICE, f"cannot read {home.pin} ({error}): remove it and run `mess up` again"
+        ) from error
+
+
+def _program(value: Mapping[str, object]) -> Program:
+    argv, environment, grace_s = value["argv"], value["environment"], value["grace_s"]
+    if not (
+        isinstance(argv, list)
+        and isinstance(environment, dict)
+        and isinstance(grace_s, int | float)
+    ):
+        raise TypeError("not a program")
+    return Program(
+        str(value["name"]),
+        tuple(str(word) for word in argv),
+        {str(name): str(text) for name, text in environment.items()},
+        float(grace_s),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramPlan:
+    """The plan of a program: it is ready as soon as it runs."""
+
+    home: Home
+    program: Program
+
+    first_backoff_s = 0.5
+    is_callers_own = True
+
+    @property
+    def name(self) -> str:
+        """The program's own name."""
+        return self.program.name
+
+    @property
+    def title(self) -> str:
+        """The program's own name."""
+        return f"program {self.program.name}"
+
+    @property
+    def directory(self) -> Path:
+        """The home: a place that exists."""
+        return self.home.path
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the caller of `up` gave."""
+        return self.program.environment
+
+    @property
+    def stop_signals(self) -> Sequence[tuple[signal.Signals, float]]:
+        """SIGTERM with the program's grace."""
+        return ((signal.SIGTERM, self.program.grace_s),)
+
+    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:  # noqa: ARG002
+        """Nothing to prepare."""
+        return self.program.argv, launch.own_account()
+
+    def is_ready(self, pid: int) -> bool:
+        """Whether it got as far as existing."""
+        return pid > 0
+
+    def explain(self, last_words: str) -> str:  # noqa: ARG002 - a program's words are quoted anyway
+        """Say what there is to say."""
+        return f"command {os.path.basename(self.program.argv[0])} ended"  # noqa: PTH119

@@ -1,0 +1,94 @@
+"""One window of a waveform → mel spectrogram in dB, relative to the window's own loudness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from mess_plugin.model import Float32, Waveform
+
+RATE_HZ = 24_000
+FFT_SAMPLES = 2048
+HOP_SAMPLES = 500  # 48 spectra per second
+SPECTRA_PER_S = RATE_HZ / HOP_SAMPLES
+MEL_BANDS = 40
+MEL_LOW_HZ, MEL_HIGH_HZ = 40.0, 10500.0  # above it lies what codecs throw away
+FLOOR_DB = -40.0  # relative to the window's mean power
+SILENCE_POWER = 1e-10  # mean square below which a window counts as silent (-100 dB full scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Spectra:
+    """The short-time spectra of one window.
+
+    power: (n_spectra, FFT_SAMPLES // 2 + 1), divided by the window's mean power per bin.
+    mel_db: (n_spectra, MEL_BANDS) in dB relative to the same, not below FLOOR_DB.
+    times_s: (n_spectra,) centres. All of it is unchanged when the window's gain changes.
+    """
+
+    power: Float32
+    mel_db: Float32
+    times_s: Float32
+
+
+def short_time_power(waveform: Waveform, fft_samples: int, hop_samples: int) -> Float32:
+    """Hann-weighted power spectra of the excerpts that lie wholly inside the waveform.
+
+    Returns (n_spectra, fft_samples // 2 + 1) float32, scaled so that a row's sum is about the mean
+    square of its excerpt. The waveform must be at least fft_samples long.
+    """
+    excerpts = np.lib.stride_tricks.sliding_window_view(waveform, fft_samples)[::hop_samples]
+    taper = _hann(fft_samples)
+    spectrum = np.fft.rfft(excerpts * taper)
+    power = spectrum.real**2 + spectrum.imag**2
+    return (power * np.float32(2.0 / (fft_samples * np.sum(taper**2)))).astype(np.float32)
+
+
+def centre_times_s(n_spectra: int, fft_samples: int, hop_samples: int) -> Float32:
+    """Centres of the excerpts that `short_time_power` cuts, in seconds: (n_spectra,)."""
+    centres = np.arange(n_spectra) * hop_samples + fft_samples / 2
+    return (centres / RATE_HZ).astype(np.float32)
+
+
+def loudness_normalised(waveform: Waveform) -> Waveform:
+    """Scale a window to a mean square of 1; a silent one comes back as zeros."""
+    mean_square = float(np.mean(np.square(waveform, dtype=np.float64)))
+    if mean_square < SILENCE_POWER:
+        return np.zeros_like(waveform)
+    return (waveform / np.float32(np.sqrt(mean_square))).astype(np.float32)
+
+
+def spectra(normalised: Waveform) -> Spectra:
+    """Spectra of one loudness-normalised window of at least FFT_SAMPLES samples."""
+    power = short_time_power(normalised, FFT_SAMPLES, HOP_SAMPLES)
+    mel = power @ mel_filters()
+    floor = np.float32(10.0 ** (FLOOR_DB / 10))
+    mel_db = 10 * np.log10(mel + floor)
+    return Spectra(power, mel_db, centre_times_s(len(power), FFT_SAMPLES, HOP_SAMPLES))
+
+
+def bin_frequencies_hz(fft_samples: int) -> Float32:
+    """Centre frequency of each bin of a real FFT: (fft_samples // 2 + 1,)."""
+    return np.fft.rfftfreq(fft_samples, 1 / RATE_HZ).astype(np.float32)
+
+
+@cache
+def mel_filters() -> Float32:
+    """Triangular filters, evenly spaced in mel: (FFT_SAMPLES // 2 + 1, MEL_BANDS), peak 1.
+
+    Mel after O'Shaughnessy, Speech Communication (1987): 2595 log10(1 + f / 700).
+    """
+    low, high = 2595 * np.log10(1 + np.array([MEL_LOW_HZ, MEL_HIGH_HZ]) / 700)
+    edges_hz = 700 * (10 ** (np.linspace(low, high, MEL_BANDS + 2) / 2595) - 1)
+    frequency = bin_frequencies_hz(FFT_SAMPLES)[:, None]
+    left, centre, right = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising = (frequency - left) / (centre - left)
+    falling = (right - frequency) / (right - centre)
+    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+
+
+@cache
+def _hann(n_samples: int) -> Float32:
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_samples) / n_samples)).astype(np.float32)

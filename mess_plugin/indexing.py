@@ -1,0 +1,124 @@
+"""Indexing: a job of the ledger → a stored track. The only place that writes music data.
+
+Every step can be repeated and every write is one transaction, so a process may die anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mess_plugin import audio
+from mess_plugin.analysis import Analysis, analyse, embed
+from mess_plugin.encoders.base import Encoder
+from mess_plugin.errors import AudioError
+from mess_plugin.model import Level, LevelVectors, Space
+from mess_plugin.pooling import project
+from mess_plugin.recipe import Recipe
+from mess_plugin.store import Store
+from mess_plugin.store.ledger import Job
+from mess_plugin.tags import read_tags
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A file after listening: what it is and what was heard in it."""
+
+    analysis: Analysis
+    damage: str | None
+
+
+def hear(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) -> Heard:
+    """Decode and analyse one file. Raises AudioError with the reason where that cannot be done."""
+    with audio.decode(path, encoder.info.rate_hz, limit_s=limit_s) as decoding:
+        analysis = analyse(
+            decoding, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
+        )
+        return Heard(analysis, decoding.damage)
+
+
+def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) -> str:
+    """Do one job and return its outcome.
+
+    "encoded": the encoder ran; "known": the audio was in the library already, only the location and
+    the tags were noted; "gone": the file vanished; "changed": it changed meanwhile and is wanted
+    again. Raises AudioError where the file cannot become music.
+    """
+    path = Path(job.path)
+    before = _fingerprint(path)
+    if before is None:
+        store.ledger.forget_files([job.file_id])
+        return "gone"
+    recipe = Recipe.parse(job.recipe)
+    space = raw_space(store, recipe, encoder)
+    identity = audio.identify(path, limit_s=limit_s)
+    tags = read_tags(path)
+    track_id = store.library.find_identity(identity)
+    if track_id is not None and store.embeddings.has(space, track_id):
+        heard = None
+    else:
+        heard = hear(path, encoder, recipe, limit_s)
+    if _fingerprint(path) != before:
+        return "changed"
+    with store.transaction():
+        if heard is not None:
+            track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
+            _write(store, space, track_id, heard.analysis, encoder)
+        assert track_id is not None
+        store.ledger.locate(job.file_id, job.path, track_id, tags)
+        if job.track_id not in (None, track_id):
+            store.ledger.forget_orphans()
+    return "known" if heard is None else "encoded"
+
+
+def raw_space(store: Store, recipe: Recipe, encoder: Encoder) -> Space:
+    """The space that an encoder's own vectors go to, made on first use.
+
+    The decoder's revision is part of it: another resampling gives other vectors.
+    """
+    shipped = encoder.projections.get(Level.SONG)
+    info = encoder.info
+    width = info.dim * (2 if info.pooling == "mean+std" else 1)
+    heard_as = replace(info, revision=f"{info.revision}.{audio.DECODER_REVISION}")
+    return store.spaces.raw(
+        str(recipe),
+        heard_as,
+        shipped.matrix.shape[1] if shipped else width,
+        recipe.window_s,
+        recipe.hop_s,
+        shipped.version if shipped else "none",
+    )
+
+
+def project_into(
+    store: Store, space: Space, raw: dict[Level, LevelVectors]
+) -> dict[Level, LevelVectors]:
+    """Raw vectors of one recording through the maps of a projected space."""
+    projections = store.spaces.projections(space)
+    return {
+        level: LevelVectors(
+            vectors.intervals, project(vectors.vectors, projections.get(level)), vectors.labels
+        )
+        for level, vectors in raw.items()
+    }
+
+
+def _write(store: Store, space: Space, track_id: int, analysis: Analysis, encoder: Encoder) -> None:
+    """All levels into the raw space and into every space computed from it."""
+    store.spaces.share_lock(space)
+    raw = {level: embed(analysis, level, encoder.projections) for level in Level}
+    store.embeddings.write(space, track_id, raw)
+    for projected in store.spaces.projected(space):
+        store.embeddings.write(projected, track_id, project_into(store, projected, raw))
+
+
+def _fingerprint(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise AudioError(
+            str(path), "unreadable", f"it cannot be opened: {error.strerror}"
+        ) from error
+    return stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,93 @@
+"""Migrations: numbered SQL files, each applied once, in order, under a lock.
+
+Own code rather than a library because of the lock: the well-known tools keep theirs in a table, where
+a killed process leaves it behind, while an advisory lock of Postgres goes with its session.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import psycopg
+
+from mess_plugin.errors import StoreError
+from mess_plugin.statements import read_folder, statement
+
+MIN_PGVECTOR = (0, 8)
+_FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema."""
+
+    number: int
+    name: str
+    text: str
+
+
+def migrations() -> list[Migration]:
+    """All migrations, oldest first."""
+    found = []
+    for name, text in read_folder("migrations"):
+        if match := _FILE_NAME.fullmatch(name):
+            found.append(Migration(int(match[1]), match[2], text))
+    return sorted(found, key=lambda migration: migration.number)
+
+
+def migrate(connection: psycopg.Connection[object]) -> int:
+    """Bring the schema up to date and return how many migrations were applied.
+
+    Safe to call from many processes at once. Raises StoreError where the database is newer than
+    this version of MESS, or where pgvector is missing or too old.
+    """
+    steps = migrations()
+    with connection.cursor() as cursor:
+        if _applied(cursor) == len(steps):
+            return 0
+        with connection.transaction():
+            cursor.execute(statement("lock_migrations"))
+            cursor.execute(statement("create_migrations_table"))
+            done = _applied(cursor)
+            if done > len(steps):
+                raise StoreError(
+                    f"the database has {done} migrations, this MESS knows {len(steps)}: "
+                    "it was made by a newer MESS; upgrade this one"
+                )
+            _check_pgvector(cursor)
+            for step in steps[done:]:
+                cursor.execute(step.text.encode())
+                cursor.execute(statement("record_migration"), vars_of(step))
+    return len(steps) - done
+
+
+def vars_of(step: Migration) -> dict[str, object]:
+    """The parameters that record a migration."""
+    return {"number": step.number, "name": step.name}
+
+
+def _applied(cursor: psycopg.Cursor[object]) -> int:
+    cursor.execute(statement("count_migrations_if_any"))
+    row = cursor.fetchone()
+    if not isinstance(row, tuple) or not row[0]:
+        return 0
+    cursor.execute(statement("count_migrations"))
+    counted = cursor.fetchone()
+    return int(counted[0]) if isinstance(counted, tuple) else 0
+
+
+def _check_pgvector(cursor: psycopg.Cursor[object]) -> None:
+    cursor.execute(statement("available_pgvector"))
+    row = cursor.fetchone()
+    version = str(row[0]) if isinstance(row, tuple) else None
+    wanted = ".".join(map(str, MIN_PGVECTOR))
+    if version is None:
+        raise StoreError(
+            f"the database server has no pgvector: install pgvector {wanted} or newer on it, "
+            "or unset MESS_DATABASE_URL to use the embedded server"
+        )
+    if tuple(int(part) for part in version.split(".")[:2]) < MIN_PGVECTOR:
+        raise StoreError(
+            f"the database server has pgvector {version}: MESS needs {wanted} or newer"
+        )

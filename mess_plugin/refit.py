@@ -1,0 +1,60 @@
+"""Fitting the projection of a library again, from stored vectors, without encoding anything.
+
+A new projection is a new space, filled beside the one in use. Only the switch keeps writers out.
+"""
+
+from __future__ import annotations
+
+from mess_plugin import projection
+from mess_plugin.indexing import project_into
+from mess_plugin.model import Level, LevelVectors, Projection, Space
+from mess_plugin.store import Store
+
+GROWTH = 2.0  # a library this many times larger than at the last fit is fitted again
+_SAMPLE = 20_000  # vectors of a level that a fit looks at
+
+
+def refit(store: Store, recipe: str, *, force: bool = False) -> Space | None:
+    """Fit a new projection where one is due, and switch to it.
+
+    Due: the library has grown by GROWTH since the last fit, or there is none yet. Encoders that ship
+    their own projection have none here. Returns the new space, None where nothing was due.
+    """
+    base = store.spaces.base(recipe)
+    if base is None or base.projection != "none":
+        return None
+    fitted_on, n_tracks = store.spaces.fit_progress(base)
+    if not force and n_tracks < max(projection.CENTRE_FROM, GROWTH * fitted_on):
+        return None
+    if force and n_tracks < projection.CENTRE_FROM:
+        return None
+    fitted = _fit(store, base, f"fit-{n_tracks}-{fitted_on}")
+    if fitted is None:
+        return None
+    space = store.spaces.add_projected(recipe, base, fitted, n_tracks)
+    _fill(store, base, space)
+    with store.transaction():
+        store.spaces.own_lock(base)
+        _fill(store, base, space)  # what was written between the filling and the lock
+        store.spaces.switch(base, space)
+    return space
+
+
+def _fit(store: Store, base: Space, version: str) -> dict[Level, Projection] | None:
+    fitted = {}
+    for level in Level:
+        vectors, n_tracks = store.embeddings.sample(base, level, _SAMPLE)
+        one = projection.fit(vectors, n_tracks, version)
+        if one is None:
+            return None
+        fitted[level] = one
+    return fitted
+
+
+def _fill(store: Store, base: Space, space: Space) -> None:
+    for track_id in store.embeddings.missing(base, space):
+        raw: dict[Level, LevelVectors] = {
+            level: store.embeddings.of_track(base, level, track_id) for level in Level
+        }
+        with store.transaction():
+            store.embeddings.write(space, track_id, project_into(store, space, raw))

@@ -1,0 +1,162 @@
+"""Vectors: written by track and space, read by track, found by nearness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pgvector import HalfVector
+from psycopg import sql
+
+from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space
+from mess_plugin.statements import statement, template
+from mess_plugin.store.paths import to_text
+from mess_plugin.store.session import Session
+
+_COPY_TYPES = ["text", "int4", "int8", "int4", "float8", "float8", "text", "halfvec"]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A stored vector near a query: similarity is the cosine, in [-1, 1]."""
+
+    track_id: int
+    ordinal: int
+    interval: Interval
+    label: str
+    similarity: float
+
+
+class Embeddings:
+    """Vectors of all levels and spaces."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def write(self, space: Space, track_id: int, levels: Mapping[Level, LevelVectors]) -> None:
+        """Replace all vectors of a track in a space. To be called in a transaction."""
+        with self._session.connection.cursor() as cursor:
+            cursor.execute(
+                statement("delete_embeddings"), {"space_id": space.id, "track_id": track_id}
+            )
+            with cursor.copy(statement("copy_embeddings")) as copy:
+                copy.set_types(_COPY_TYPES)
+                for level, vectors in levels.items():
+                    for row in _rows_to_copy(level, space.id, track_id, vectors):
+                        copy.write_row(row)
+
+    def has(self, space: Space, track_id: int) -> bool:
+        """Whether a track has been encoded into a space."""
+        row = self._session.rows("has_embeddings", space_id=space.id, track_id=track_id)[0]
+        return bool(row[0])
+
+    def of_track(self, space: Space, level: Level, track_id: int) -> LevelVectors:
+        """One level of a track in order of time; empty where there is nothing."""
+        rows = self._session.rows(
+            "get_embeddings", space_id=space.id, level=level.value, track_id=track_id
+        )
+        return _level_vectors(rows, space.dim)
+
+    def of_tracks(
+        self, space: Space, level: Level, track_ids: Sequence[int]
+    ) -> dict[int, LevelVectors]:
+        """One level of several tracks."""
+        grouped: dict[int, list[Any]] = {track_id: [] for track_id in track_ids}
+        for track_id, *row in self._session.rows(
+            "get_embeddings_of_tracks",
+            space_id=space.id,
+            level=level.value,
+            track_ids=list(track_ids),
+        ):
+            grouped[track_id].append(row)
+        return {track_id: _level_vectors(rows, space.dim) for track_id, rows in grouped.items()}
+
+    def export(self, space: Space, level: Level) -> Iterator[tuple[str, float, float, Float32]]:
+        """(path, start_s, end_s, vector) of a whole level, in order of path and time."""
+        with (
+            self._session.connection.transaction(),
+            self._session.connection.cursor(name="export") as cursor,
+        ):
+            cursor.execute(
+                statement("export_embeddings"), {"space_id": space.id, "level": level.value}
+            )
+            for path, start_s, end_s, vector in cursor:
+                yield to_text(path), start_s, end_s, vector.to_numpy().astype(np.float32)
+
+    def sample(self, space: Space, level: Level, limit: int) -> tuple[Float32, int]:
+        """Up to `limit` vectors of a level, always the same ones, and how many tracks they are of."""
+        rows = self._session.rows(
+            "sample_embeddings", space_id=space.id, level=level.value, limit=limit
+        )
+        if not rows:
+            return np.zeros((0, space.dim), dtype=np.float32), 0
+        return _stack([row[1] for row in rows]), len({row[0] for row in rows})
+
+    def missing(self, base: Space, space: Space) -> list[int]:
+        """Tracks that a projected space lacks."""
+        rows = self._session.rows("missing_in_space", base_id=base.id, space_id=space.id)
+        return [row[0] for row in rows]
+
+    def count_up_to(self, space: Space, level: Level, limit: int) -> int:
+        """How many vectors a level has; stops counting at the limit."""
+        rows = self._session.rows("count_up_to", space_id=space.id, level=level.value, limit=limit)
+        return int(rows[0][0])
+
+    def nearest(
+        self,
+        space: Space,
+        level: Level,
+        vector: Float32,
+        limit: int,
+        *,
+        excluded_tracks: Sequence[int] = (),
+        exact: bool,
+    ) -> list[Neighbour]:
+        """The vectors nearest to one, (dim,), nearest first; ties in order of track and time.
+
+        exact: look at every vector instead of the approximate index.
+        """
+        query = template(
+            "nearest_exactly" if exact else "nearest_by_index",
+            table=sql.Identifier(f"{level.value}_embeddings"),
+            dim=sql.Literal(space.dim),
+            space=sql.Literal(space.id),
+        )
+        parameters = {
+            "vector": HalfVector(vector),
+            "excluded": list(excluded_tracks),
+            "limit": limit,
+        }
+        with self._session.connection.cursor() as cursor:
+            rows = cursor.execute(query, parameters).fetchall()
+        return [
+            Neighbour(track_id, ordinal, Interval(start_s, end_s), label, 1.0 - distance)
+            for track_id, ordinal, start_s, end_s, label, distance in rows
+        ]
+
+
+def _rows_to_copy(
+    level: Level, space_id: int, track_id: int, vectors: LevelVectors
+) -> Iterator[tuple[object, ...]]:
+    for ordinal, ((start_s, end_s), vector) in enumerate(
+        zip(vectors.intervals.tolist(), vectors.vectors, strict=True)
+    ):
+        label = vectors.labels[ordinal] if vectors.labels else ""
+        yield (
+            level.value, space_id, track_id, ordinal, start_s, end_s, label, HalfVector(vector)
+        )  # fmt: skip
+
+
+def _level_vectors(rows: list[Any], dim: int) -> LevelVectors:
+    if not rows:
+        return LevelVectors(
+            np.zeros((0, 2), dtype=np.float32), np.zeros((0, dim), dtype=np.float32)
+        )
+    intervals = np.array([row[:2] for row in rows], dtype=np.float32)
+    return LevelVectors(intervals, _stack([row[3] for row in rows]), tuple(row[2] for row in rows))
+
+
+def _stack(vectors: Sequence[HalfVector]) -> Float32:
+    return np.stack([vector.to_numpy() for vector in vectors]).astype(np.float32)

@@ -1,0 +1,70 @@
+"""Tracks: what is known of each recording, and how it is found by what a person types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mess_plugin.model import Tags, Track
+from mess_plugin.store.paths import to_bytes, to_text, words
+from mess_plugin.store.session import Session
+
+
+class Library:
+    """Tracks."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def save(self, identity: str, duration_s: float, damage: str | None) -> int:
+        """The track of some audio, made if new. Returns its id."""
+        row = self._session.rows(
+            "save_track", identity=identity, duration_s=duration_s, damage=damage
+        )[0]
+        return int(row[0])
+
+    def find_identity(self, identity: str) -> int | None:
+        """The track of some audio, None if it is not known."""
+        rows = self._session.rows("find_identity", identity=identity)
+        return rows[0][0] if rows else None
+
+    def get(self, track_ids: Sequence[int]) -> dict[int, Track]:
+        """Tracks by id; the ones that do not exist (or lie nowhere) are left out."""
+        return {
+            row[0]: _track(row) for row in self._session.rows("get_tracks", ids=list(track_ids))
+        }
+
+    def find_path(self, path: str) -> tuple[int | None, str | None] | None:
+        """(track id, reason of failure) of a known file, each None where there is none.
+
+        None for a file that was never seen.
+        """
+        rows = self._session.rows("find_path", path=to_bytes(path))
+        return (rows[0][0], rows[0][2]) if rows else None
+
+    def find_words(self, text: str, limit: int = 8) -> tuple[list[int], int]:
+        """Tracks whose tags or name contain all the words, closest first, and how many there are."""
+        wanted = words(text)
+        patterns = [f"%{_escape(word)}%" for word in wanted.split()]
+        rows = self._session.rows("find_words", patterns=patterns, words=wanted, limit=limit)
+        return [row[0] for row in rows], (rows[0][1] if rows else 0)
+
+    def find_resembling(self, text: str, limit: int = 5) -> list[int]:
+        """Tracks whose words look like the text, most alike first."""
+        return [
+            row[0] for row in self._session.rows("find_resembling", words=words(text), limit=limit)
+        ]
+
+    def count(self) -> tuple[int, int, float]:
+        """Tracks, locations of tracks, and hours of music."""
+        n_tracks, n_files, seconds = self._session.rows("count_library")[0]
+        return n_tracks, n_files, seconds / 3600.0
+
+
+def _track(row: tuple[Any, ...]) -> Track:
+    track_id, duration_s, *tags, paths = row
+    return Track(track_id, duration_s, Tags(*tags), tuple(to_text(path) for path in paths))
+
+
+def _escape(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

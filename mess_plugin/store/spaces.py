@@ -1,0 +1,167 @@
+"""Spaces, their projections and their indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from psycopg import sql
+
+from mess_plugin.encoders.base import EncoderInfo
+from mess_plugin.model import Level, Projection, Space
+from mess_plugin.statements import template
+from mess_plugin.store.session import Session
+
+MAX_INDEXED_DIM = 4000  # what an HNSW index over halfvec takes
+
+
+class Spaces:
+    """Where vectors live."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def raw(
+        self, recipe: str, info: EncoderInfo, dim: int, window_s: float, hop_s: float, shipped: str
+    ) -> Space:
+        """The space of what an encoder gives, made on first use.
+
+        dim: of the stored vectors; shipped: version of the encoder's own projection, or "none".
+        A space with a shipped projection answers questions itself and is indexed at once.
+        """
+        space = self._save(
+            recipe,
+            Space(
+                0,
+                info.name,
+                info.revision,
+                info.layers,
+                info.pooling,
+                window_s,
+                hop_s,
+                dim,
+                shipped,
+            ),
+            fitted_on=0,
+            state="active",
+        )
+        if shipped != "none":
+            self._create_indexes(space)
+        return space
+
+    def add_projected(
+        self, recipe: str, base: Space, projections: Mapping[Level, Projection], fitted_on: int
+    ) -> Space:
+        """A new space computed from a base, not yet active, with its maps stored."""
+        first = next(iter(projections.values()))
+        space = self._save(
+            recipe,
+            Space(
+                0, base.encoder, base.revision, base.layers, base.pooling, base.window_s,
+                base.hop_s, first.matrix.shape[1], first.version, base.id,
+            ),
+            fitted_on=fitted_on,
+            state="building",
+        )  # fmt: skip
+        for level, projection in projections.items():
+            self._session.execute(
+                "save_projection",
+                space_id=space.id,
+                level=level.value,
+                mean=projection.mean.astype("<f4").tobytes(),
+                matrix=projection.matrix.astype("<f4").tobytes(),
+            )
+        self._create_indexes(space)
+        return space
+
+    def searchable(self, recipe: str) -> Space | None:
+        """The space that answers questions for a recipe."""
+        return self._one("searchable_space", recipe=recipe)
+
+    def base(self, recipe: str) -> Space | None:
+        """The raw space of a recipe."""
+        return self._one("base_space", recipe=recipe)
+
+    def projected(self, base: Space) -> list[Space]:
+        """Spaces computed from a base that new tracks must enter."""
+        return [Space(*row) for row in self._session.rows("projected_spaces", space_id=base.id)]
+
+    def all(self) -> list[tuple[Space, dict[str, Any]]]:
+        """Every space with its recipe, state, fitted_on and n_tracks."""
+        names = ("recipe", "state", "fitted_on", "n_tracks")
+        return [
+            (Space(*row[:10]), dict(zip(names, row[10:], strict=True)))
+            for row in self._session.rows("list_spaces")
+        ]
+
+    def projections(self, space: Space) -> dict[Level, Projection]:
+        """The maps of a projected space; empty for a raw one."""
+        return {
+            Level(level): _projection(mean, matrix, space.projection)
+            for level, mean, matrix in self._session.rows("get_projections", space_id=space.id)
+        }
+
+    def fit_progress(self, base: Space) -> tuple[int, int]:
+        """(tracks the projection in use was fitted on, tracks in the base now)."""
+        fitted_on, n_tracks = self._session.rows("fit_progress", space_id=base.id)[0]
+        return fitted_on, n_tracks
+
+    def share_lock(self, base: Space) -> None:
+        """Until the end of the transaction, no switch to a new projection happens."""
+        self._session.rows("share_space_lock", space_id=base.id)
+
+    def switch(self, base: Space, space: Space) -> None:
+        """From now on a projected space answers; the ones before it are dropped.
+
+        To be called in a transaction that holds `own_lock`.
+        """
+        self._session.execute("activate_space", space_id=space.id)
+        for (old_id,) in self._session.rows(
+            "delete_projected_spaces", base_id=base.id, keep=space.id
+        ):
+            for level in Level:
+                index = sql.Identifier(_index_name(level, old_id))
+                self._session.connection.execute(template("drop_index", index=index))
+
+    def own_lock(self, base: Space) -> None:
+        """Until the end of the transaction, nobody writes into the spaces of this base."""
+        self._session.rows("own_space_lock", space_id=base.id)
+
+    def _create_indexes(self, space: Space) -> None:
+        if space.dim > MAX_INDEXED_DIM:
+            return
+        for level in Level:
+            self._session.connection.execute(
+                template(
+                    "create_index",
+                    index=sql.Identifier(_index_name(level, space.id)),
+                    table=sql.Identifier(f"{level.value}_embeddings"),
+                    dim=sql.Literal(space.dim),
+                    space=sql.Literal(space.id),
+                )
+            )
+
+    def _save(self, recipe: str, space: Space, *, fitted_on: int, state: str) -> Space:
+        values: dict[str, object] = {
+            name: getattr(space, name) for name in Space.__dataclass_fields__ if name != "id"
+        }
+        rows = self._session.rows("find_space", **values) or self._session.rows(
+            "save_space", recipe=recipe, fitted_on=fitted_on, state=state, **values
+        )
+        rows = rows or self._session.rows("find_space", **values)  # another session was faster
+        return Space(rows[0][0], **values)  # type: ignore[arg-type]
+
+    def _one(self, name: str, **parameters: object) -> Space | None:
+        rows = self._session.rows(name, **parameters)
+        return Space(*rows[0]) if rows else None
+
+
+def _index_name(level: Level, space_id: int) -> str:
+    return f"{level.value}_embeddings_space_{space_id}"
+
+
+def _projection(mean: bytes, matrix: bytes, version: str) -> Projection:
+    offset = np.frombuffer(mean, dtype="<f4").astype(np.float32)
+    table = np.frombuffer(matrix, dtype="<f4").astype(np.float32)
+    return Projection(offset, table.reshape(len(offset), -1), version)

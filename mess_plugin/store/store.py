@@ -1,0 +1,95 @@
+"""The door to the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg.conninfo import conninfo_to_dict
+
+from mess_plugin.errors import StoreError
+from mess_plugin.migrate import migrate
+from mess_plugin.store.embeddings import Embeddings
+from mess_plugin.store.ledger import Ledger
+from mess_plugin.store.library import Library
+from mess_plugin.store.session import Session
+from mess_plugin.store.spaces import Spaces
+
+_SESSION = (
+    "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
+    " -c client_min_messages=warning -c timezone=UTC"
+)
+
+
+class Store:
+    """One connection, grouped by what it is about. Not for sharing between threads."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._session = session = Session(connection)
+        self.ledger = Ledger(session)
+        self.library = Library(session)
+        self.spaces = Spaces(session)
+        self.embeddings = Embeddings(session)
+
+    def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
+        """All or nothing; outside of it every statement is its own transaction."""
+        return self._session.connection.transaction()
+
+    def server_versions(self) -> tuple[str, str]:
+        """Versions of Postgres and of pgvector."""
+        (pgvector,) = self._session.row("installed_pgvector")
+        version = self._session.connection.info.server_version
+        return f"{version // 10000}.{version % 10000}", pgvector
+
+
+@contextmanager
+def open_store(database_url: str) -> Iterator[Store]:
+    """Connect, bring the schema up to date, and close at the end.
+
+    Whatever psycopg raises inside becomes a StoreError with one line that says what to do.
+    """
+    try:
+        with psycopg.connect(
+            database_url,
+            autocommit=True,
+            options=_SESSION,
+            application_name="mess",
+            connect_timeout=10,
+        ) as connection:
+            migrate(connection)
+            register_vector(connection)
+            yield Store(connection)
+    except psycopg.Error as error:
+        raise _translate(error, database_url) from error
+
+
+def _translate(error: psycopg.Error, database_url: str) -> StoreError:
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, psycopg.errors.DiskFull):
+        return StoreError(
+            f"the database's disk is full: free some space and run again ({first_line})"
+        )
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return StoreError(
+            f"the database user may not do this ({first_line}): grant it the right to create "
+            "tables and the extensions vector and pg_trgm"
+        )
+    if isinstance(error, psycopg.OperationalError):
+        return StoreError(
+            f"the database at {_where(database_url)} does not answer ({first_line}): "
+            "check MESS_DATABASE_URL and that the server runs; `mess doctor` tells more"
+        )
+    return StoreError(f"the database refused: {first_line}")
+
+
+def _where(database_url: str) -> str:
+    """Host and database of a URL, without user and password."""
+    try:
+        parts = conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        return "an address that cannot be read"
+    host = parts.get("host") or "the default socket"
+    return f"{host}:{parts['port']}" if parts.get("port") else str(host)

@@ -1,0 +1,74 @@
+"""Finding the audio files below some paths."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mess_plugin.audio import is_audio
+from mess_plugin.errors import UsageError
+from mess_plugin.store.ledger import SeenFile
+
+
+@dataclass(slots=True)
+class Walk:
+    """An iterable over the audio files of some roots, in order; says what it could not read.
+
+    Hidden files and folders are left out, and so is everything that is no regular file: a pipe or a
+    device is never opened. Links to files are followed, links to folders are not, so that no loop
+    can trap the walk.
+    """
+
+    roots: Sequence[str]
+    unreadable: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[SeenFile]:
+        for root in self.roots:
+            if os.path.isdir(root):  # noqa: PTH112  text paths keep odd bytes
+                yield from self._folder(root)
+            elif seen := _see(root):
+                yield seen
+
+    def _folder(self, root: str) -> Iterator[SeenFile]:
+        for folder, folders, files in os.walk(root, onerror=self._note):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                if (
+                    not name.startswith(".")
+                    and is_audio(Path(name))
+                    and (seen := _see(f"{folder}/{name}"))
+                ):
+                    yield seen
+
+    def _note(self, error: OSError) -> None:
+        self.unreadable.append(f"{error.filename}: {error.strerror}")
+
+
+def absolute_roots(paths: Sequence[str]) -> list[str]:
+    """Absolute paths, each of which exists. Raises UsageError naming the first that does not."""
+    roots = []
+    for path in paths:
+        root = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+        try:
+            mode = os.stat(root).st_mode  # noqa: PTH116
+        except OSError as error:
+            raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            raise UsageError(f"{path}: neither a folder nor a regular file")
+        if stat.S_ISDIR(mode) and not os.access(root, os.R_OK | os.X_OK):
+            raise UsageError(f"{path}: permission denied: this folder cannot be read")
+        roots.append(root)
+    return roots
+
+
+def _see(path: str) -> SeenFile | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None  # it vanished, or it is a link to nowhere
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return SeenFile(path, found.st_size, found.st_mtime_ns)

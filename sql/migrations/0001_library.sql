@@ -1,0 +1,116 @@
+-- The library: recordings, where they lie, the work that is wanted, and their vectors.
+
+CREATE EXTENSION IF NOT EXISTS vector;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+
+-- One recording, whatever its files are called: identity is a hash of its audio packets.
+CREATE TABLE tracks (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    identity    text NOT NULL UNIQUE,
+    duration_s  double precision NOT NULL CHECK (duration_s > 0),
+    damage      text,
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- One location. Paths are bytes: file systems promise nothing more.
+CREATE TABLE files (
+    id                     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    path                   bytea NOT NULL UNIQUE,
+    size_bytes             bigint NOT NULL,
+    mtime_ns               bigint NOT NULL,
+    track_id               bigint REFERENCES tracks ON DELETE SET NULL,
+    title                  text,
+    artist                 text,
+    album                  text,
+    album_artist           text,
+    genre                  text,
+    year                   integer,
+    track_number           integer,
+    bpm                    double precision,
+    key                    text,
+    musicbrainz_recording  text,
+    musicbrainz_release    text,
+    words                  text NOT NULL DEFAULT '',
+    seen_at                timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX files_track_id ON files (track_id);
+CREATE INDEX files_words ON files USING gin (words gin_trgm_ops);
+
+-- The ledger: every wanted piece of work is a row here before it is a message anywhere.
+CREATE TYPE job_state AS ENUM ('wanted', 'running', 'done', 'failed');
+CREATE TABLE jobs (
+    id           integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    file_id      bigint NOT NULL REFERENCES files ON DELETE CASCADE,
+    recipe       text NOT NULL,
+    state        job_state NOT NULL DEFAULT 'wanted',
+    outcome      text,
+    batch        uuid,
+    attempts     integer NOT NULL DEFAULT 0,
+    kind         text,
+    reason       text,
+    wanted_at    timestamptz NOT NULL DEFAULT now(),
+    started_at   timestamptz,
+    finished_at  timestamptz,
+    UNIQUE (file_id, recipe)
+);
+CREATE INDEX jobs_open ON jobs (state, wanted_at) WHERE state IN ('wanted', 'running');
+CREATE INDEX jobs_batch ON jobs (batch);
+
+-- A space is what vectors live in. A raw space holds what the encoder gave; a projected one is
+-- computed from its base and can be fitted again without encoding anything.
+CREATE TYPE space_state AS ENUM ('building', 'active', 'retired');
+CREATE TABLE spaces (
+    id          integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    recipe      text NOT NULL,
+    encoder     text NOT NULL,
+    revision    text NOT NULL,
+    layers      text NOT NULL,
+    pooling     text NOT NULL,
+    window_s    double precision NOT NULL CHECK (window_s > 0),
+    hop_s       double precision NOT NULL CHECK (hop_s > 0),
+    dim         integer NOT NULL CHECK (dim > 0),
+    projection  text NOT NULL DEFAULT 'none',
+    base_id     integer REFERENCES spaces ON DELETE CASCADE,
+    fitted_on   integer NOT NULL DEFAULT 0,
+    state       space_state NOT NULL DEFAULT 'active',
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (encoder, revision, layers, pooling, window_s, hop_s, projection)
+);
+
+
+-- Affine maps, little-endian float32: mean (d_in), matrix (d_in × d_out).
+CREATE TABLE projections (
+    space_id  integer NOT NULL REFERENCES spaces ON DELETE CASCADE,
+    level     text NOT NULL CHECK (level IN ('song', 'section', 'window')),
+    mean      bytea NOT NULL,
+    matrix    bytea NOT NULL,
+    PRIMARY KEY (space_id, level)
+);
+
+-- All vectors of all levels; a partition a level keeps scans of songs away from windows.
+CREATE TABLE embeddings (
+    level     text NOT NULL CHECK (level IN ('song', 'section', 'window')),
+    space_id  integer NOT NULL REFERENCES spaces ON DELETE CASCADE,
+    track_id  bigint NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    ordinal   integer NOT NULL,
+    start_s   double precision NOT NULL,
+    end_s     double precision NOT NULL,
+    label     text NOT NULL DEFAULT '',
+    vector    halfvec NOT NULL,
+    PRIMARY KEY (level, space_id, track_id, ordinal),
+    CHECK (end_s > start_s)
+) PARTITION BY LIST (level);
+CREATE TABLE song_embeddings PARTITION OF embeddings FOR VALUES IN ('song');
+CREATE TABLE section_embeddings PARTITION OF embeddings FOR VALUES IN ('section');
+CREATE TABLE window_embeddings PARTITION OF embeddings FOR VALUES IN ('window');
+CREATE INDEX embeddings_track_id ON embeddings (track_id);
+
+-- What a person sees of a track: its first location and the tags found there.
+CREATE VIEW track_cards AS
+SELECT DISTINCT ON (t.id)
+    t.id, t.identity, t.duration_s, t.damage, f.path, f.title, f.artist, f.album,
+    f.album_artist, f.genre, f.year, f.track_number, f.bpm, f.key,
+    f.musicbrainz_recording, f.musicbrainz_release, f.words
+FROM tracks AS t
+JOIN files AS f ON f.track_id = t.id
+ORDER BY t.id, f.path;

@@ -1,0 +1,105 @@
+"""MESS as a user gets it: a wheel, built and installed into an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mess_plugin import embedded
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "samples"
+
+
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, freshly built."""
+    folder = tmp_path_factory.mktemp("wheels")
+    _run([*PIP, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)])
+    (built,) = folder.glob("mess_plugin-*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an environment that holds the wheel and what it depends on, nothing else."""
+    place = tmp_path_factory.mktemp("installed")
+    venv.create(place, with_pip=False)
+    _run([*PIP, "--python", str(place / "bin" / "python"), "install", str(wheel)])
+    return place
+
+
+class Mess:
+    """Runs the installed `mess` in a home of its own."""
+
+    def __init__(self, place: Path, home: Path) -> None:
+        self.home = home
+        self.program = place / "bin" / "mess"
+        # Nothing of the checkout or of the tests' environment leaks in.
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        self.environment = {**kept, "HOME": str(home.parent), "MESS_HOME": str(home)}
+
+    def __call__(self, *words: str | Path, code: int = 0, **variables: str) -> tuple[str, str]:
+        """Run a command, check its exit code, and return its standard output and error."""
+        done = subprocess.run(
+            [self.program, *map(str, words)],
+            capture_output=True,
+            text=True,
+            env={**self.environment, **variables},
+            cwd=self.home.parent,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done.stdout, done.stderr
+
+    def json(self, *words: str | Path) -> Any:
+        """Run a command with --json and parse the one document that it writes."""
+        return json.loads(self(*words, "--json")[0])
+
+    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own, as a terminal does."""
+        return subprocess.Popen(
+            [self.program, *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=self.home.parent,
+            process_group=0,
+        )
+
+
+@pytest.fixture
+def mess(installed: Path, tmp_path: Path) -> Iterator[Mess]:
+    """The installed `mess` with an empty library."""
+    home = tmp_path / "home"
+    yield Mess(installed, home)
+    embedded.down(home)
+
+
+@pytest.fixture(scope="session")
+def with_samples(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mess]:
+    """The installed `mess` with the sample music indexed; not to be changed by tests."""
+    home = tmp_path_factory.mktemp("samples") / "home"
+    command = Mess(installed, home)
+    command("index", SAMPLES)
+    yield command
+    embedded.down(home)
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
