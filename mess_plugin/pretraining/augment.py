@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mess_plugin.encoders import mini_features as features
+from mess_plugin.encoders.mini import spectra as features
 
 NOISE_TILTS = (0.0, 0.5, 1.0)  # white, pink, brown: amplitude falls with f ** -tilt
 FLOOR = 1e4  # the encoder takes log10(1 + FLOOR * power)

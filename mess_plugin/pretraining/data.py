@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mess_plugin.encoders.mini_features import (
+from mess_plugin.encoders.mini.spectra import (
     LEVEL_RMS,
     MAX_GAIN,
     MELS_PER_FRAME,

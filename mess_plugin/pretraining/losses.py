@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mess_plugin.encoders.mini_features import N_TONES, TONES_PER_FRAME
+from mess_plugin.encoders.mini.spectra import N_TONES, TONES_PER_FRAME
 from mess_plugin.pretraining.augment import Batch
 from mess_plugin.pretraining.targets import CODEBOOK_SIZE, CODEBOOKS, assign, descriptions
 

@@ -60,6 +60,14 @@ class MusiCNN:
         self.factor, self.offset = _normalisation(tensors, 0)
         self.layers = [_layer(tensors, i) for i in range(8)]
 
+    @property
+    def alive(self) -> Tensor:
+        """Numbers of the features that move: of the living filters and of what is added to them."""
+        starts = torch.tensor([len(layer.bias) for layer in self.layers]).cumsum(0)
+        first = [layer.alive + start for layer, start in
+                 zip(self.layers[:6], [0, *starts.tolist()], strict=False)]  # fmt: skip
+        return torch.cat([*first, torch.arange(int(starts[5]), WIDTH)])
+
     def __call__(self, mel: Tensor) -> Tensor:
         """Features of every time step."""
         x = mel * self.factor + self.offset

@@ -1,4 +1,4 @@
-"""The trunk of mess-mini in torch, for training; `encoders/mini_net.py` runs it in NumPy.
+"""The trunk of mess-mini in torch, for training; `encoders/mini/network.py` runs it in NumPy.
 
 A convolutional stem with the filter shapes of MusiCNN (tall timbral and long temporal filters, Pons
 et al., 2016) at half its resolution in time and frequency, and above it a narrow pre-LN transformer
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mess_plugin.encoders.mini_features import MELS_PER_FRAME, N_TONES, TONES_PER_FRAME
+from mess_plugin.encoders.mini.spectra import MELS_PER_FRAME, N_TONES, TONES_PER_FRAME
 from mess_plugin.pretraining.musicnn import TEMPORAL_STEPS, Layer, MusiCNN
 
 FILTERS = (23, 14, 3, 7, 17)  # of the five kinds of first-layer filters: those alive in MusiCNN

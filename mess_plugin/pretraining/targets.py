@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mess_plugin.encoders.mini_features import MELS_PER_FRAME, TONES_PER_FRAME
+from mess_plugin.encoders.mini.spectra import MELS_PER_FRAME, TONES_PER_FRAME
 from mess_plugin.pretraining.augment import Batch
 
 CODEBOOK_SIZE = 128

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mess_plugin.errors import UsageError
 from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix
 from mess_plugin.pretraining.data import Collection, Place, Sampler
 from mess_plugin.pretraining.losses import Heads, Weights, contrast_loss
@@ -165,9 +166,9 @@ class Trainer:
         }  # fmt: skip
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Takes over a state of a run with the same plan; ValueError if the plans differ."""
+        """Takes over a state of a run with the same plan; UsageError if the plans differ."""
         if state["plan"] != asdict(self.plan):
-            raise ValueError("the checkpoint belongs to another plan; choose another folder")
+            raise UsageError("the checkpoint belongs to another plan: choose another name for the run")
         self.net.load_state_dict(state["net"])
         self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])

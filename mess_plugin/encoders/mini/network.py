@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mess_plugin.encoders.mini_features import (
+from mess_plugin.encoders.mini.spectra import (
     FRAME_SAMPLES,
     MEL_HOP,
     MELS_PER_FRAME,
