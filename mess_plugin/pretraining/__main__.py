@@ -31,7 +31,9 @@ TERMS = ("masked", "tones", "contrast", "distil")
 @click.option("--musicnn", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Folder MSD_musicnn of the PyPI package musicnn: the teacher.")  # fmt: skip
 @click.option("--steps", default=Plan().steps, show_default=True)
-@click.option("--frames", default=Plan().n_frames, show_default=True, help="Per window, 4 a second.")
+@click.option(
+    "--frames", default=Plan().n_frames, show_default=True, help="Per window, 4 a second."
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--without", multiple=True, type=click.Choice(TERMS), help="Leave out a loss term.")
 @click.option("--leave-out", default=None, metavar="K/N", help="Train without fold K of N.")

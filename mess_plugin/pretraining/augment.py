@@ -22,7 +22,11 @@ FLOOR = 1e4  # the encoder takes log10(1 + FLOOR * power)
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """How far each change may go; the share of windows that it touches lies in `often`."""
+    """How far each change may go; the share of windows that it touches lies in `often`.
+
+    snr_db is the ratio at the level that `Augment.level` sees, which counts the bands alone: noise
+    beside a waveform of tones comes out about 5 dB louder than the name says.
+    """
 
     often: float = 0.5
     snr_db: tuple[float, float] = (3.0, 30.0)

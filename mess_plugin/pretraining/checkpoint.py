@@ -97,5 +97,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 def _shape(message: int | bytes) -> list[int]:
     """Dimensions of a TensorShapeProto."""
     assert isinstance(message, bytes)
-    sizes = [dict(_fields(d)) for number, d in _fields(message) if number == 2 and isinstance(d, bytes)]
+    sizes = [
+        dict(_fields(d)) for number, d in _fields(message) if number == 2 and isinstance(d, bytes)
+    ]
     return [int(size.get(1, 0)) for size in sizes]

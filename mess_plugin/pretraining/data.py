@@ -23,12 +23,12 @@ from mess_plugin.encoders.mini.spectra import (
     N_TONES,
     TONES_PER_FRAME,
 )
-from mess_plugin.pretraining.augment import FLOOR, Batch
+from mess_plugin.pretraining.augment import Batch
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Frames start .. start + n of the whole collection, played `tempo` times faster."""
+    """n_source frames of the whole collection from `start` on, all of one recording."""
 
     track: int
     start: int
@@ -50,7 +50,7 @@ class Collection:
         self.teacher = np.load(teacher, mmap_mode="r") if teacher.exists() else None
 
     def window(self, place: Place, n_frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """mel (16 n, 96) and tones (4 n, 96) at the common level, stretched to n_frames."""
+        """Mel (16 n, 96) and tones (4 n, 96) at the common level, stretched to n_frames."""
         frames = slice(place.start, place.start + place.n_source)
         gain = min(LEVEL_RMS**2 / max(float(self.energy[frames].mean()), 1e-24), MAX_GAIN**2)
         return (
@@ -96,7 +96,7 @@ class Sampler:
         self.chances = sizes / sizes.sum()
 
     def tracks(self, n: int) -> list[int]:
-        """n recordings, two of each album where it has two."""
+        """Draw n recordings, two of each album where it has two."""
         chosen: list[int] = []
         for name in self.rng.choice(len(self.names), n, p=self.chances):
             album = self.albums[self.names[name]]

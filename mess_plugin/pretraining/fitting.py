@@ -32,7 +32,7 @@ def fit_and_export(
         clean=(samples.clean - mean) * factor,
         changed=(samples.changed - mean) * factor,
     )
-    sources: dict[Level, Samples] = {level: scaled for level in Level}
+    sources: dict[Level, Samples] = dict.fromkeys(Level, scaled)
     sources[Level.SONG] = scaled.songs()
     projections = {level: fit(sources[level], recipe) for level, recipe in RECIPES.items()}
     return export(tensors, (mean, factor), projections, folder)

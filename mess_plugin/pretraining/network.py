@@ -7,8 +7,6 @@ over four tokens per second that also sees the semitone spectra.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -154,7 +152,9 @@ class MiniNet(nn.Module):
         steps = self.stem(mel).unflatten(2, (-1, STEPS_PER_FRAME))
         return steps.mean(3).transpose(1, 2), steps[:, :N_FRONT].amax(3).transpose(1, 2)
 
-    def forward(self, mel: Tensor, tones: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, mel: Tensor, tones: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """mel: (n, 16 t, 96), tones: (n, 4 t, 96), mask: (n, t) bool, hidden frames.
 
         Returns stem features (n, t, N_STEM) and trunk features (n, t, width).

@@ -7,11 +7,10 @@ import torch
 
 from mess_plugin.encoders.mini.encoder import describe
 from mess_plugin.encoders.mini.network import MiniNet
-from mess_plugin.encoders.mini.spectra import RATE_HZ, FRAME_SAMPLES, N_MELS, N_TONES, Spectra
+from mess_plugin.encoders.mini.spectra import FRAME_SAMPLES, N_MELS, N_TONES, RATE_HZ, Spectra
 from mess_plugin.model import Float32
 from mess_plugin.pretraining.augment import Augment, Batch, Strength
 from mess_plugin.pretraining.data import Collection, Place
-from mess_plugin.pretraining.network import N_STEM
 from mess_plugin.pretraining.projection import Samples
 
 WINDOW_FRAMES = 10 * RATE_HZ // FRAME_SAMPLES
@@ -70,4 +69,6 @@ def _spread(collection: Collection, track: int) -> list[Place]:
 
 def _pool(net: MiniNet, batch: Batch) -> np.ndarray:
     pairs = zip(batch.mel.numpy(), batch.tones.numpy(), strict=True)
-    return np.stack([describe(net, Spectra(*pair)).mean(axis=0, dtype=np.float64) for pair in pairs])
+    return np.stack(
+        [describe(net, Spectra(*pair)).mean(axis=0, dtype=np.float64) for pair in pairs]
+    )

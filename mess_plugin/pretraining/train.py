@@ -95,9 +95,7 @@ class Trainer:
             self.taught_mean = torch.from_numpy(taught.mean(0))
             self.taught_scale = torch.from_numpy(1 / np.maximum(taught.std(0), 0.02))
         points = [torch.cat(x) for x in zip(*(descriptions(p) for p in parts), strict=True)]
-        return [
-            cluster(x.flatten(0, 1), CODEBOOK_SIZE, self.generator) for x in points
-        ]
+        return [cluster(x.flatten(0, 1), CODEBOOK_SIZE, self.generator) for x in points]
 
     def mask(self, n: int) -> Tensor:
         """(n, frames) bool: spans that hide about `hidden` of the frames."""
@@ -168,7 +166,9 @@ class Trainer:
     def resume(self, state: dict[str, Any]) -> None:
         """Takes over a state of a run with the same plan; UsageError if the plans differ."""
         if state["plan"] != asdict(self.plan):
-            raise UsageError("the checkpoint belongs to another plan: choose another name for the run")
+            raise UsageError(
+                "the checkpoint belongs to another plan: choose another name for the run"
+            )
         self.net.load_state_dict(state["net"])
         self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -109,7 +109,9 @@ class MiniNet:
         x = x + np.maximum(self._place(x), 0)
         for i in range(self.layers):
             x = x + self._attend(self._norm(x, f"blocks.{i}.norm1"), f"blocks.{i}")
-            wide = np.maximum(self._linear(self._norm(x, f"blocks.{i}.norm2"), f"blocks.{i}.widen"), 0)
+            wide = np.maximum(
+                self._linear(self._norm(x, f"blocks.{i}.norm2"), f"blocks.{i}.widen"), 0
+            )
             x = x + self._linear(wide, f"blocks.{i}.narrow")
         return self._norm(x, "norm")
 

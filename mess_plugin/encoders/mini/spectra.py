@@ -118,7 +118,9 @@ def _low_pass() -> Float32:
 
 def _mel(hz: np.ndarray) -> np.ndarray:
     """Slaney's mel scale: linear below 1 kHz, logarithmic above."""
-    return np.where(hz < 1000, hz * 3 / 200, 15 + np.log(np.maximum(hz, 1) / 1000) * 27 / np.log(6.4))
+    return np.where(
+        hz < 1000, hz * 3 / 200, 15 + np.log(np.maximum(hz, 1) / 1000) * 27 / np.log(6.4)
+    )
 
 
 def _hz(mel: np.ndarray) -> np.ndarray:
