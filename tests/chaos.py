@@ -74,7 +74,7 @@ def house(home: Path, music: Path, **changes: object) -> Iterator[House]:
     settings = load_settings(
         {"MESS_HOME": str(home)},
         encoder="descriptors", jobs=1, nice=0, watch=(str(music),), listen="127.0.0.1:0",
-        settle_s=0.3, attempts=5, **changes,
+        **{"settle_s": 0.3, "attempts": 5, **changes},
     )  # fmt: skip
     environment = variables(settings)
     programs = [

@@ -46,7 +46,9 @@ def test_music_is_read_only_and_data_lies_in_named_volumes(compose: dict[str, An
 
 def test_only_the_http_service_is_published_and_only_here(compose: dict[str, Any]) -> None:
     published = {
-        name: service["ports"] for name, service in compose["services"].items() if "ports" in service
+        name: service["ports"]
+        for name, service in compose["services"].items()
+        if "ports" in service
     }
     assert published == {"http": ["127.0.0.1:8765:8765"]}
 
