@@ -53,13 +53,11 @@ def passage_query(
 ) -> PassageQuery:
     """The windows of a stretch, at all shifts that can be had.
 
-    stored: the windows of the recording, used where `hear` is None.
+    stored: the windows of the recording, used where `hear` is None and for a stretch shorter than a
+    window: tracks have nothing shorter to compare it with.
     """
-    if hear is None:
+    if hear is None or asked.duration_s < window_s:
         return PassageQuery(asked, (windows_inside(stored, asked),))
-    if asked.duration_s <= window_s:
-        only = np.array([[asked.start_s, asked.end_s]], dtype=np.float32)
-        return PassageQuery(asked, (LevelVectors(only, hear(only)),))
     n_shifts = SHIFTS_PER_HOP if asked.duration_s <= MAX_SHIFTED_S else 1
     spare_s = asked.duration_s - window_s
     shifts = []

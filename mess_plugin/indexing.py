@@ -12,7 +12,8 @@ from mess_plugin import audio
 from mess_plugin.analysis import Analysis, analyse, embed
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
-from mess_plugin.model import Level, LevelVectors, Space
+from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.pathmap import SAME_PATHS, PathMap
 from mess_plugin.pooling import project
 from mess_plugin.recipe import Recipe
 from mess_plugin.store import Store
@@ -28,26 +29,48 @@ class Heard:
     damage: str | None
 
 
-def hear(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) -> Heard:
-    """Decode and analyse one file. Raises AudioError with the reason where that cannot be done."""
-    with audio.decode(path, encoder.info.rate_hz, limit_s=limit_s) as decoding:
+def hear(
+    path: Path,
+    encoder: Encoder,
+    recipe: Recipe,
+    limit_s: float | None,
+    interval: Interval | None = None,
+) -> Heard:
+    """Decode and analyse one file, or one stretch of it as if it were all there is.
+
+    Raises AudioError with the reason where that cannot be done.
+    """
+    rate_hz = encoder.info.rate_hz
+    with audio.decode(path, rate_hz, interval=interval, limit_s=limit_s) as decoding:
         analysis = analyse(
             decoding, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
         )
         return Heard(analysis, decoding.damage)
 
 
-def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) -> str:
+class _Overtaken(Exception):
+    """The file was renamed or forgotten while it was heard: nothing may be written about it."""
+
+
+def index(
+    store: Store,
+    job: Job,
+    encoder: Encoder,
+    *,
+    limit_s: float | None,
+    paths: PathMap = SAME_PATHS,
+) -> str:
     """Do one job and return its outcome.
 
     "encoded": the encoder ran; "known": the audio was in the library already, only the location and
-    the tags were noted; "gone": the file vanished; "changed": it changed meanwhile and is wanted
-    again. Raises AudioError where the file cannot become music.
+    the tags were noted; "gone": the file vanished; "changed": it changed or was renamed meanwhile
+    and is wanted again. paths: where this machine has the library's folders.
+    Raises AudioError where the file cannot become music.
     """
-    path = Path(job.path)
+    path = Path(paths.local(job.path))
     before = _fingerprint(path)
     if before is None:
-        store.ledger.forget_files([job.file_id])
+        store.ledger.miss([job.path])
         return "gone"
     recipe = Recipe.parse(job.recipe)
     space = raw_space(store, recipe, encoder)
@@ -60,16 +83,26 @@ def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) ->
         heard = hear(path, encoder, recipe, limit_s)
     if _fingerprint(path) != before:
         return "changed"
-    with store.transaction():
-        if heard is not None:
-            store.spaces.share_lock(space)  # before any row is locked: no deadlock with a switch
-            track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
-            _write(store, space, track_id, heard.analysis, encoder)
-        assert track_id is not None
-        store.ledger.locate(job.file_id, job.path, track_id, tags)
-        if job.track_id not in (None, track_id):
-            store.ledger.forget_orphans()
+    try:
+        with store.transaction():
+            if heard is not None:
+                store.spaces.share_lock(
+                    space
+                )  # before any row is locked: no deadlock with a switch
+                track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
+                _write(store, space, track_id, heard.analysis, encoder)
+            assert track_id is not None
+            _locate(store, job, track_id, tags)
+            if job.track_id not in (None, track_id):
+                store.ledger.forget_orphans()
+    except _Overtaken:
+        return "changed"
     return "known" if heard is None else "encoded"
+
+
+def _locate(store: Store, job: Job, track_id: int, tags: Tags) -> None:
+    if not store.ledger.locate(job.file_id, job.path, track_id, tags):
+        raise _Overtaken
 
 
 def raw_space(store: Store, recipe: Recipe, encoder: Encoder) -> Space:

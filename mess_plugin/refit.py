@@ -30,8 +30,8 @@ def refit(store: Store, recipe: str, *, force: bool = False) -> Space | None:
         if not allowed:
             return None
         fitted_on, n_tracks = store.spaces.fit_progress(base)
-        due = projection.CENTRE_FROM if force else max(projection.CENTRE_FROM, GROWTH * fitted_on)
-        return _refit(store, recipe, base, n_tracks) if n_tracks >= due else None
+        due = n_tracks >= projection.CENTRE_FROM if force else _has_grown(fitted_on, n_tracks)
+        return _refit(store, recipe, base, n_tracks) if due else None
 
 
 def _refit(store: Store, recipe: str, base: Space, n_tracks: int) -> Space | None:
@@ -45,6 +45,20 @@ def _refit(store: Store, recipe: str, base: Space, n_tracks: int) -> Space | Non
         _fill(store, base, space)  # what was written between the filling and the lock
         store.spaces.switch(base, space)
     return space
+
+
+def is_due(store: Store, recipe: str) -> bool:
+    """Whether `refit` would have something to do."""
+    base = store.spaces.base(recipe)
+    return (
+        base is not None
+        and base.projection == "none"
+        and _has_grown(*store.spaces.fit_progress(base))
+    )
+
+
+def _has_grown(fitted_on: int, n_tracks: int) -> bool:
+    return n_tracks >= max(projection.CENTRE_FROM, GROWTH * fitted_on)
 
 
 def _fit(store: Store, base: Space, version: str) -> dict[Level, Projection] | None:

@@ -23,7 +23,7 @@ from mess_plugin.model import Float32, Interval, Level, LevelVectors, Match, Rea
 from mess_plugin.nearest import nearest, nearest_of_tracks
 from mess_plugin.passages import find_passages
 from mess_plugin.recipe import Recipe
-from mess_plugin.reference import Seed, resolve
+from mess_plugin.reference import Recording, Seed, resolve
 from mess_plugin.rerank import SONG_ALONE, WEIGHTS, Likeness, Profile, Weights, compare, profile
 from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
@@ -48,7 +48,7 @@ class Answer:
 def similar(
     store: Store,
     settings: Settings,
-    ref: str,
+    ref: str | Recording,
     *,
     k: int = 10,
     scope: Level = Level.SONG,
@@ -57,9 +57,10 @@ def similar(
 ) -> Answer:
     """The tracks that feel most like a reference, at most k, never the reference itself.
 
-    ref: a path, a track id, or words that name one track (see `mess_plugin.reference`); a file that
-    is not in the library is heard on the fly and not stored. scope: compare songs as wholes, or find
-    the most alike sections. interval: ask about this stretch only; the answers are stretches.
+    ref: a path, a track id, words that name one track, or bare sound (see `mess_plugin.reference`);
+    a file that is not in the library is heard on the fly, where an interval is given only there, and
+    not stored. scope: compare songs as wholes, or find the most alike sections. interval: ask about
+    this stretch only; the answers are stretches.
     section: the same, for the longest section with this label.
 
     Scores are means of cosines in the search space cut off at 0, so in [0, 1]: 1 is the same sound,
@@ -78,7 +79,7 @@ def similar(
         raise UsageError(
             f"nothing is indexed with the encoder {settings.encoder}: run `mess index FOLDER` first"
         )
-    seed = resolve(store, settings, space, ref)
+    seed = resolve(store, settings, space, ref, interval)
     if section is not None:
         interval = labelled(seed, section)
     if interval is not None:

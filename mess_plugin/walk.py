@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mess_plugin.audio import is_audio
-from mess_plugin.errors import UsageError
+from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.store.ledger import SeenFile
 
 
@@ -45,15 +45,10 @@ class Walk:
 
     def _see(self, path: str) -> SeenFile | None:
         try:
-            found = os.stat(path)  # noqa: PTH116
-        except FileNotFoundError:
-            return None  # it vanished, or it is a link to nowhere
+            return see(path)
         except OSError as error:
             self._note(error)
             return None
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        return SeenFile(path, found.st_size, found.st_mtime_ns)
 
     def _note(self, error: OSError) -> None:
         self.unreadable.append(f"{error.filename}: {error.strerror}")
@@ -74,3 +69,38 @@ def absolute_roots(paths: Sequence[str]) -> list[str]:
             raise UsageError(f"{path}: permission denied: this folder cannot be read")
         roots.append(root)
     return roots
+
+
+def see(path: str) -> SeenFile | None:
+    """One file as it is now; None where it is gone or no regular file.
+
+    Raises OSError where it may not be looked at.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return None  # it vanished, or it is a link to nowhere
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return SeenFile(path, found.st_size, found.st_mtime_ns)
+
+
+def watched_roots(watch: Sequence[str]) -> list[str]:
+    """The folders of the setting `watch`: absolute, each once, none inside another.
+
+    They need not be there. Raises ConfigError naming one that is no folder to watch.
+    """
+    roots = set()
+    for text in watch:
+        root = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
+        if not text.strip() or root == "/":
+            raise ConfigError("watch", text, "wanted folders with music")
+        roots.add(root)
+    return sorted(
+        root for root in roots if not any(root != one and is_below(root, one) for one in roots)
+    )
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether an absolute path is a folder or lies in it."""
+    return path == root or path.startswith(root.rstrip("/") + "/")

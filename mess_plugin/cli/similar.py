@@ -8,9 +8,10 @@ import click
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
+from mess_plugin.documents import answer_document
 from mess_plugin.errors import UsageError
 from mess_plugin.explain import clock
-from mess_plugin.model import Interval, Level, Match
+from mess_plugin.model import Interval, Level
 from mess_plugin.playlist import write_m3u
 from mess_plugin.search import Answer
 from mess_plugin.search import similar as find_similar
@@ -76,57 +77,11 @@ def similar(
         write_m3u(m3u, [match.track for match in answer.matches])
         say(f"{len(answer.matches)} tracks written to {m3u}")
     if as_json:
-        print_json(as_document(answer))
+        print_json(answer_document(answer))
     elif answer.matches:
         _print(answer)
     else:
         say(f"nothing to compare {answer.seed.name} with: the library holds no other track")
-
-
-def as_document(answer: Answer) -> dict[str, object]:
-    """The JSON form of an answer (docs/json.md)."""
-    seed = answer.seed
-    interval = answer.interval or Interval(0.0, seed.duration_s)
-    return {
-        "query": {
-            "ref": seed.ref,
-            "path": seed.path,
-            "start_s": interval.start_s,
-            "end_s": min(interval.end_s, seed.duration_s),
-            "space": answer.space.name,
-        },
-        "matches": [_match(match) for match in answer.matches],
-    }
-
-
-def _match(match: Match) -> dict[str, object]:
-    track = match.track
-    return {
-        "rank": match.rank,
-        "score": round(match.score, 6),
-        "track": {
-            "id": track.id,
-            "path": track.path,
-            "title": track.tags.title,
-            "artist": track.tags.artist,
-            "album": track.tags.album,
-            "duration_s": round(track.duration_s, 3),
-        },
-        "query_section": _interval(match.query_section),
-        "match_section": _interval(match.match_section),
-        "confidence": None if match.confidence is None else round(match.confidence, 6),
-        "repeats": [_interval(repeat) for repeat in match.repeats],
-        "reasons": [
-            {"kind": reason.kind, "value": round(reason.value, 6), "text": reason.text}
-            for reason in match.reasons
-        ],
-    }
-
-
-def _interval(interval: Interval | None) -> dict[str, float] | None:
-    if interval is None:
-        return None
-    return {"start_s": round(interval.start_s, 3), "end_s": round(interval.end_s, 3)}
 
 
 def _print(answer: Answer) -> None:

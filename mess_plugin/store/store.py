@@ -12,9 +12,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 from mess_plugin.errors import StoreError, UsageError
 from mess_plugin.migrate import migrate
+from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.embeddings import Embeddings
+from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.library import Library
+from mess_plugin.store.roots import Roots
 from mess_plugin.store.session import Session
 from mess_plugin.store.spaces import Spaces
 
@@ -33,6 +36,10 @@ class Store:
         self.library = Library(session)
         self.spaces = Spaces(session)
         self.embeddings = Embeddings(session)
+        self.dispatch = Dispatch(session)
+        self.workers = Workers(session)
+        self.inbox = Inbox(session)
+        self.roots = Roots(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """All or nothing; outside of it every statement is its own transaction."""

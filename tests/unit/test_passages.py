@@ -101,9 +101,9 @@ def test_audio_at_hand_is_heard_at_every_part_of_the_hop() -> None:
         np.testing.assert_allclose(np.diff(shift.intervals[:, 0]), HOP_S)
 
 
-def test_an_excerpt_shorter_than_a_window_is_one_window() -> None:
-    (only,) = heard(Sound(0), 90.0, Interval(30.0, 33.0)).shifts
-    assert only.intervals.tolist() == [[30.0, 33.0]]
+def test_an_excerpt_shorter_than_a_window_asks_with_the_window_around_it() -> None:
+    (only,) = heard(Sound(0), 90.0, Interval(30.5, 33.5)).shifts
+    assert only.intervals.tolist() == [[30.0, 35.0]]
 
 
 def test_windows_in_between_are_mixtures_of_unit_length() -> None:

@@ -7,7 +7,6 @@ where neither an interrupted command nor a lost broker can lose it.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -16,11 +15,10 @@ from uuid import UUID, uuid4
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
 from mess_workers.queue import Queue
+from mess_workers.reconcile import send_due
 
 NOTE_FILES = 500  # noted in one statement
-IN_FLIGHT = 200  # messages in the broker at a time
 POLL_S = 0.2
-RESCUE_S = 10.0  # without progress for so long, look for jobs whose worker or message is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +54,7 @@ class Feeding:
     batch: UUID = field(default_factory=uuid4)
     paths: set[str] = field(default_factory=set)
     progress: Progress = field(default_factory=Progress)
-    _waiting: deque[int] = field(default_factory=deque)
-    _sent: list[int] = field(default_factory=list)
-    _rescue_at_s: float = 0.0
-    _patience_s: float = RESCUE_S
+    _jobs: list[int] = field(default_factory=list)
 
     def run(
         self, files: Iterable[SeenFile], show: Callable[[Progress], None], check: Callable[[], None]
@@ -69,14 +64,12 @@ class Feeding:
         show is called with each new state; check is called while waiting and may raise, for example
         because the worker died.
         """
-        self.store.ledger.recover()
         for group in _groups(self._once(files)):
             self._note(group)
             self._advance(show)
         self.progress = replace(self.progress, walked=True)
         while self.progress.finished < self.progress.wanted:
             self._advance(show)
-            self._rescue()
             check()
             time.sleep(POLL_S)
         show(self.progress)
@@ -93,7 +86,7 @@ class Feeding:
         result = self.store.ledger.want(
             group, self.recipe, self.batch, retry_failed=self.retry_failed, force=self.force
         )
-        self._waiting.extend(result.job_ids)
+        self._jobs.extend(result.job_ids)
         now = self.progress
         self.progress = replace(
             now,
@@ -104,50 +97,25 @@ class Feeding:
         )
 
     def _advance(self, show: Callable[[Progress], None]) -> None:
-        before = self.progress.finished
         self.progress = self._counted()
-        room = IN_FLIGHT - (len(self._sent) - self.progress.finished)
-        ids = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
-        self._send(ids)
-        if ids or self.progress.finished != before:
-            self._patience_s = RESCUE_S
-            self._rescue_at_s = time.monotonic() + RESCUE_S
+        if self.progress.finished < self.progress.wanted:
+            self.need_worker()
+            send_due(self.store, self.queue)
         show(self.progress)
 
     def _counted(self) -> Progress:
         wanted = self.progress.wanted
         counts = self.store.ledger.count_batch(self.batch) if wanted else {}
         if sum(_states(counts)) < wanted:  # some vanished, or another run has taken them over
-            counts = self.store.ledger.count_some([*self._sent, *self._waiting])
+            counts = self.store.ledger.count_some(self._jobs)
         return replace(
             self.progress,
             indexed=counts.get("done:encoded", 0),
             known=counts.get("done:known", 0),
-            # A vanished file takes its job with it.
-            gone=max(0, wanted - sum(_states(counts))),
+            # A file that was forgotten meanwhile took its job with it.
+            gone=counts.get("done:gone", 0) + max(0, wanted - sum(_states(counts))),
             failed=counts.get("failed", 0),
         )
-
-    def _send(self, ids: list[int]) -> None:
-        if ids:
-            self.need_worker()
-            self.queue.send(ids)
-            self._sent += ids
-
-    def _rescue(self) -> None:
-        """Send again what nobody works on: its worker was stopped, or the broker lost the message.
-
-        Nothing is done twice for it, because the ledger decides. While any job runs, the others may
-        merely wait for it; and each time is later than the last, so that a worker that is slow to
-        start is not buried in messages.
-        """
-        if time.monotonic() < self._rescue_at_s:
-            return
-        self.store.ledger.recover()
-        if not self.store.ledger.count_some(self._sent).get("running"):
-            self.queue.send(self.store.ledger.waiting(self._sent))
-        self._patience_s *= 2
-        self._rescue_at_s = time.monotonic() + self._patience_s
 
 
 def _states(counts: dict[str, int]) -> Iterator[int]:
