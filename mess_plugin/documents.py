@@ -120,6 +120,8 @@ def _match(match: Match) -> dict[str, object]:
         "track": _card(match.track),
         "query_section": _interval(match.query_section),
         "match_section": _interval(match.match_section),
+        "confidence": None if match.confidence is None else round(match.confidence, 6),
+        "repeats": [_interval(repeat) for repeat in match.repeats],
         "reasons": [
             {"kind": reason.kind, "value": round(reason.value, 6), "text": reason.text}
             for reason in match.reasons

@@ -615,11 +615,15 @@ SELECT start_s, end_s, label, vector FROM embeddings
 WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = %(track_id)s
 ORDER BY ordinal
 
--- One level of several tracks.
+-- One level of several tracks, a row for each: the closer look at candidates asks for thousands of
+-- vectors, and parsing them row by row would cost more than finding them.
 -- name: get_embeddings_of_tracks
-SELECT track_id, start_s, end_s, label, vector FROM embeddings
+SELECT track_id, array_agg(start_s ORDER BY ordinal), array_agg(end_s ORDER BY ordinal),
+    array_agg(label ORDER BY ordinal),
+    string_agg(halfvec_send(vector), ''::bytea ORDER BY ordinal)
+FROM embeddings
 WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
-ORDER BY track_id, ordinal
+GROUP BY track_id
 
 -- One level of a whole space with the track's first location.
 -- name: export_embeddings
@@ -627,6 +631,10 @@ SELECT card.path, start_s, end_s, vector
 FROM embeddings JOIN track_cards AS card ON card.id = track_id
 WHERE level = %(level)s AND space_id = %(space_id)s
 ORDER BY card.path, ordinal
+
+-- The tracks of a space.
+-- name: list_tracks_of_space
+SELECT track_id FROM song_embeddings WHERE space_id = %(space_id)s ORDER BY track_id
 
 -- A sample of one level for fitting a projection; a fixed order makes it repeatable.
 -- name: sample_embeddings

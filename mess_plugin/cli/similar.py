@@ -26,6 +26,7 @@ from mess_plugin.store import open_store
     "--start", "start_s", type=float, metavar="SECONDS", help="Ask about a section: from."
 )
 @click.option("--end", "end_s", type=float, metavar="SECONDS", help="Ask about a section: to.")
+@click.option("--section", metavar="LABEL", help="Ask about a section: by its letter.")
 @click.option(
     "--scope",
     type=click.Choice([Level.SONG.value, Level.SECTION.value]),
@@ -44,6 +45,7 @@ def similar(
     k: int,
     start_s: float | None,
     end_s: float | None,
+    section: str | None,
     scope: str | None,
     m3u: Path | None,
     encoder: str | None,
@@ -51,18 +53,25 @@ def similar(
 ) -> None:
     """Find what sounds like REF: a path, a track id, or words that name one track.
 
-    A file that is not in the library is heard on the fly and not stored. With --start or --end the
-    question is about that section, and the answers are sections.
+    A file that is not in the library is heard on the fly and not stored. With --start or --end, or
+    with --section (see `mess sections REF`), the question is about that section, and the answers are
+    sections. An excerpt as a file is looked up with --start 0.
     """
     settings = load_settings(encoder=encoder)
     interval = None
     if start_s is not None or end_s is not None:
         interval = Interval(start_s or 0.0, end_s if end_s is not None else float("inf"))
-        if scope == Level.SONG.value:
-            raise UsageError("--scope song and --start/--end exclude each other: leave one out")
+    if scope == Level.SONG.value and (interval is not None or section is not None):
+        raise UsageError("--scope song and a section exclude each other: leave one out")
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         answer = find_similar(
-            store, ready, ref, k=k, scope=Level(scope or Level.SONG), interval=interval
+            store,
+            ready,
+            ref,
+            k=k,
+            scope=Level(scope or Level.SONG),
+            interval=interval,
+            section=section,
         )
     if m3u is not None:
         write_m3u(m3u, [match.track for match in answer.matches])
@@ -81,6 +90,7 @@ def _print(answer: Answer) -> None:
         (
             match.rank,
             f"{match.score:.2f}",
+            "" if match.confidence is None else f"{match.confidence:.0%}",
             match.track.id,
             match.track.describe(),
             clock(match.match_section) if match.match_section else "",
@@ -89,4 +99,7 @@ def _print(answer: Answer) -> None:
         for match in answer.matches
     ]
     say(f"similar to {answer.seed.name}{asked}:")
-    print_table(["#", "#score", "#id", "track", "where", "why"], rows)
+    columns = ["#", "#score", "#sure", "#id", "track", "where", "why"]
+    if not answer.interval:  # only sections have a confidence
+        columns, rows = [*columns[:2], *columns[3:]], [(*row[:2], *row[3:]) for row in rows]
+    print_table(columns, rows)
