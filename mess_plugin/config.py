@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from mess_plugin.encoders import DEFAULT_ENCODER
 from mess_plugin.errors import ConfigError, UnknownName
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -51,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     database_url: str | None = None
     broker_url: str | None = None
-    encoder: str = "descriptors"
+    encoder: str = DEFAULT_ENCODER
     layers: str | None = None
     weights: Path | None = None
     device: Literal["cpu", "cuda", "auto"] = "cpu"
