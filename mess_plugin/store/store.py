@@ -22,7 +22,7 @@ from mess_plugin.store.session import Session
 from mess_plugin.store.spaces import Spaces
 
 _SESSION = (
-    "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
+    "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order"
     " -c client_min_messages=warning -c timezone=UTC"
 )
 
