@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,9 +22,7 @@ FILES = sorted((SAMPLES / "flare").glob("*.*")) + sorted((SAMPLES / "noiz2sa").g
 
 
 @pytest.fixture
-def library(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[list[str]]:
+def library(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Six sample files of two albums, indexed with the descriptors."""
     monkeypatch.setenv("MESS_HOME", str(tmp_path))
     monkeypatch.setenv("MESS_DATABASE_URL", database_url)
@@ -41,7 +38,7 @@ def library(
             assert job is not None
             assert index(store, job, encoder, limit_s=None) == "encoded"
             store.ledger.finish(job_id, "encoded")
-    yield [str(file) for file in FILES]
+    return [str(file) for file in FILES]
 
 
 def measured(*words: str) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
