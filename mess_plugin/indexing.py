@@ -12,6 +12,9 @@ from mess_plugin import audio
 from mess_plugin.analysis import Analysis, analyse, embed
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
+from mess_plugin.facets import TrackFacets
+from mess_plugin.facets.listening import FacetListener, hear_facets
+from mess_plugin.facets.sketch import RATE_HZ as FACET_RATE_HZ
 from mess_plugin.model import Level, LevelVectors, Space
 from mess_plugin.pooling import project
 from mess_plugin.recipe import Recipe
@@ -22,19 +25,28 @@ from mess_plugin.tags import read_tags
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A file after listening: what it is and what was heard in it."""
+    """A file after listening: what it is and what was heard in it.
+
+    facets: None where too little sounds for them.
+    """
 
     analysis: Analysis
     damage: str | None
+    facets: TrackFacets | None
 
 
 def hear(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) -> Heard:
     """Decode and analyse one file. Raises AudioError with the reason where that cannot be done."""
-    with audio.decode(path, encoder.info.rate_hz, limit_s=limit_s) as decoding:
+    rate_hz = encoder.info.rate_hz
+    listener = FacetListener()
+    with audio.decode(path, rate_hz, limit_s=limit_s, tap=listener.meter.push) as decoding:
+        blocks = listener.overhear(decoding) if rate_hz == FACET_RATE_HZ else decoding
         analysis = analyse(
-            decoding, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
+            blocks, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
         )
-        return Heard(analysis, decoding.damage)
+        damage = decoding.damage
+    facets = listener.finish() if rate_hz == FACET_RATE_HZ else hear_facets(path, limit_s)
+    return Heard(analysis, damage, facets)
 
 
 def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) -> str:
@@ -64,6 +76,8 @@ def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) ->
         if heard is not None:
             track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
             _write(store, space, track_id, heard.analysis, encoder)
+            if heard.facets is not None:
+                store.facets.write(track_id, heard.facets)
         assert track_id is not None
         store.ledger.locate(job.file_id, job.path, track_id, tags)
         if job.track_id not in (None, track_id):

@@ -375,3 +375,52 @@ FROM {table}
 WHERE space_id = {space} AND track_id <> ALL (%(excluded)s::bigint[])
 ORDER BY distance, track_id, ordinal
 LIMIT %(limit)s
+
+-- Facets ----------------------------------------------------------------------------------------
+
+-- Make room for what was heard in a track.
+-- name: delete_facets
+DELETE FROM facets WHERE track_id = %(track_id)s
+
+-- One facet of a track.
+-- name: save_facet
+INSERT INTO facets (facet, track_id, revision, vector, search)
+VALUES (%(facet)s, %(track_id)s, %(revision)s, %(vector)s, %(search)s)
+
+-- The measures of a track, in place of earlier ones.
+-- name: save_measures
+INSERT INTO measures (track_id, revision, tempo_bpm, tempo_confidence, tonic, mode, key_confidence,
+    loudness_lufs, loudness_range_lu, activity, course)
+VALUES (%(track_id)s, %(revision)s, %(tempo_bpm)s, %(tempo_confidence)s, %(tonic)s, %(mode)s,
+    %(key_confidence)s, %(loudness_lufs)s, %(loudness_range_lu)s, %(activity)s, %(course)s)
+ON CONFLICT (track_id) DO UPDATE SET revision = excluded.revision, tempo_bpm = excluded.tempo_bpm,
+    tempo_confidence = excluded.tempo_confidence, tonic = excluded.tonic, mode = excluded.mode,
+    key_confidence = excluded.key_confidence, loudness_lufs = excluded.loudness_lufs,
+    loudness_range_lu = excluded.loudness_range_lu, activity = excluded.activity,
+    course = excluded.course
+
+-- Tracks without measures of this revision, with one location.
+-- name: tracks_without_facets
+SELECT card.id, card.path FROM track_cards AS card
+WHERE NOT EXISTS (SELECT FROM measures
+    WHERE measures.track_id = card.id AND measures.revision = %(revision)s)
+ORDER BY card.path
+
+-- One facet of some tracks.
+-- name: get_facets
+SELECT track_id, vector FROM facets
+WHERE facet = %(facet)s AND revision = %(revision)s AND track_id = ANY(%(track_ids)s)
+
+-- The measures of some tracks.
+-- name: get_measures
+SELECT track_id, tempo_bpm, tempo_confidence, tonic, mode, key_confidence, loudness_lufs,
+    loudness_range_lu, activity, course
+FROM measures WHERE revision = %(revision)s AND track_id = ANY(%(track_ids)s)
+
+-- The tracks nearest in one facet, by looking at every one.
+-- name: nearest_in_facet
+SELECT track_id FROM facets
+WHERE facet = %(facet)s AND revision = %(revision)s AND track_id <> ALL (%(excluded)s::bigint[])
+    AND (%(allowed)s::bigint[] IS NULL OR track_id = ANY(%(allowed)s::bigint[]))
+ORDER BY coalesce(search, vector) <=> %(vector)s::halfvec, track_id
+LIMIT %(limit)s

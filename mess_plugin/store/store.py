@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from mess_plugin.errors import StoreError
 from mess_plugin.migrate import migrate
 from mess_plugin.store.embeddings import Embeddings
+from mess_plugin.store.facets import Facets
 from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.library import Library
 from mess_plugin.store.session import Session
@@ -33,6 +34,7 @@ class Store:
         self.library = Library(session)
         self.spaces = Spaces(session)
         self.embeddings = Embeddings(session)
+        self.facets = Facets(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """All or nothing; outside of it every statement is its own transaction."""
