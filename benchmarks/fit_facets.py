@@ -18,7 +18,7 @@ from mess_plugin.evaluation.excerpts import ExcerptCache
 from mess_plugin.evaluation.listing import Role, read_listing
 from mess_plugin.facets import Facet, energy, harmony
 from mess_plugin.facets.listening import described
-from mess_plugin.facets.sketch import RATE_HZ, Sketch, Sketcher
+from mess_plugin.facets.sketch import FACET_RATE_HZ, Sketch, Sketcher
 from mess_plugin.model import Float32, Waveform
 from mess_plugin.pooling import unit
 
@@ -84,13 +84,13 @@ def main() -> None:
     parser.add_argument("audio", type=Path)
     parser.add_argument("--cache", type=Path, required=True, help="folder for decoded excerpts")
     arguments = parser.parse_args()
-    cache = ExcerptCache(arguments.cache, RATE_HZ)
+    cache = ExcerptCache(arguments.cache, FACET_RATE_HZ)
     recordings = [r for r in read_listing(arguments.list) if r.role is not Role.OUT]
     sketches = [
         sketch_of(cache.middle(arguments.audio / recording.track, EXCERPT_S))
         for recording in recordings
     ]
-    np.savez(TARGET, **fit(sketches))
+    np.savez(TARGET, allow_pickle=False, **fit(sketches))
     print(f"{len(sketches)} recordings; written to {TARGET}")
 
 

@@ -146,13 +146,14 @@ def _varied(value: int) -> bytes:
 def synthesise(midi: bytes, sound_font: Path, target: Path) -> None:
     """MIDI → FluidSynth → the first LENGTH_S seconds, loudest peak at -1 dB or below, as FLAC."""
     with tempfile.TemporaryDirectory() as folder:
-        score, sound = Path(folder) / "score.mid", Path(folder) / "sound.wav"
-        score.write_bytes(midi)
-        synth = ["fluidsynth", "-ni", "-g", "0.4", "-r", "48000", "-F", sound, sound_font, score]
+        score, sound = f"{folder}/score.mid", f"{folder}/sound.wav"
+        Path(score).write_bytes(midi)
+        synth = ["fluidsynth", "-ni", "-g", "0.4", "-r", "48000", "-F", sound]
+        synth += [str(sound_font), score]
         subprocess.run(synth, check=True, capture_output=True)
         partial = target.with_name(f".{target.name}")
         convert = ["ffmpeg", "-v", "error", "-y", "-i", sound, "-t", str(LENGTH_S), "-ac", "1"]
-        subprocess.run([*convert, "-ar", "24000", "-f", "flac", partial], check=True)
+        subprocess.run([*convert, "-ar", "24000", "-f", "flac", str(partial)], check=True)
         partial.replace(target)
 
 

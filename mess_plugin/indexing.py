@@ -14,7 +14,7 @@ from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
 from mess_plugin.facets import TrackFacets
 from mess_plugin.facets.listening import FacetListener, hear_facets
-from mess_plugin.facets.sketch import RATE_HZ as FACET_RATE_HZ
+from mess_plugin.facets.sketch import FACET_RATE_HZ
 from mess_plugin.model import Level, LevelVectors, Space
 from mess_plugin.pooling import project
 from mess_plugin.recipe import Recipe

@@ -18,6 +18,7 @@ _COMMANDS = {
     "embed": ("mess_plugin.cli.vectors", "Write the vectors of files without storing them."),
     "encoders": ("mess_plugin.cli.encoders", "List the encoders."),
     "export": ("mess_plugin.cli.vectors", "Write the vectors of the library to a file."),
+    "facets": ("mess_plugin.cli.facets", "Hear the facets of tracks that lack them."),
     "failures": ("mess_plugin.cli.library", "List the files that could not be indexed, and why."),
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
     "similar": ("mess_plugin.cli.similar", "Find what sounds like a track, a file or a section."),

@@ -37,8 +37,11 @@ def describe(sketch: Sketch) -> Float32:
 
 
 def activity_signs(sketch: Sketch) -> Float32:
-    """(4,) what speaks for much going on: onsets per second, their strength in dB, the median level
-    in dB below the loud parts, and the spectral centroid in mel bands."""
+    """What speaks for much going on, (4,) float32.
+
+    Onsets per second, their strength in dB, the median level in dB below the loud parts, and the
+    spectral centroid in mel bands.
+    """
     return np.array(
         [
             onsets_per_s(sketch.onsets),
@@ -59,7 +62,7 @@ def relative_level_db(sketch: Sketch) -> Float32:
     """Level below the recording's loud parts, in [-40, 0] dB, at COURSE_HZ."""
     sounding = sketch.level_db[sketch.level_db >= SILENCE_DB]
     loud = np.percentile(sounding, _LOUD_PERCENTILE) if len(sounding) else SILENCE_DB
-    return np.clip(sketch.level_db - loud, -_RANGE_DB, 0).astype(np.float32)
+    return np.asarray(np.clip(sketch.level_db - loud, -_RANGE_DB, 0), dtype=np.float32)
 
 
 def onsets_per_s(onsets: Float32) -> float:

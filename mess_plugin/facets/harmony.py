@@ -35,7 +35,7 @@ def describe(sketch: Sketch) -> Float32:
 def transposed(vectors: Float32, semitones: int) -> Float32:
     """Harmony vectors, (n, dim), of the same music so many semitones higher."""
     tables = vectors.reshape(len(vectors), len(LAGS_S), 12, 12)
-    return np.roll(tables, (semitones, semitones), axis=(2, 3)).reshape(vectors.shape)
+    return np.asarray(np.roll(tables, (semitones, semitones), axis=(2, 3)).reshape(vectors.shape))
 
 
 def similarity(one: Float32, others: Float32, *, exact_key: bool = False) -> Float32:

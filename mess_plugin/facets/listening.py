@@ -10,7 +10,7 @@ import numpy as np
 from mess_plugin import audio
 from mess_plugin.facets import energy, harmony, key, rhythm, scale, structure, tempo, timbre
 from mess_plugin.facets.loudness import LoudnessMeter
-from mess_plugin.facets.sketch import RATE_HZ, Sketch, Sketcher
+from mess_plugin.facets.sketch import FACET_RATE_HZ, Sketch, Sketcher
 from mess_plugin.facets.values import Facet, Loudness, Measures, TrackFacets
 from mess_plugin.model import Float32, Waveform
 
@@ -23,7 +23,7 @@ _DESCRIBERS = {
 
 
 class FacetListener:
-    """Listens in on a decoding: `meter.push` takes its frames, `overhear` its blocks at RATE_HZ."""
+    """Listens in on a decoding: `meter.push` takes frames, `overhear` blocks at FACET_RATE_HZ."""
 
     def __init__(self) -> None:
         self.meter = LoudnessMeter()
@@ -42,7 +42,7 @@ class FacetListener:
 def hear_facets(path: Path, limit_s: float | None = None) -> TrackFacets | None:
     """The facets of a file, without any encoder. Raises AudioError; None as `FacetListener`."""
     listener = FacetListener()
-    with audio.decode(path, RATE_HZ, limit_s=limit_s, tap=listener.meter.push) as decoding:
+    with audio.decode(path, FACET_RATE_HZ, limit_s=limit_s, tap=listener.meter.push) as decoding:
         for _block in listener.overhear(decoding):
             pass
     return listener.finish()

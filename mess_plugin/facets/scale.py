@@ -34,9 +34,7 @@ def standardised(facet: Facet, described: Float32) -> Float32:
     return unit(centred.astype(np.float32))
 
 
-def similarity(
-    facet: Facet, one: Float32, others: Float32, *, exact_key: bool = False
-) -> Float32:
+def similarity(facet: Facet, one: Float32, others: Float32, *, exact_key: bool = False) -> Float32:
     """Similarities of a stored vector, (dim,), with others, (n, dim): (n,) float32 in [0, 1].
 
     0 is the median of random pairs or less, 1 the same. exact_key: harmony is compared as it
@@ -48,7 +46,7 @@ def similarity(
         cosines = others @ one
     name = "harmony_exact_pairs" if exact_key and facet is Facet.HARMONY else f"{facet}_pairs"
     usual = float(load()[name])
-    return np.clip((cosines - usual) / (1 - usual), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((cosines - usual) / (1 - usual), 0, 1), dtype=np.float32)
 
 
 def activity(signs: Float32) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from mess_plugin.encoders.descriptors.spectra import (
 from mess_plugin.model import Float32, Waveform
 from mess_plugin.windows import SILENCE_DB
 
+FACET_RATE_HZ = RATE_HZ
 BLOCK_S = 5
 ONSETS_HZ = SPECTRA_PER_S  # 48
 CHROMA_HZ = RATE_HZ / harmony.HOP_SAMPLES  # 8
@@ -69,7 +71,8 @@ class Sketcher:
         self._sum = np.zeros(SHAPES)
         self._squares = np.zeros((SHAPES, SHAPES))
         self._rows: dict[str, list[Float32]] = {
-            name: [] for name in ("periods", "modulations", "onsets", "harmonies", "course", "level")
+            name: []
+            for name in ("periods", "modulations", "onsets", "harmonies", "course", "level")
         }
 
     def overhear(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
@@ -152,7 +155,7 @@ def _averaged(rows: Float32, n_rows: int) -> Float32:
     return np.stack(
         [
             rows[min(a, len(rows) - 1) : max(b, min(a, len(rows) - 1) + 1)].mean(axis=0)
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            for a, b in pairwise(edges)
         ]
     ).astype(np.float32)
 

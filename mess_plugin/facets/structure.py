@@ -7,6 +7,8 @@ TASLP 19, 2011, who compares recurrence plots), with its sections.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from mess_plugin.facets.sketch import COURSE_HZ, Sketch
@@ -29,7 +31,7 @@ def describe(sketch: Sketch) -> Float32:
     steps = np.stack(
         [
             frames[min(int(a), len(frames) - 1) : max(int(b), int(a) + 1)].mean(axis=0)
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            for a, b in pairwise(edges)
         ]
     )
     likeness = unit(steps.astype(np.float32))
@@ -56,4 +58,4 @@ def _form(sketch: Sketch, frames: Float32) -> Float32:
 def _standardised(course: Float32) -> Float32:
     spread = course.std(axis=0)
     floor = max(1e-3 * float(spread.max(initial=0.0)), 1e-9)
-    return ((course - course.mean(axis=0)) / np.maximum(spread, floor)).astype(np.float32)
+    return np.asarray((course - course.mean(axis=0)) / np.maximum(spread, floor), np.float32)

@@ -72,7 +72,7 @@ def _local_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _support(correlation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     lags = 60 * ONSETS_HZ / _CANDIDATES_BPM
     places = lags[:, None] * np.arange(1, _MULTIPLES + 1)
-    return np.interp(places, np.arange(len(correlation)), correlation).mean(axis=1)
+    return np.asarray(np.interp(places, np.arange(len(correlation)), correlation).mean(axis=1))
 
 
 def _refined(correlation: npt.NDArray[np.float64], bpm: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mess_plugin.errors import UsageError
 from mess_plugin.facets import key as keys
 from mess_plugin.steering.query import Range
@@ -13,10 +15,8 @@ def emphasis(text: str | None) -> dict[str, float]:
     """ "rhythm=2,timbre=0.5" → {"rhythm": 2.0, "timbre": 0.5}; empty for None."""
     weights: dict[str, float] = {}
     for part in filter(None, (text or "").split(",")):
-        name, equals, number = part.partition("=")
+        name, _, number = part.partition("=")
         try:
-            if not equals:
-                raise ValueError(part)
             weights[name.strip().lower()] = float(number)
         except ValueError as error:
             raise UsageError(
@@ -47,6 +47,8 @@ def limits(name: str, text: str | None, *, clock: bool = False) -> Range | None:
     except ValueError as error:
         example = "2:30-4:00" if clock else "90-110, 90- or -110"
         raise UsageError(f"{name} {text!r}: wanted a range such as {example}") from error
+    if any(number is not None and math.isnan(number) for number in (start, end)):
+        raise UsageError(f"{name} {text!r}: that is no number")
     if start is None and end is None:
         raise UsageError(f"{name} {text!r}: wanted at least one number")
     return Range(start, end)

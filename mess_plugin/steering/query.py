@@ -17,7 +17,6 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({FEEL: 1.0})
 """What counts when nothing is said: see the table of facets in docs/quality.md."""
 
 MAX_WEIGHT = 100.0
-_NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class Query:
     counts. Raises UnknownName and UsageError for what cannot be.
     """
 
-    emphasis: Mapping[str, float] = field(default=_NOTHING)
+    emphasis: Mapping[str, float] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     filters: Filters = Filters()
     exact_key: bool = False

@@ -18,6 +18,8 @@ from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.library import Library
 from mess_plugin.store.session import Session
 from mess_plugin.store.spaces import Spaces
+from mess_plugin.store.steering import Steering
+from mess_plugin.store.verdicts import Verdicts
 
 _SESSION = (
     "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
@@ -35,6 +37,8 @@ class Store:
         self.spaces = Spaces(session)
         self.embeddings = Embeddings(session)
         self.facets = Facets(session)
+        self.steering = Steering(session)
+        self.verdicts = Verdicts(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """All or nothing; outside of it every statement is its own transaction."""
