@@ -4,8 +4,9 @@ A regularised logistic regression on pairs: for two answers to the same seed of 
 and the other not, the weighted likenesses of the liked one should be larger (a pairwise ranking
 model; R. Herbrich et al., "Large margin rank boundaries for ordinal regression", 2000). The weights
 are drawn towards those that count without any taste, and are never negative. Whether they are used
-is decided on seeds that the fit did not see: where they order fewer of these pairs rightly than the
-plain feel does, or no more, the taste stays off.
+is decided on seeds that the fit did not see: unless they order more of their pairs rightly than the
+plain feel does, by more than chance explains, the taste stays off. The seeds are the independent
+observations there, because the pairs of one seed share their answers.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from mess_plugin.store import Store
 from mess_plugin.store.verdicts import Verdict
 
 LEAST_PAIRS = 12  # of liked and disliked answers to one seed
+LEAST_SEEDS = 4
+CERTAIN = 3.0  # standard errors by which the mean gain of held-out seeds must exceed 0
 FOLDS = 5
 _PULL = 2.0  # strength of the pull towards the plain weights
 _STEPS = 200
@@ -36,36 +39,37 @@ class Taste:
     """A listener's weights and whether they are used.
 
     weights: aspect → weight, adding up to 1. plain_right, fitted_right: shares of held-out pairs
-    that are ordered rightly without and with the taste; None below LEAST_PAIRS.
+    that are ordered rightly without and with the taste, the mean over seeds; None below LEAST_PAIRS
+    or LEAST_SEEDS. certainty: the gain in its standard errors.
     """
 
     listener: str
     n_verdicts: int
     n_pairs: int
+    n_seeds: int
     weights: Mapping[str, float]
     plain_right: float | None
     fitted_right: float | None
+    certainty: float = 0.0
 
     @property
     def is_on(self) -> bool:
-        """Whether the weights are used: they must have done better on pairs they did not see."""
-        if self.plain_right is None or self.fitted_right is None:
-            return False
-        return self.fitted_right > self.plain_right
+        """Whether the weights are used: they must have done better on seeds they did not see."""
+        return self.certainty >= CERTAIN
 
     @property
     def state(self) -> str:
         """One sentence for people."""
         if self.plain_right is None or self.fitted_right is None:
             return (
-                f"off: {self.n_pairs} pairs of a liked and a not liked answer to one seed; "
-                f"at least {LEAST_PAIRS} are needed"
+                f"off: {self.n_pairs} pairs of a liked and a not liked answer for {self.n_seeds} "
+                f"seeds; at least {LEAST_PAIRS} pairs for {LEAST_SEEDS} seeds are needed"
             )
         compared = (
             f"{self.fitted_right:.0%} of held-out pairs in the right order, "
             f"{self.plain_right:.0%} without"
         )
-        return f"on: {compared}" if self.is_on else f"off, it does not help: {compared}"
+        return f"on: {compared}" if self.is_on else f"off, it does not help for certain: {compared}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +96,43 @@ def taste_of(store: Store, space: Space, listener: str) -> Taste:
 def fit_taste(listener: str, verdicts: Sequence[Verdict], known: Table) -> Taste:
     """Fit on verdicts about the tracks of a table that holds all aspects."""
     pairs = preferences(verdicts, known)
-    n = len(pairs.worth)
-    if n < LEAST_PAIRS:
-        return Taste(listener, len(verdicts), n, dict(DEFAULT_WEIGHTS), None, None)
-    plain = plain_weights()
-    right_plain = right_fitted = 0.0
-    for fold in folds(pairs):
-        fitted = fit_weights(_rows(pairs, ~fold), plain)
-        held_out = _rows(pairs, fold)
-        right_plain += _right(held_out, plain)
-        right_fitted += _right(held_out, fitted)
-    total = float(pairs.worth.sum())
-    weights = fit_weights(pairs, plain)
+    n, n_seeds = len(pairs.worth), len(np.unique(pairs.seed_ids))
+    if n < LEAST_PAIRS or n_seeds < LEAST_SEEDS:
+        plain = dict(DEFAULT_WEIGHTS)
+        return Taste(listener, len(verdicts), n, n_seeds, plain, None, None)
+    plain_right, fitted_right = held_out(pairs)
+    weights = zip(ASPECTS, fit_weights(pairs, plain_weights()).tolist(), strict=True)
     return Taste(
         listener,
         len(verdicts),
         n,
-        {aspect: float(w) for aspect, w in zip(ASPECTS, weights, strict=True) if w > 1e-6},
-        right_plain / total,
-        right_fitted / total,
+        n_seeds,
+        {aspect: weight for aspect, weight in weights if weight > 1e-6},
+        float(plain_right.mean()),
+        float(fitted_right.mean()),
+        _certainty(fitted_right - plain_right),
     )
+
+
+def held_out(pairs: Pairs) -> tuple[Floats, Floats]:
+    """Shares of rightly ordered pairs a seed, (n_seeds,), without and with weights fitted on others."""
+    plain = plain_weights()
+    seeds = np.unique(pairs.seed_ids)
+    without, with_ = np.zeros(len(seeds)), np.zeros(len(seeds))
+    groups = np.arange(len(seeds)) % min(FOLDS, len(seeds))
+    for fold in np.unique(groups):
+        fitted = fit_weights(_rows(pairs, ~np.isin(pairs.seed_ids, seeds[groups == fold])), plain)
+        for place in np.flatnonzero(groups == fold):
+            rows = _rows(pairs, pairs.seed_ids == seeds[place])
+            without[place], with_[place] = _right(rows, plain), _right(rows, fitted)
+    return without, with_
+
+
+def _certainty(gains: Floats) -> float:
+    """Mean over standard error; an equal gain of all seeds is certain, no gain is not."""
+    mean = float(gains.mean())
+    error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
+    return mean / max(error, 1e-3)
 
 
 def preferences(verdicts: Sequence[Verdict], known: Table) -> Pairs:
@@ -171,21 +192,12 @@ def fit_weights(pairs: Pairs, plain: Floats) -> Floats:
     return weights / total if total > 0 else plain
 
 
-def folds(pairs: Pairs) -> list[npt.NDArray[np.bool_]]:
-    """Masks of held-out pairs: whole seeds where there are several, else every FOLDS-th pair."""
-    seeds = np.unique(pairs.seed_ids)
-    if len(seeds) >= 2:
-        groups = np.searchsorted(seeds, pairs.seed_ids) % min(FOLDS, len(seeds))
-    else:
-        groups = np.arange(len(pairs.worth)) % FOLDS
-    return [groups == fold for fold in range(int(groups.max()) + 1)]
-
-
 def _rows(pairs: Pairs, mask: npt.NDArray[np.bool_]) -> Pairs:
     return Pairs(pairs.differences[mask], pairs.seed_ids[mask], pairs.worth[mask])
 
 
 def _right(pairs: Pairs, weights: Floats) -> float:
-    """Worth of the pairs in the right order; a tie is half right."""
+    """Share of the pairs, by worth, in the right order; a tie is half right."""
     margins = pairs.differences @ weights
-    return float((pairs.worth * ((margins > 1e-12) + 0.5 * (np.abs(margins) <= 1e-12))).sum())
+    right = (margins > 1e-12) + 0.5 * (np.abs(margins) <= 1e-12)
+    return float((pairs.worth * right).sum() / pairs.worth.sum())
