@@ -19,6 +19,7 @@ _COMMANDS = {
     "encoders": ("mess_plugin.cli.encoders", "List the encoders."),
     "evaluate": ("mess_plugin.cli.evaluate", "Measure how well the library answers questions."),
     "export": ("mess_plugin.cli.vectors", "Write the vectors of the library to a file."),
+    "facets": ("mess_plugin.cli.facets", "Hear the facets of tracks that lack them."),
     "failures": ("mess_plugin.cli.library", "List the files that could not be indexed, and why."),
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
     "sections": ("mess_plugin.cli.sections", "List the sections of a track, and draw its form."),
