@@ -43,7 +43,9 @@ def main() -> None:
             [scale.similarity(facet, one, vectors, exact_key=exact) for one in vectors]
         )
         print(f"| {name} | " + " | ".join(f"{x:.2f}" for x in _figures(similarity, rows)) + " |")
-    chance = _instruments_map(np.random.default_rng(0).random((len(rows), len(rows))), rows)
+    chance = _instruments_map(
+        np.random.default_rng(0).random((len(rows), len(rows)), dtype=np.float32), rows
+    )
     print(f"\nchance: instruments MAP {chance:.2f}; {len({row['piece'] for row in rows})} pieces")
     _print_measures(heard, rows)
 
@@ -119,7 +121,7 @@ def _print_measures(heard: list[TrackFacets], rows: list[Row]) -> None:
     print(
         f"key: {np.mean([right for right, _ in keys]):.2f}; where confidence is at least .5", end=""
     )
-    print(f" ({len(confident)} of {len(keys)}): {np.mean(confident or [0.0]):.2f}")
+    print(f" ({len(confident)} of {len(keys)}): {np.mean(confident or [False]):.2f}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing import Any
+
 import psycopg
 import pytest
 
@@ -20,7 +22,7 @@ from mess_plugin.steering.asking import steer
 from mess_plugin.steering.query import ASPECTS, Filters, Query, Range
 from mess_plugin.steering.refresh import refresh
 from mess_plugin.store import Store, open_store
-from steering_library import SAMPLES, index_files, settings_for
+from tests.steering_library import SAMPLES, index_files, settings_for
 
 FACTS = {"section", "tempo", "key"}
 
@@ -78,11 +80,12 @@ def test_indexing_hears_all_facets(library: Library) -> None:
 
 def test_the_parts_add_up_to_the_score(library: Library) -> None:
     emphasis = dict.fromkeys(ASPECTS, 1.0)
-    for words in (
+    questions: list[dict[str, Any]] = [
         {"emphasis": emphasis},
         {"only": ("rhythm",)},
         {"emphasis": emphasis, "against": ("galaxy",)},
-    ):
+    ]
+    for words in questions:
         try:
             matches = ask(library, **words)
         except UsageError:
