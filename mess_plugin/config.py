@@ -19,17 +19,25 @@ from mess_plugin.errors import ConfigError, UnknownName
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a user may set.
 
     home: where MESS keeps its database, logs and caches. database_url, broker_url: external
-    servers; None means the embedded ones. encoder, layers, weights, device: what
-    hears the music (weights: a directory of the user's own instead of the standard places).
+    servers; None means the embedded ones. encoder, layers, weights, device,
+    precision: what hears the music (weights: a directory of the user's own instead of the standard
+    places; a precision other than fp32 must have passed `mess encoders test`).
     window_s, hop_s: the stored windows. jobs: worker processes. file_limit_s: wall-clock limit for
     one file. attempts: tries before a file counts as failed. exact_below: libraries with fewer
     vectors at a level are searched exactly, without the approximate index.
+
+    roots: the folders whose
+    files servers may open for a client, separated as in PATH; None means the folders that hold
+    indexed files. osc: whether `mess up` runs the OSC server. osc_host, osc_port: where it listens;
+    osc_reply_port: where clients listen (0: at the port they send from); osc_secret: what clients
+    must know; osc_announce: whether it makes itself known in the local network.
 
     watch: folders that `mess up` watches. watch_by: "auto", "inotify" or "polling"; poll_s: between
     two looks when polling. settle_s: a file must lie still for so long before it is read.
@@ -46,13 +54,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     encoder: str = "descriptors"
     layers: str | None = None
     weights: Path | None = None
-    device: str = "cpu"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    precision: Literal["fp32", "bf16", "int8"] = "fp32"
     window_s: Positive = 5.0
     hop_s: Positive = 2.5
     jobs: Count = os.cpu_count() or 1
     file_limit_s: Positive = 1800.0
     attempts: Count = 3
     exact_below: Annotated[int, msgspec.Meta(ge=0)] = 20_000
+    roots: str | None = None
+    osc: bool = False
+    osc_host: str = "127.0.0.1"
+    osc_port: Port = 7770
+    osc_reply_port: Port = 0
+    osc_secret: str | None = None
+    osc_announce: bool = False
     watch: tuple[str, ...] = ()
     watch_by: Literal["auto", "inotify", "polling"] = "auto"
     poll_s: Positive = 30.0
@@ -116,7 +132,7 @@ def _read_file(path: Path, known: set[str]) -> dict[str, Any]:
 
 def _convert(values: dict[str, Any], sources: dict[str, str]) -> Settings:
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")
@@ -129,6 +145,13 @@ def _convert(values: dict[str, Any], sources: dict[str, str]) -> Settings:
         wanted = f"at most window_s ({settings.window_s:g})"
         raise ConfigError(_label("hop_s", sources), settings.hop_s, wanted)
     return settings
+
+
+def _path(kind: type, value: object) -> Path:
+    """Read a path, the only type here that msgspec does not know."""
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value).expanduser().absolute()
+    raise ValueError(f"expected `{kind.__name__}`, got `{type(value).__name__}`")
 
 
 def _label(name: str, sources: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from mess_plugin import audio
 from mess_plugin.analysis import Analysis, analyse, embed
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
-from mess_plugin.model import Level, LevelVectors, Space, Tags
+from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
 from mess_plugin.pathmap import SAME_PATHS, PathMap
 from mess_plugin.pooling import project
 from mess_plugin.recipe import Recipe
@@ -29,9 +29,19 @@ class Heard:
     damage: str | None
 
 
-def hear(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) -> Heard:
-    """Decode and analyse one file. Raises AudioError with the reason where that cannot be done."""
-    with audio.decode(path, encoder.info.rate_hz, limit_s=limit_s) as decoding:
+def hear(
+    path: Path,
+    encoder: Encoder,
+    recipe: Recipe,
+    limit_s: float | None,
+    interval: Interval | None = None,
+) -> Heard:
+    """Decode and analyse one file, or one stretch of it as if it were all there is.
+
+    Raises AudioError with the reason where that cannot be done.
+    """
+    rate_hz = encoder.info.rate_hz
+    with audio.decode(path, rate_hz, interval=interval, limit_s=limit_s) as decoding:
         analysis = analyse(
             decoding, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
         )

@@ -21,7 +21,7 @@ from mess_plugin.explain import section_reason, song_reason
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Match, Reason, Space
 from mess_plugin.passages import Passage, find_passages
 from mess_plugin.recipe import Recipe
-from mess_plugin.reference import Seed, resolve
+from mess_plugin.reference import Recording, Seed, resolve
 from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
 
@@ -43,7 +43,7 @@ class Answer:
 def similar(
     store: Store,
     settings: Settings,
-    ref: str,
+    ref: str | Recording,
     *,
     k: int = 10,
     scope: Level = Level.SONG,
@@ -51,8 +51,9 @@ def similar(
 ) -> Answer:
     """The tracks that feel most like a reference, at most k, never the reference itself.
 
-    ref: a path, a track id, or words that name one track (see `mess_plugin.reference`); a file that
-    is not in the library is heard on the fly and not stored. scope: compare songs as wholes, or find
+    ref: a path, a track id, words that name one track, or bare sound (see `mess_plugin.reference`);
+    a file that is not in the library is heard on the fly, where an interval is given only there,
+    and not stored. scope: compare songs as wholes, or find
     the most alike sections. interval: ask about this stretch only; the answers are stretches.
 
     Scores are cosines in the search space cut off at 0, so in [0, 1]: 1 is the same sound, 0 is
@@ -68,7 +69,7 @@ def similar(
         raise UsageError(
             f"nothing is indexed with the encoder {settings.encoder}: run `mess index FOLDER` first"
         )
-    seed = resolve(store, settings, space, ref)
+    seed = resolve(store, settings, space, ref, interval)
     if interval is not None:
         interval = _inside(interval, seed)
         matches = _by_passage(store, settings, space, seed, interval, k)

@@ -45,15 +45,10 @@ class Walk:
 
     def _see(self, path: str) -> SeenFile | None:
         try:
-            found = os.stat(path)  # noqa: PTH116
-        except FileNotFoundError:
-            return None  # it vanished, or it is a link to nowhere
+            return see(path)
         except OSError as error:
             self._note(error)
             return None
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        return SeenFile(path, found.st_size, found.st_mtime_ns)
 
     def _note(self, error: OSError) -> None:
         self.unreadable.append(f"{error.filename}: {error.strerror}")
@@ -74,6 +69,20 @@ def absolute_roots(paths: Sequence[str]) -> list[str]:
             raise UsageError(f"{path}: permission denied: this folder cannot be read")
         roots.append(root)
     return roots
+
+
+def see(path: str) -> SeenFile | None:
+    """One file as it is now; None where it is gone or no regular file.
+
+    Raises OSError where it may not be looked at.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return None  # it vanished, or it is a link to nowhere
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return SeenFile(path, found.st_size, found.st_mtime_ns)
 
 
 def watched_roots(watch: Sequence[str]) -> list[str]:

@@ -16,12 +16,12 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 
 -- Whether this database has ever been migrated.
--- name: count_migrations_if_any
+-- name: has_migrations
 SELECT to_regclass('migrations') IS NOT NULL
 
--- How many migrations it has.
--- name: count_migrations
-SELECT count(*) FROM migrations
+-- The migrations it has.
+-- name: list_migrations
+SELECT number FROM migrations
 
 -- One more.
 -- name: record_migration
@@ -672,3 +672,51 @@ WHERE space_id = {space} AND track_id <> ALL (%(excluded)s::bigint[])
         WHERE files.track_id = {table}.track_id AND files.missing_since IS NULL)
 ORDER BY distance, track_id, ordinal
 LIMIT %(limit)s
+
+-- Hosts -----------------------------------------------------------------------------------------
+
+-- Files that lie elsewhere now. The old time stamp makes them look changed, so that their names and
+-- tags are read again. Of several that moved to one place, one is taken.
+-- name: move_files
+UPDATE files SET path = moved.new, mtime_ns = -1
+FROM (
+    SELECT DISTINCT ON (new) old, new
+    FROM unnest(%(old)s::bytea[], %(new)s::bytea[]) AS moved (old, new)
+    WHERE EXISTS (SELECT FROM files WHERE path = moved.old)
+    ORDER BY new, old
+) AS moved
+WHERE files.path = moved.old AND NOT EXISTS (SELECT FROM files WHERE path = moved.new)
+
+-- Known files by path.
+-- name: find_files
+SELECT id FROM files WHERE path = ANY(%(paths)s::bytea[])
+
+-- How far the files at some paths are: indexed, failed, unknown.
+-- name: count_paths
+SELECT count(files.track_id),
+    count(*) FILTER (WHERE files.track_id IS NULL AND EXISTS (
+        SELECT FROM jobs WHERE jobs.file_id = files.id AND jobs.state = 'failed')),
+    count(*) FILTER (WHERE files.id IS NULL)
+FROM unnest(%(paths)s::bytea[]) AS asked (path) LEFT JOIN files USING (path)
+
+-- A track by what its files say of MusicBrainz.
+-- name: find_recording
+SELECT track_id FROM files
+WHERE musicbrainz_recording = %(musicbrainz_id)s AND track_id IS NOT NULL
+ORDER BY track_id
+LIMIT 1
+
+-- OSC -------------------------------------------------------------------------------------------
+
+-- The folders that hold indexed files.
+-- name: list_folders
+SELECT DISTINCT decode(regexp_replace(encode(path, 'escape'), '/[^/]*$', ''), 'escape')
+FROM files WHERE track_id IS NOT NULL
+
+-- The newest track's number, 0 in an empty library.
+-- name: newest_track
+SELECT coalesce(max(id), 0) FROM tracks
+
+-- Tracks that came after another, in order.
+-- name: tracks_after
+SELECT id FROM tracks WHERE id > %(after)s ORDER BY id LIMIT %(limit)s

@@ -135,7 +135,7 @@ def _decoder() -> str:
 
 def _encoder(settings: Settings) -> str:
     description = describe(settings.encoder)
-    state = description.weights_state()
+    state = description.weights_state(settings.weights)
     if not state.ready:
         raise ImportError(f"{settings.encoder} is not ready: {state.detail}")
     return f"{settings.encoder}: {state.detail}"

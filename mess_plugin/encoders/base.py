@@ -88,7 +88,8 @@ class WeightsState:
 class EncoderDescription:
     """A row of `mess encoders`, available without loading anything heavy.
 
-    weights_mb: 0 where there are none. speed: a rough class for people. extra: the optional
+    weights_mb: 0 where there are none. weights_state(directory): in a directory of the user's own, or
+    in the standard places where that is None. speed: a rough class for people. extra: the optional
     dependency group that brings its libraries, None where the base install is enough.
     download: fetches the weights after the licence was accepted; None where there is nothing to.
     test_precision: compares options.precision with fp32 on windows of the user's music, returns the
@@ -104,7 +105,7 @@ class EncoderDescription:
     rate_hz: int
     speed: str
     extra: str | None
-    weights_state: Callable[[], WeightsState]
+    weights_state: Callable[[Path | None], WeightsState]
     load: Callable[[EncoderOptions], Encoder]
     download: Callable[[], Path] | None = None
     test_precision: Callable[[EncoderOptions, Float32], str] | None = None

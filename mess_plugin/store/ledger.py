@@ -129,7 +129,7 @@ class Ledger:
 
     def fail(self, job_id: int, kind: str, reason: str) -> None:
         """The job cannot be done; the reason is for people."""
-        self._session.execute("fail_job", job_id=job_id, kind=kind, reason=reason.replace("\0", ""))
+        self._session.execute("fail_job", job_id=job_id, kind=kind, reason=_clean(reason))
 
     def give_back(
         self, job_id: int, kind: str, reason: str, wait_s: float, *, excused: bool = False
@@ -142,7 +142,7 @@ class Ledger:
             "give_back_job",
             job_id=job_id,
             kind=kind,
-            reason=reason.replace("\0", ""),
+            reason=_clean(reason),
             wait_s=wait_s,
             excused=int(excused),
         )
@@ -267,6 +267,30 @@ class Ledger:
         with self._session.connection.transaction():
             self._session.execute("delete_files", ids=list(file_ids))
             self.forget_orphans()
+
+    def move_files(self, moves: Sequence[tuple[str, str]]) -> None:
+        """Note that files now lie elsewhere, with their recordings; unknown ones are passed over.
+
+        Where the new location is known already, the old one is left as it is.
+        """
+        if moves:
+            self._session.execute(
+                "move_files",
+                old=[to_bytes(old) for old, _ in moves],
+                new=[to_bytes(new) for _, new in moves],
+            )
+
+    def forget_paths(self, paths: Sequence[str]) -> None:
+        """Remove the locations at some paths; unknown ones are passed over."""
+        if paths:
+            rows = self._session.rows("find_files", paths=[to_bytes(path) for path in paths])
+            if rows:
+                self.forget_files([row[0] for row in rows])
+
+    def count_paths(self, paths: Sequence[str]) -> tuple[int, int, int]:
+        """How many of some paths hold a recording, how many failed, and how many are unknown."""
+        row = self._session.row("count_paths", paths=[to_bytes(path) for path in paths])
+        return row[0], row[1], row[2]
 
     def forget_orphans(self) -> None:
         """Remove recordings that lie nowhere."""

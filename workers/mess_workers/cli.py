@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import click
 from rich.console import Console
@@ -25,6 +26,7 @@ from mess_plugin.cli.output import json_option, print_json, printable, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MissingWeights, UsageError
+from mess_plugin.intake import drain
 from mess_plugin.recipe import Recipe
 from mess_plugin.refit import refit
 from mess_plugin.services import connected
@@ -37,7 +39,13 @@ from mess_workers.worker import Worker
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, metavar="PATH…")
+@click.option(
+    "--files-from",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Files to index as well, each ended by a NUL byte; - is standard input.",
+)
 @click.option("--encoder", metavar="NAME", help="Instead of the one in the settings.")
 @click.option("--jobs", type=int, metavar="N", help="Worker processes (default: one per core).")
 @click.option("--retry-failed", is_flag=True, help="Try files again that failed before.")
@@ -46,6 +54,7 @@ from mess_workers.worker import Worker
 @json_option
 def index(
     paths: tuple[str, ...],
+    files_from: BinaryIO | None,
     encoder: str | None,
     jobs: int | None,
     retry_failed: bool,
@@ -55,15 +64,19 @@ def index(
 ) -> None:
     """Index audio files and folders. What is unchanged is left alone; run it as often as you like."""
     settings = load_settings(encoder=encoder, jobs=jobs)
+    if not paths and files_from is None:
+        raise UsageError("nothing to index: give files or folders, or --files-from")
     roots = absolute_roots(paths)
+    listed = absolute_roots(_names(files_from))
     _check_encoder(settings)
-    walk = Walk(roots)
+    walk = Walk([*roots, *listed])
     with (
         connected(settings, broker=True) as ready,
         open_store(ready.database_url or "") as store,
         worker_for(settings, ready) as worker,
         _progress(quiet=as_json) as show,
     ):
+        drain(settings.home, store, str(Recipe.of(settings)))
         feeding = Feeding(
             store,
             Queue(ready),
@@ -79,12 +92,16 @@ def index(
             raise
         vanished = _prune(store, settings, roots, feeding.paths, prune)
         refit(store, feeding.recipe)
-    _report(done, walk, vanished, roots, as_json)
+    _report(done, walk, vanished, list(walk.roots), as_json)
+
+
+def _names(files: BinaryIO | None) -> list[str]:
+    return [os.fsdecode(name) for name in files.read().split(b"\0") if name] if files else []
 
 
 def _check_encoder(settings: Settings) -> None:
     description = describe(settings.encoder)
-    state = description.weights_state()
+    state = description.weights_state(settings.weights)
     if not state.ready:
         raise MissingWeights(description.name, state.detail)
 

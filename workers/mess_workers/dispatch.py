@@ -15,6 +15,7 @@ from datetime import datetime
 
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError
+from mess_plugin.intake import drain
 from mess_plugin.recipe import Recipe
 from mess_plugin.refit import is_due
 from mess_plugin.services import connected
@@ -42,8 +43,9 @@ class Dispatcher:
     _tidied_s: float = field(default=-_TIDY_S)
 
     def tick(self) -> int:
-        """Answer events, send what is due, tidy up now and then. Returns how many jobs were sent."""
+        """Take what hosts noted, answer events, send what is due, tidy up now and then. Returns how many jobs were sent."""
         answer_events(self.store, self.settings)
+        drain(self.settings.home, self.store, str(Recipe.of(self.settings)))
         sent = 0
         if is_open(self.settings.index_hours, datetime.now().astimezone()):
             sent = send_due(self.store, self.queue)
