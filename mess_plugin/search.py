@@ -77,6 +77,9 @@ def similar(
         matches = _by_section(store, settings, space, seed, k)
     else:
         matches = _by_song(store, settings, space, seed, k)
+    if not matches and store.spaces.searchable(recipe) != space:
+        # A new projection took over meanwhile, and the vectors of the old one went with it.
+        return similar(store, settings, ref, k=k, scope=scope, interval=interval)
     return Answer(seed, space, interval, matches)
 
 
