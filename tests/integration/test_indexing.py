@@ -115,7 +115,9 @@ def test_audio_replaced_by_rubbish_is_no_track_any_more(store: Store, tmp_path: 
     assert failure.path == str(path)
 
 
-def test_a_file_that_vanished_is_hidden_and_takes_its_job_along(store: Store, tmp_path: Path) -> None:
+def test_a_file_that_vanished_is_hidden_and_takes_its_job_along(
+    store: Store, tmp_path: Path
+) -> None:
     path = song(tmp_path / "a.flac")
     (job_id,) = jobs(store, path)
     path.unlink()

@@ -106,16 +106,35 @@ def numbered(text: str) -> str:
     return _PLACE.sub(lambda match: f"${names.index(match[1]) + 1}", text).replace("%%", "%")
 
 
-@pytest.mark.parametrize("name", sorted(_statements()))
-def test_the_server_understands(name: str, database_url: str) -> None:
-    """Each statement of queries.sql is prepared, or run where it cannot be, on the real schema."""
-    text = numbered(_statements()[name])
-    with psycopg.connect(database_url) as connection:
-        query = sql.SQL(text).format(**_BRACES)
-        is_query = not text.startswith(_NEVER_PREPARED)
-        whole = sql.SQL("PREPARE checked AS {}").format(query) if is_query else query
-        if text.startswith("COPY"):
-            with connection.cursor() as cursor, cursor.copy(whole):
-                pass
-        else:
-            connection.execute(whole)
+def check(connection: psycopg.Connection[Any], text: str) -> None:
+    """Prepare one statement, or run it where it cannot be prepared."""
+    query = sql.SQL(numbered(text)).format(**_BRACES)
+    if text.startswith("COPY"):
+        with connection.cursor() as cursor, cursor.copy(query):
+            pass
+    elif text.startswith(_NEVER_PREPARED):
+        connection.execute(query)
+    else:
+        connection.execute(sql.SQL("PREPARE checked AS {}").format(query))
+        connection.execute("DEALLOCATE checked")
+
+
+def test_the_server_understands_every_statement(database_url: str) -> None:
+    refused = {}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for name, text in _statements().items():
+            try:
+                with connection.transaction(force_rollback=True):
+                    check(connection, text)
+            except (psycopg.Error, KeyError, ValueError) as error:
+                refused[name] = str(error)
+    assert refused == {}
+    assert len(_statements()) > 90
+
+
+def test_a_statement_that_names_no_column_is_noticed(database_url: str) -> None:
+    with (
+        psycopg.connect(database_url) as connection,
+        pytest.raises(psycopg.errors.UndefinedColumn),
+    ):
+        check(connection, "SELECT nothing_of_this_name FROM files WHERE id = %(id)s")
