@@ -225,7 +225,7 @@ def test_what_would_happen_again_fails_at_once(
 @pytest.mark.parametrize(
     "error",
     [
-        ValueError("odd \udcff"),
+        ValueError("odd \0"),
         psycopg.DataError("no such value"),
         psycopg.IntegrityError("twice"),
         psycopg.ProgrammingError("no such table"),
