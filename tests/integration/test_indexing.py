@@ -262,12 +262,12 @@ def test_vectors_that_are_no_numbers_end_as_a_failure(store: Store, tmp_path: Pa
 
 
 @pytest.fixture
-def present(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A worker that stays present, to which the tasks of this process belong."""
+def present(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Store, int]]:
+    """A worker that stays present, to which the tasks of this process belong, and its id."""
     with open_store(database_url) as worker:
         number = worker.workers.enter("here", os.getpid())
         monkeypatch.setattr(tasks, "worker_id", lambda: number)
-        yield worker
+        yield worker, number
 
 
 def end_the_process(database_url: str, job_id: int) -> None:
@@ -285,7 +285,7 @@ def recovered(store: Store, job_id: int) -> bool:
 def test_a_file_that_ends_its_process_is_given_up(
     store: Store,
     database_url: str,
-    present: Store,
+    present: tuple[Store, int],
     tmp_path: Path,
     befall: Befall,
     eventually: Callable[..., None],
@@ -333,14 +333,15 @@ def read_row(database_url: str, job_id: int) -> tuple[int, int]:
 
 
 def test_a_worker_that_was_away_excuses_what_ended_meanwhile(
-    store: Store, database_url: str, present: Store, tmp_path: Path, befall: Befall
+    store: Store, database_url: str, present: tuple[Store, int], tmp_path: Path, befall: Befall
 ) -> None:
     """The database lost sight of a worker and its job, and the worker is back first."""
     befall(raising(KeyboardInterrupt()))
     (job_id,) = jobs(store, song(tmp_path / "a.flac"))
     with pytest.raises(KeyboardInterrupt):
         tasks.run_job(store, job_id)
-    present.workers.enter("here", os.getpid(), tasks.worker_id())
+    worker, number = present
+    worker.workers.enter("here", os.getpid(), number)
     assert recovered(store, job_id)
     assert read_row(database_url, job_id) == (0, 1)
 

@@ -138,3 +138,28 @@ def test_a_statement_that_names_no_column_is_noticed(database_url: str) -> None:
         pytest.raises(psycopg.errors.UndefinedColumn),
     ):
         check(connection, "SELECT nothing_of_this_name FROM files WHERE id = %(id)s")
+
+
+def test_files_of_a_recipe_that_shared_a_space_are_wanted_again(empty_url: str) -> None:
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(statement("create_migrations_table"))
+        for step in migrations():
+            if step.number < 7:
+                connection.execute(step.text.encode())
+                connection.execute(
+                    statement("record_migration"), {"number": step.number, "name": step.name}
+                )
+        connection.execute("INSERT INTO files (path, size_bytes, mtime_ns) VALUES ('/a', 1, 1)")
+        connection.execute(
+            "INSERT INTO jobs (file_id, recipe, state, outcome) VALUES (1, 'first', 'done', 'known'),"
+            " (1, 'second', 'done', 'encoded'), (1, 'third', 'failed', NULL)"
+        )
+        connection.execute(
+            "INSERT INTO spaces (recipe, encoder, revision, layers, pooling, window_s, hop_s, dim)"
+            " VALUES ('first', 'any', '1', 'none', 'mean', 5, 2.5, 16)"
+        )
+        assert migrate(connection) >= 1
+        found = connection.execute(
+            "SELECT recipe, state::text FROM jobs ORDER BY recipe"
+        ).fetchall()
+    assert found == [("first", "done"), ("second", "wanted"), ("third", "failed")]
