@@ -84,9 +84,13 @@ def similar(
         interval = labelled(seed, section)
     if interval is not None:
         interval = _inside(interval, seed)
-    return Answer(
-        seed, space, interval, ask(store, settings, space, seed, k, scope=scope, interval=interval)
-    )
+    matches = ask(store, settings, space, seed, k, scope=scope, interval=interval)
+    if not matches and store.spaces.searchable(recipe) != space:
+        # A new projection took over meanwhile, and the vectors of the old one went with it.
+        return similar(
+            store, settings, ref, k=k, scope=scope, interval=interval, section=section
+        )
+    return Answer(seed, space, interval, matches)
 
 
 def ask(

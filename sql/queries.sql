@@ -133,7 +133,7 @@ UPDATE jobs SET sent_at = NULL, not_before = now() + make_interval(secs => %(wai
 WHERE id = %(job_id)s AND state = 'wanted'
 
 -- Jobs that nobody works at any more: running, but nobody holds their lock. The attempt counts
--- where the process died while its worker and the database lived on: then the file may be to blame.
+-- where the process died while its worker was present without a break: then the file may be to blame.
 -- name: recover_jobs
 WITH held AS (
     SELECT classid, objid FROM pg_locks
@@ -477,11 +477,11 @@ WHERE files.path = %(path)s
 ORDER BY jobs.finished_at DESC NULLS LAST
 LIMIT 1
 
--- Tracks whose words contain all the words asked for, closest first.
+-- Tracks whose words contain all the words asked for: those of exactly this title, then the closest.
 -- name: find_words
 SELECT id, count(*) OVER () FROM track_cards
 WHERE words LIKE ALL (%(patterns)s::text[])
-ORDER BY words <-> %(words)s, id
+ORDER BY lower(title) IS NOT DISTINCT FROM lower(%(title)s) DESC, words <-> %(words)s, id
 LIMIT %(limit)s
 
 -- Tracks whose words resemble what was asked for.
@@ -506,13 +506,14 @@ INSERT INTO spaces (recipe, encoder, revision, layers, pooling, window_s, hop_s,
     base_id, fitted_on, state)
 VALUES (%(recipe)s, %(encoder)s, %(revision)s, %(layers)s, %(pooling)s, %(window_s)s, %(hop_s)s,
     %(dim)s, %(projection)s, %(base_id)s, %(fitted_on)s, %(state)s)
-ON CONFLICT (encoder, revision, layers, pooling, window_s, hop_s, projection) DO NOTHING
+ON CONFLICT ON CONSTRAINT spaces_identity DO NOTHING
 RETURNING id
 
--- One space by what it is.
+-- One space by what it is. Recipes that come to the same, such as one that names the encoder's own
+-- layers, have spaces of their own, because questions find their space by the recipe.
 -- name: find_space
 SELECT id FROM spaces
-WHERE encoder = %(encoder)s AND revision = %(revision)s AND layers = %(layers)s
+WHERE recipe = %(recipe)s AND encoder = %(encoder)s AND revision = %(revision)s AND layers = %(layers)s
     AND pooling = %(pooling)s AND window_s = %(window_s)s AND hop_s = %(hop_s)s
     AND projection = %(projection)s
 

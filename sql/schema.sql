@@ -93,9 +93,9 @@ CREATE TABLE spaces (
     fitted_on   integer NOT NULL DEFAULT 0,
     state       space_state NOT NULL DEFAULT 'active',
     created_at  timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (encoder, revision, layers, pooling, window_s, hop_s, projection)
+    CONSTRAINT spaces_identity UNIQUE
+        (recipe, encoder, revision, layers, pooling, window_s, hop_s, projection)
 );
-
 
 -- Affine maps, little-endian float32: mean (d_in), matrix (d_in × d_out).
 CREATE TABLE projections (
