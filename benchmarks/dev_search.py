@@ -170,7 +170,13 @@ def main() -> None:
     ):
         track_ids = fill(store, recipe, encoder, waveforms)
         samples = [
-            Sample(track_id, Path(r.track).name, r.album, partial(np.asarray, waveform))
+            Sample(
+                track_id,
+                Path(r.track).name,
+                r.album,
+                lambda kept=waveform: kept,  # type: ignore[misc]
+                partial(cache.transformed, options.audio / r.track, EXCERPT_S),
+            )
             for track_id, (r, waveform) in zip(track_ids, waveforms, strict=True)
             if r.robustness
         ]

@@ -70,12 +70,16 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A recording whose audio is at hand: its track, a name for chance, the name of its group."""
+    """A recording whose audio is at hand: its track, a name for chance, the name of its group.
+
+    changed: its waveform after one of TRANSFORMS, where that is kept somewhere.
+    """
 
     track_id: int
     key: str
     group: str
     load: Callable[[], Waveform]
+    changed: Callable[[str], Waveform] | None = None
 
 
 def similarities(system: System, queries: Sequence[int], track_ids: Sequence[int]) -> Floats:
@@ -98,7 +102,10 @@ def robustness(system: System, samples: Iterable[Sample], *, seed: int = 0) -> l
         waveform = sample.load()
         groups.append(sample.group)
         for name, reciprocal in ranks.items():
-            asked = transformed(name, waveform, rate_hz, sample.key, seed)
+            if sample.changed is not None:
+                asked = sample.changed(name)
+            else:
+                asked = transformed(name, waveform, rate_hz, sample.key, seed)
             reciprocal.append(_reciprocal_rank(system, asked, sample.track_id))
     return [
         TaskResult(

@@ -25,7 +25,7 @@ from mess_plugin.store.steering import Steering
 from mess_plugin.store.verdicts import Verdicts
 
 _SESSION = (
-    "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
+    "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order"
     " -c client_min_messages=warning -c timezone=UTC"
 )
 

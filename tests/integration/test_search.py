@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mess_plugin import search
 from mess_plugin.config import Settings
 from mess_plugin.errors import AmbiguousReference, MessError, UsageError
 from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.nearest import nearest
 from mess_plugin.pooling import unit
 from mess_plugin.projection import CENTRE_FROM
 from mess_plugin.reference import find_track
@@ -220,16 +220,16 @@ def test_a_question_during_a_switch_is_answered_in_the_new_space(
     ids = fill(store, space, CENTRE_FROM)
     first = refit(store, RECIPE, force=True)
     assert first is not None
-    real, spaces = search.nearest, []
+    spaces: list[Space] = []
 
     def late(store: Store, settings: Settings, space: Space, *rest: Any) -> Any:
         spaces.append(space)
         if len(spaces) == 1:
             with open_store(database_url) as other:
                 assert refit(other, RECIPE, force=True) is not None
-        return real(store, settings, space, *rest)
+        return nearest(store, settings, space, *rest)
 
-    monkeypatch.setattr(search, "nearest", late)
+    monkeypatch.setattr("mess_plugin.search.nearest", late)
     answer = similar(store, house, str(ids[0]), k=3)
     assert len(answer.matches) == 3
     assert spaces[0] == first
