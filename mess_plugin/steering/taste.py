@@ -132,7 +132,7 @@ def _certainty(gains: Floats) -> float:
     """Mean over standard error; an equal gain of all seeds is certain, no gain is not."""
     mean = float(gains.mean())
     error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
-    return mean / max(error, 1e-3)
+    return float(mean / max(error, 1e-3))
 
 
 def preferences(verdicts: Sequence[Verdict], known: Table) -> Pairs:
