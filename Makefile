@@ -23,7 +23,7 @@ demo: .venv/installed
 	@echo "Your own music:   .venv/bin/mess index ~/Music   then   .venv/bin/mess similar WORDS"
 
 test: .venv/tested check
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/tested
 	.venv/bin/ruff format --check .

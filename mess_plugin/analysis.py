@@ -46,7 +46,8 @@ def analyse(
 
     blocks: mono float32 at the encoder's rate. window_s, hop_s: of the stored windows.
     source: the name of the recording, for errors. Raises AudioError: "empty" without any samples,
-    "too-short" below the encoder's minimum, "silent" where nothing rises above SILENCE_DB.
+    "too-short" below the encoder's minimum, "silent" where nothing rises above SILENCE_DB, "damaged"
+    or "encoder" where samples or frames are no numbers.
     """
     timeline = listen(blocks, encoder, source)
     return summarise(timeline, encoder.info.pooling, window_s=window_s, hop_s=hop_s)
@@ -84,7 +85,12 @@ def listen(blocks: Iterable[Waveform], encoder: Encoder, source: str) -> Timelin
                 "too-short",
                 f"only {n_samples / info.rate_hz:.2f} s of sound; at least {info.min_s:g} s is needed",
             )
-        frames = encoder.encode(np.stack([window.waveform for window in batch]))
+        waveforms = np.stack([window.waveform for window in batch])
+        if not np.isfinite(waveforms).all():
+            raise AudioError(source, "damaged", "it holds samples that are no numbers")
+        frames = encoder.encode(waveforms)
+        if not np.isfinite(frames).all():
+            raise AudioError(source, "encoder", f"{info.name} gave values that are no numbers")
         for window, window_frames in zip(batch, frames, strict=True):
             builder.add(window, window_frames)
         heard_s += n_samples / info.rate_hz

@@ -15,7 +15,8 @@ from mess_plugin.errors import AudioError
 from mess_plugin.facets import TrackFacets
 from mess_plugin.facets.listening import FacetListener, hear_facets
 from mess_plugin.facets.sketch import FACET_RATE_HZ
-from mess_plugin.model import Level, LevelVectors, Space
+from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.pathmap import SAME_PATHS, PathMap
 from mess_plugin.pooling import project
 from mess_plugin.recipe import Recipe
 from mess_plugin.store import Store
@@ -35,8 +36,28 @@ class Heard:
     facets: TrackFacets | None
 
 
-def hear(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) -> Heard:
-    """Decode and analyse one file. Raises AudioError with the reason where that cannot be done."""
+def hear(
+    path: Path,
+    encoder: Encoder,
+    recipe: Recipe,
+    limit_s: float | None,
+    interval: Interval | None = None,
+) -> Heard:
+    """Decode and analyse one file, or one stretch of it as if it were all there is.
+
+    Facets are for the library: `hear_whole` adds them. Raises AudioError with the reason where the
+    file cannot become music.
+    """
+    rate_hz = encoder.info.rate_hz
+    with audio.decode(path, rate_hz, interval=interval, limit_s=limit_s) as decoding:
+        analysis = analyse(
+            decoding, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
+        )
+        return Heard(analysis, decoding.damage, None)
+
+
+def hear_whole(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) -> Heard:
+    """Decode a file once and hear it with the encoder and for its facets; errors as for `hear`."""
     rate_hz = encoder.info.rate_hz
     listener = FacetListener()
     with audio.decode(path, rate_hz, limit_s=limit_s, tap=listener.meter.push) as decoding:
@@ -49,17 +70,29 @@ def hear(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) ->
     return Heard(analysis, damage, facets)
 
 
-def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) -> str:
+class _Overtaken(Exception):
+    """The file was renamed or forgotten while it was heard: nothing may be written about it."""
+
+
+def index(
+    store: Store,
+    job: Job,
+    encoder: Encoder,
+    *,
+    limit_s: float | None,
+    paths: PathMap = SAME_PATHS,
+) -> str:
     """Do one job and return its outcome.
 
     "encoded": the encoder ran; "known": the audio was in the library already, only the location and
-    the tags were noted; "gone": the file vanished; "changed": it changed meanwhile and is wanted
-    again. Raises AudioError where the file cannot become music.
+    the tags were noted; "gone": the file vanished; "changed": it changed or was renamed meanwhile
+    and is wanted again. paths: where this machine has the library's folders.
+    Raises AudioError where the file cannot become music.
     """
-    path = Path(job.path)
+    path = Path(paths.local(job.path))
     before = _fingerprint(path)
     if before is None:
-        store.ledger.forget_files([job.file_id])
+        store.ledger.miss([job.path])
         return "gone"
     recipe = Recipe.parse(job.recipe)
     space = raw_space(store, recipe, encoder)
@@ -69,20 +102,30 @@ def index(store: Store, job: Job, encoder: Encoder, *, limit_s: float | None) ->
     if track_id is not None and store.embeddings.has(space, track_id):
         heard = None
     else:
-        heard = hear(path, encoder, recipe, limit_s)
+        heard = hear_whole(path, encoder, recipe, limit_s)
     if _fingerprint(path) != before:
         return "changed"
-    with store.transaction():
-        if heard is not None:
-            track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
-            _write(store, space, track_id, heard.analysis, encoder)
-            if heard.facets is not None:
-                store.facets.write(track_id, heard.facets)
-        assert track_id is not None
-        store.ledger.locate(job.file_id, job.path, track_id, tags)
-        if job.track_id not in (None, track_id):
-            store.ledger.forget_orphans()
+    try:
+        with store.transaction():
+            if heard is not None:
+                # Before any row is locked: no deadlock with a switch.
+                store.spaces.share_lock(space)
+                track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
+                _write(store, space, track_id, heard.analysis, encoder)
+                if heard.facets is not None:
+                    store.facets.write(track_id, heard.facets)
+            assert track_id is not None
+            _locate(store, job, track_id, tags)
+            if job.track_id not in (None, track_id):
+                store.ledger.forget_orphans()
+    except _Overtaken:
+        return "changed"
     return "known" if heard is None else "encoded"
+
+
+def _locate(store: Store, job: Job, track_id: int, tags: Tags) -> None:
+    if not store.ledger.locate(job.file_id, job.path, track_id, tags):
+        raise _Overtaken
 
 
 def raw_space(store: Store, recipe: Recipe, encoder: Encoder) -> Space:
@@ -118,8 +161,7 @@ def project_into(
 
 
 def _write(store: Store, space: Space, track_id: int, analysis: Analysis, encoder: Encoder) -> None:
-    """All levels into the raw space and into every space computed from it."""
-    store.spaces.share_lock(space)
+    """All levels into the raw space and into every space computed from it, under its lock."""
     raw = {level: embed(analysis, level, encoder.projections) for level in Level}
     store.embeddings.write(space, track_id, raw)
     for projected in store.spaces.projected(space):

@@ -18,6 +18,7 @@ MAX_DIM = 256
 CENTRE_FROM = 64  # fewer recordings: their own mean would say more about them than about music
 WHITEN_FROM = 128  # fewer recordings are only centred
 _HALF_TRUST = 2000  # recordings at which the sample covariance counts half (docs/quality.md)
+_TINY = 1e-12  # variance of unit vectors below which there is nothing to even out
 
 
 def fit(vectors: Float32, n_tracks: int, version: str) -> Projection | None:
@@ -39,7 +40,7 @@ def fit(vectors: Float32, n_tracks: int, version: str) -> Projection | None:
     shrunk = trust * covariance + (1 - trust) * floor * np.eye(dim)
     values, directions = np.linalg.eigh(shrunk)
     keep = slice(None, -1 - min(dim, MAX_DIM), -1)  # eigh sorts ascending
-    scale = np.sqrt(np.maximum(values[keep], 1e-9 * values[-1]))
+    scale = np.sqrt(np.maximum(values[keep], max(1e-9 * values[-1], _TINY)))
     if n_tracks < WHITEN_FROM:
         scale = np.ones_like(scale)
     return _projection(mean, directions[:, keep] / scale, version)

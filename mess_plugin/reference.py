@@ -1,25 +1,47 @@
-"""What a person means: a path, a track id, or words that name one track → a seed with vectors."""
+"""What a question is about: a path, a track id, words, or bare sound → a seed with vectors."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from mess_plugin.alignment import Hear
 from mess_plugin.config import Settings
-from mess_plugin.encoders.base import EncoderOptions
-from mess_plugin.errors import AmbiguousReference, UsageError
-from mess_plugin.model import Level, LevelVectors, Space, Track
-from mess_plugin.recipe import Recipe
+from mess_plugin.encoders.base import Encoder
+from mess_plugin.errors import AmbiguousReference, AudioError, UsageError
+from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Track, Waveform
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
+from mess_plugin.store.paths import words
+
+if TYPE_CHECKING:
+    from mess_plugin.analysis import Analysis
+
+_IDENTIFIED_BYTES = 200_000_000  # reading all packets of a larger file would outlast its hearing
+_ENDLESS_S = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Sound that lies in no file: (n_samples,) mono at `rate_hz`, and a name for people."""
+
+    name: str
+    waveform: Waveform
+    rate_hz: int
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What a question is about. track: None for a file that is not in the library.
+    """What a question is about. track, path: None for what is not in the library, in no file.
 
-    levels: its vectors in the search space.
+    levels: its vectors in the search space. hear: window vectors of any of its stretches; None where
+    only the stored windows are at hand.
     """
 
     ref: str
@@ -27,11 +49,12 @@ class Seed:
     track: Track | None
     duration_s: float
     levels: Mapping[Level, LevelVectors]
+    hear: Hear | None = None
 
     @property
     def name(self) -> str:
         """For people."""
-        return self.track.describe() if self.track else str(self.path)
+        return self.track.describe() if self.track else self.path or self.ref
 
     @property
     def excluded(self) -> tuple[int, ...]:
@@ -39,20 +62,36 @@ class Seed:
         return (self.track.id,) if self.track else ()
 
 
-def resolve(store: Store, settings: Settings, space: Space, ref: str) -> Seed:
-    """Find the seed. Raises UsageError, with suggestions where words name no or several tracks."""
-    path = Path(ref).expanduser()
+def resolve(
+    store: Store,
+    settings: Settings,
+    space: Space,
+    ref: str | Recording,
+    interval: Interval | None = None,
+) -> Seed:
+    """Find the seed. Raises UsageError, with suggestions where words name no or several tracks.
+
+    interval: the stretch that the question is about. Of a file that is not in the library only this
+    stretch is heard (with what it lacks of one window around it); times stay those of the file.
+    """
+    if isinstance(ref, Recording):
+        return _from_recording(store, settings, space, ref)
+    path = Path(os.path.expanduser(ref))  # noqa: PTH111  never raises
     if _is_there(path):
-        return _from_file(store, settings, space, ref, path.absolute())
+        return _from_file(store, settings, space, ref, path.absolute(), interval)
     track_id = find_track(store, ref)
-    return _from_library(store, space, ref, track_id, None)
+    return seed_of_track(store, space, ref, track_id, None)
 
 
 def find_track(store: Store, ref: str) -> int:
     """The id of the track in the library that a reference names; errors as for `resolve`."""
+    if not words(ref):
+        raise UsageError(f"{ref!r} names nothing: give a path, a track id or a title")
     known = store.library.find_path(os.path.abspath(os.path.expanduser(ref)))  # noqa: PTH100, PTH111
     if known is not None and known[0] is not None:
         return known[0]
+    if known is not None and known[1]:
+        raise UsageError(f"{ref} could not be indexed: {known[1]}")
     number = ref.removeprefix("mess:")
     if (
         number.isascii()
@@ -95,7 +134,8 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _from_library(store: Store, space: Space, ref: str, track_id: int, path: str | None) -> Seed:
+def seed_of_track(store: Store, space: Space, ref: str, track_id: int, path: str | None) -> Seed:
+    """A seed of a track of the library. Raises UsageError where it has no vectors in the space."""
     track = store.library.get([track_id]).get(track_id)
     if track is None:
         raise UsageError(f"there is no track {track_id} in the library")
@@ -108,28 +148,107 @@ def _from_library(store: Store, space: Space, ref: str, track_id: int, path: str
     return Seed(ref, path or track.path, track, track.duration_s, levels)
 
 
-def _from_file(store: Store, settings: Settings, space: Space, ref: str, path: Path) -> Seed:
+def _from_file(
+    store: Store, settings: Settings, space: Space, ref: str, path: Path, interval: Interval | None
+) -> Seed:
     known = store.library.find_path(str(path))
     if known is not None and known[0] is not None:
-        return _from_library(store, space, ref, known[0], str(path))
+        return seed_of_track(store, space, ref, known[0], str(path))
     if known is not None and known[1]:
         raise UsageError(f"{path} could not be indexed: {known[1]}")
-    return _heard_now(store, settings, space, ref, path)
+    return _heard_now(store, settings, space, ref, path, interval)
 
 
-def _heard_now(store: Store, settings: Settings, space: Space, ref: str, path: Path) -> Seed:
+def _heard_now(
+    store: Store, settings: Settings, space: Space, ref: str, path: Path, interval: Interval | None
+) -> Seed:
     """Hear a file that the library does not know by this path; the same audio may be known."""
-    from mess_plugin import audio, encoders  # noqa: PLC0415  a question about a known track needs neither
-    from mess_plugin.analysis import embed  # noqa: PLC0415
-    from mess_plugin.indexing import hear, project_into  # noqa: PLC0415
+    from mess_plugin import audio  # noqa: PLC0415  a question about a known track needs neither
+    from mess_plugin.indexing import hear  # noqa: PLC0415
 
-    track_id = store.library.find_identity(audio.identify(path))
-    if track_id is not None and store.embeddings.has(space, track_id):
-        return _from_library(store, space, ref, track_id, str(path))
-    options = EncoderOptions(layers=settings.layers, device=settings.device)
-    encoder = encoders.load(settings.encoder, options)
-    analysis = hear(path, encoder, Recipe.of(settings), settings.file_limit_s).analysis
+    if interval is None or path.stat().st_size <= _IDENTIFIED_BYTES:
+        track_id = store.library.find_identity(audio.identify(path))
+        if track_id is not None and store.embeddings.has(space, track_id):
+            return seed_of_track(store, space, ref, track_id, str(path))
+    heard = _at_least(interval, settings.window_s) if interval else None
+    encoder = _encoder(settings)
+    try:
+        analysis = hear(path, encoder, Recipe.of(settings), settings.file_limit_s, heard).analysis
+    except AudioError as error:
+        if heard is None or error.kind != "empty":
+            raise
+        raise UsageError(f"{path} ends before {heard.start_s:g} s") from error
+    start_s = heard.start_s if heard else 0.0
+    return seed_of(store, encoder, space, analysis, ref, str(path), start_s)
+
+
+def _from_recording(store: Store, settings: Settings, space: Space, sound: Recording) -> Seed:
+    from mess_plugin.analysis import analyse  # noqa: PLC0415  as above
+    from mess_plugin.audio.resampling import resample  # noqa: PLC0415
+
+    encoder = _encoder(settings)
+    analysis = analyse(
+        resample(sound.waveform, sound.rate_hz, encoder.info.rate_hz),
+        encoder,
+        window_s=settings.window_s,
+        hop_s=settings.hop_s,
+        source=sound.name,
+    )
+    return seed_of(store, encoder, space, analysis, sound.name, None)
+
+
+def seed_of(
+    store: Store,
+    encoder: Encoder,
+    space: Space,
+    analysis: Analysis,
+    ref: str,
+    path: str | None,
+    start_s: float = 0.0,
+) -> Seed:
+    """A seed of what was just heard, with times that count from start_s before it began."""
+    from mess_plugin.analysis import embed  # noqa: PLC0415  as above
+    from mess_plugin.indexing import project_into  # noqa: PLC0415
+    from mess_plugin.pooling import pool, project  # noqa: PLC0415
+
+    shift_s = np.float32(start_s)
+    shipped = encoder.projections.get(Level.WINDOW)
+    fitted = store.spaces.projections(space).get(Level.WINDOW)
+
+    def hear(intervals: Float32) -> Float32:
+        pooled = pool(analysis.timeline, intervals - shift_s, encoder.info.pooling)
+        raw = project(pooled, shipped)
+        return raw if space.base_id is None else project(raw, fitted)
+
     levels = {level: embed(analysis, level, encoder.projections) for level in Level}
     if space.base_id is not None:
         levels = project_into(store, space, levels)
-    return Seed(ref, str(path), None, analysis.duration_s, levels)
+    moved = {
+        level: replace(heard, intervals=heard.intervals + shift_s)
+        for level, heard in levels.items()
+    }
+    return Seed(ref, path, None, start_s + analysis.duration_s, moved, hear)
+
+
+def _at_least(interval: Interval, window_s: float) -> Interval:
+    """A shorter stretch grows to the length of a stored window: the library has nothing shorter."""
+    lacking_s = window_s - interval.duration_s
+    if not 0 < lacking_s < window_s or interval.start_s < 0:
+        return Interval(interval.start_s, min(interval.end_s, interval.start_s + _ENDLESS_S))
+    start_s = max(0.0, interval.start_s - lacking_s / 2)
+    return Interval(start_s, start_s + window_s)
+
+
+def _encoder(settings: Settings) -> Encoder:
+    return _loaded(Recipe.of(settings), settings)
+
+
+@lru_cache(maxsize=1)
+def _loaded(recipe: Recipe, settings: Settings) -> Encoder:
+    """A server asks many questions with one encoder; loading it takes longer than most of them."""
+    return load_encoder(recipe, settings)
+
+
+def make_ready(settings: Settings) -> None:
+    """Load the encoder now rather than at the first question. Raises EncoderError."""
+    _encoder(settings)

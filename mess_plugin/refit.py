@@ -5,6 +5,8 @@ A new projection is a new space, filled beside the one in use. Only the switch k
 
 from __future__ import annotations
 
+from secrets import token_hex
+
 from mess_plugin import projection
 from mess_plugin.indexing import project_into
 from mess_plugin.model import Level, LevelVectors, Projection, Space
@@ -18,17 +20,22 @@ def refit(store: Store, recipe: str, *, force: bool = False) -> Space | None:
     """Fit a new projection where one is due, and switch to it.
 
     Due: the library has grown by GROWTH since the last fit, or there is none yet. Encoders that ship
-    their own projection have none here. Returns the new space, None where nothing was due.
+    their own projection have none here. Returns the new space, None where nothing was due or another
+    session is fitting.
     """
     base = store.spaces.base(recipe)
     if base is None or base.projection != "none":
         return None
-    fitted_on, n_tracks = store.spaces.fit_progress(base)
-    if not force and n_tracks < max(projection.CENTRE_FROM, GROWTH * fitted_on):
-        return None
-    if force and n_tracks < projection.CENTRE_FROM:
-        return None
-    fitted = _fit(store, base, f"fit-{n_tracks}-{fitted_on}")
+    with store.spaces.fitting(base) as allowed:
+        if not allowed:
+            return None
+        fitted_on, n_tracks = store.spaces.fit_progress(base)
+        due = n_tracks >= projection.CENTRE_FROM if force else _has_grown(fitted_on, n_tracks)
+        return _refit(store, recipe, base, n_tracks) if due else None
+
+
+def _refit(store: Store, recipe: str, base: Space, n_tracks: int) -> Space | None:
+    fitted = _fit(store, base, f"fit-{n_tracks}-{token_hex(4)}")
     if fitted is None:
         return None
     space = store.spaces.add_projected(recipe, base, fitted, n_tracks)
@@ -38,6 +45,20 @@ def refit(store: Store, recipe: str, *, force: bool = False) -> Space | None:
         _fill(store, base, space)  # what was written between the filling and the lock
         store.spaces.switch(base, space)
     return space
+
+
+def is_due(store: Store, recipe: str) -> bool:
+    """Whether `refit` would have something to do."""
+    base = store.spaces.base(recipe)
+    return (
+        base is not None
+        and base.projection == "none"
+        and _has_grown(*store.spaces.fit_progress(base))
+    )
+
+
+def _has_grown(fitted_on: int, n_tracks: int) -> bool:
+    return n_tracks >= max(projection.CENTRE_FROM, GROWTH * fitted_on)
 
 
 def _fit(store: Store, base: Space, version: str) -> dict[Level, Projection] | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import pathsep
 
 import msgspec
 
 from mess_plugin import embedded
 from mess_plugin.config import Settings
+from mess_plugin.errors import ServiceError
 
 
 @contextmanager
@@ -35,5 +37,24 @@ def environment(settings: Settings) -> dict[str, str]:
     """The settings as variables for a process of our own, such as a worker."""
     values = msgspec.structs.asdict(settings)
     return {
-        f"MESS_{name.upper()}": str(value) for name, value in values.items() if value is not None
+        f"MESS_{name.upper()}": pathsep.join(value) if isinstance(value, tuple) else str(value)
+        for name, value in values.items()
+        if value not in (None, ())
     }
+
+
+def ping_broker(broker_url: str) -> str:
+    """Name and version of the broker's server. Raises ServiceError where it does not answer."""
+    import redis  # noqa: PLC0415  most commands need no broker
+
+    url = broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
+            info = client.info("server")
+    except (redis.RedisError, ValueError) as error:
+        raise ServiceError(
+            "broker", f"it does not answer ({error}): check MESS_BROKER_URL, or unset it"
+        ) from error
+    assert isinstance(info, dict)
+    name = info.get("server_name", "redis")
+    return f"{name} {info.get(f'{name}_version', info.get('redis_version'))}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mess_plugin.audio import is_audio
-from mess_plugin.errors import UsageError
+from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.store.ledger import SeenFile
 
 
@@ -29,7 +29,7 @@ class Walk:
         for root in self.roots:
             if os.path.isdir(root):  # noqa: PTH112  text paths keep odd bytes
                 yield from self._folder(root)
-            elif seen := _see(root):
+            elif seen := self._see(root):
                 yield seen
 
     def _folder(self, root: str) -> Iterator[SeenFile]:
@@ -39,9 +39,16 @@ class Walk:
                 if (
                     not name.startswith(".")
                     and is_audio(Path(name))
-                    and (seen := _see(f"{folder}/{name}"))
+                    and (seen := self._see(os.path.join(folder, name)))  # noqa: PTH118  as above
                 ):
                     yield seen
+
+    def _see(self, path: str) -> SeenFile | None:
+        try:
+            return see(path)
+        except OSError as error:
+            self._note(error)
+            return None
 
     def _note(self, error: OSError) -> None:
         self.unreadable.append(f"{error.filename}: {error.strerror}")
@@ -64,11 +71,36 @@ def absolute_roots(paths: Sequence[str]) -> list[str]:
     return roots
 
 
-def _see(path: str) -> SeenFile | None:
+def see(path: str) -> SeenFile | None:
+    """One file as it is now; None where it is gone or no regular file.
+
+    Raises OSError where it may not be looked at.
+    """
     try:
         found = os.stat(path)  # noqa: PTH116
-    except OSError:
+    except FileNotFoundError:
         return None  # it vanished, or it is a link to nowhere
     if not stat.S_ISREG(found.st_mode):
         return None
     return SeenFile(path, found.st_size, found.st_mtime_ns)
+
+
+def watched_roots(watch: Sequence[str]) -> list[str]:
+    """The folders of the setting `watch`: absolute, each once, none inside another.
+
+    They need not be there. Raises ConfigError naming one that is no folder to watch.
+    """
+    roots = set()
+    for text in watch:
+        root = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
+        if not text.strip() or root == "/":
+            raise ConfigError("watch", text, "wanted folders with music")
+        roots.add(root)
+    return sorted(
+        root for root in roots if not any(root != one and is_below(root, one) for one in roots)
+    )
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether an absolute path is a folder or lies in it."""
+    return path == root or path.startswith(root.rstrip("/") + "/")

@@ -130,14 +130,15 @@ class TimelineBuilder:
 def grid(duration_s: float, window_s: float, hop_s: float) -> Float32:
     """The intervals of the stored windows of a recording: (n, 2) float32 in seconds.
 
-    They start every hop_s; the last one ends at the end. A recording shorter than one window has
-    one window, as long as the recording.
+    They start every hop_s and leave no gap; the last one ends at the end. A recording shorter than
+    one window has one window, as long as the recording.
     """
     if duration_s <= window_s:
         return np.array([[0.0, duration_s]], dtype=np.float32)
     last = duration_s - window_s
     starts = np.arange(0.0, last, hop_s)
-    if last - starts[-1] < hop_s / 2 and len(starts) > 1:
-        starts = starts[:-1]  # the last one takes its place: no two almost equal windows
+    nearly_equal = last - starts[-1] < hop_s / 2
+    if nearly_equal and len(starts) > 1 and last - starts[-2] <= window_s:
+        starts = starts[:-1]  # the last one takes its place
     starts = np.append(starts, last)
     return np.stack((starts, starts + window_s), axis=1).astype(np.float32)

@@ -16,12 +16,12 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 
 -- Whether this database has ever been migrated.
--- name: count_migrations_if_any
+-- name: has_migrations
 SELECT to_regclass('migrations') IS NOT NULL
 
--- How many migrations it has.
--- name: count_migrations
-SELECT count(*) FROM migrations
+-- The migrations it has.
+-- name: list_migrations
+SELECT number FROM migrations
 
 -- One more.
 -- name: record_migration
@@ -38,42 +38,58 @@ SELECT extversion FROM pg_extension WHERE extname = 'vector'
 
 -- Ledger ----------------------------------------------------------------------------------------
 
--- Note the files that were seen and want work for the new, the changed and the unfinished ones.
+-- Note the files that were seen and want work for the new and the changed ones, and for all where
+-- that is asked for. Unfinished work is joined to the batch and need not wait any longer.
 -- name: want_files
 WITH seen AS (
-    SELECT * FROM unnest(%(paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[])
-        AS seen (path, size_bytes, mtime_ns)
+    SELECT DISTINCT ON (path) * FROM unnest(
+        %(paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[], %(noticed)s::timestamptz[]
+    ) AS seen (path, size_bytes, mtime_ns, noticed_at)
 ),
 before AS (
-    SELECT seen.path, files.id IS NULL
+    SELECT seen.path, seen.noticed_at, files.id IS NULL
         OR (files.size_bytes, files.mtime_ns) <> (seen.size_bytes, seen.mtime_ns) AS changed
     FROM seen LEFT JOIN files USING (path)
 ),
 noted AS (
     INSERT INTO files (path, size_bytes, mtime_ns)
     SELECT path, size_bytes, mtime_ns FROM seen
-    ON CONFLICT (path) DO UPDATE SET
-        size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, seen_at = now()
+    ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes,
+        mtime_ns = excluded.mtime_ns, seen_at = now(), missing_since = NULL
     RETURNING id, path
 ),
 state AS (
-    SELECT noted.id AS file_id, before.changed OR %(force)s AS changed, jobs.state
+    SELECT noted.id AS file_id, before.noticed_at, before.changed,
+        before.changed OR %(force)s AS due, jobs.id AS job_id, jobs.state
     FROM noted JOIN before USING (path)
     LEFT JOIN jobs ON jobs.file_id = noted.id AND jobs.recipe = %(recipe)s
 ),
-wanted AS (
-    INSERT INTO jobs (file_id, recipe, batch)
-    SELECT file_id, %(recipe)s, %(batch)s FROM state
-    WHERE state IS NULL OR changed OR state IN ('wanted', 'running')
-        OR (state = 'failed' AND %(retry)s)
+renewed AS (
+    INSERT INTO jobs (file_id, recipe, batch, priority, noticed_at)
+    SELECT file_id, %(recipe)s, %(batch)s::uuid, CASE WHEN changed THEN 3 ELSE 6 END,
+        coalesce(noticed_at, now())
+    FROM state WHERE state IS NULL OR due OR (state = 'failed' AND %(retry)s)
     ON CONFLICT (file_id, recipe) DO UPDATE SET
-        state = 'wanted', outcome = NULL, batch = excluded.batch, attempts = 0, kind = NULL,
-        reason = NULL, wanted_at = now(), started_at = NULL, finished_at = NULL
+        state = 'wanted', outcome = NULL, batch = coalesce(excluded.batch, jobs.batch),
+        priority = excluded.priority, attempts = 0, interruptions = 0, kind = NULL, reason = NULL,
+        wanted_at = now(), noticed_at = excluded.noticed_at, not_before = NULL, sent_at = NULL,
+        started_at = NULL, finished_at = NULL
+    RETURNING id
+),
+joined AS (
+    UPDATE jobs SET batch = coalesce(%(batch)s::uuid, batch), not_before = NULL
+    WHERE id IN (
+        SELECT job_id FROM state WHERE state IN ('wanted', 'running') AND NOT due
+    )
     RETURNING id
 )
-SELECT (SELECT coalesce(array_agg(id ORDER BY id), ARRAY[]::integer[]) FROM wanted) AS wanted,
-    (SELECT count(*) FROM state WHERE state = 'done' AND NOT changed) AS unchanged,
-    (SELECT count(*) FROM state WHERE state = 'failed' AND NOT changed AND NOT %(retry)s) AS failed
+SELECT ARRAY(SELECT id FROM renewed UNION ALL SELECT id FROM joined ORDER BY id) AS wanted,
+    (SELECT count(*) FROM state WHERE state = 'done' AND NOT due) AS unchanged,
+    (SELECT count(*) FROM state WHERE state = 'failed' AND NOT due AND NOT %(retry)s) AS failed
+
+-- Wake whoever sends work.
+-- name: announce_work
+SELECT pg_notify('mess_work', '')
 
 -- Take the lock that makes a job run in one place at a time; it goes with the session.
 -- name: lock_job
@@ -83,14 +99,14 @@ SELECT pg_try_advisory_lock(%(space)s, %(job_id)s)
 -- name: unlock_job
 SELECT pg_advisory_unlock(%(space)s, %(job_id)s)
 
--- Start a job that still wants doing. Attempts that the database itself cut short are forgiven.
+-- Start a job that still wants doing, and count the attempt.
 -- name: start_job
-UPDATE jobs SET state = 'running', attempts = greatest(1, attempts + 1 - %(forgiven)s),
-    started_at = now()
+UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = now(), sent_at = NULL,
+    not_before = NULL, worker_id = (SELECT id FROM workers WHERE id = %(worker_id)s)
 FROM files
-WHERE jobs.id = %(job_id)s AND jobs.state IN ('wanted', 'running') AND files.id = jobs.file_id
-RETURNING jobs.id, jobs.recipe, jobs.attempts, jobs.file_id, files.path, files.size_bytes,
-    files.mtime_ns, files.track_id
+WHERE jobs.id = %(job_id)s AND jobs.state = 'wanted' AND files.id = jobs.file_id
+RETURNING jobs.id, jobs.recipe, jobs.attempts, jobs.interruptions, jobs.file_id, files.path,
+    files.size_bytes, files.mtime_ns, files.track_id
 
 -- A job that was done. One that was wanted again meanwhile stays wanted.
 -- name: finish_job
@@ -104,24 +120,54 @@ UPDATE jobs SET state = 'failed', outcome = NULL, kind = %(kind)s, reason = %(re
     finished_at = now()
 WHERE id = %(job_id)s AND state = 'running'
 
--- A job that could not be done now: the next attempt may.
+-- A job that could not be done now: the next attempt may. An excused attempt does not count.
 -- name: give_back_job
-UPDATE jobs SET state = 'wanted', kind = %(kind)s, reason = %(reason)s
+UPDATE jobs SET state = 'wanted', kind = %(kind)s, reason = %(reason)s, sent_at = NULL,
+    attempts = greatest(0, attempts - %(excused)s::integer),
+    not_before = now() + make_interval(secs => %(wait_s)s)
 WHERE id = %(job_id)s AND state = 'running'
 
--- Jobs whose worker is gone: running, but nobody holds their lock.
+-- A job whose message came while somebody still works at it from before.
+-- name: postpone_job
+UPDATE jobs SET sent_at = NULL, not_before = now() + make_interval(secs => %(wait_s)s)
+WHERE id = %(job_id)s AND state = 'wanted'
+
+-- Jobs that nobody works at any more: running, but nobody holds their lock. The attempt counts
+-- where the process died while its worker and the database lived on: then the file may be to blame.
 -- name: recover_jobs
-UPDATE jobs SET state = 'wanted'
-WHERE state = 'running' AND NOT EXISTS (
-    SELECT FROM pg_locks
-    WHERE locktype = 'advisory' AND classid = %(space)s::int::oid AND objid = jobs.id::oid
+WITH held AS (
+    SELECT classid, objid FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 2
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+),
+lost AS (
+    SELECT jobs.id, (
+        jobs.started_at < pg_postmaster_start_time() OR NOT EXISTS (
+            SELECT FROM held
+            WHERE classid = %(workers)s::int::oid AND objid = jobs.worker_id::oid
+        )
+    )::integer AS excused
+    FROM jobs
+    WHERE state = 'running' AND (%(ids)s::integer[] IS NULL OR id = ANY(%(ids)s::integer[]))
+        AND NOT EXISTS (
+            SELECT FROM held WHERE classid = %(space)s::int::oid AND objid = jobs.id::oid
+        )
 )
-RETURNING id
+UPDATE jobs SET state = 'wanted', sent_at = NULL, attempts = greatest(0, attempts - excused),
+    interruptions = interruptions + excused,
+    not_before = CASE WHEN excused = 0 THEN
+        now() + make_interval(secs => least(300, 2 ^ (1 + attempts)) * (0.5 + random())) END
+FROM lost
+WHERE jobs.id = lost.id AND jobs.state = 'running'
+RETURNING jobs.id
 
 -- The jobs of one batch by state and outcome.
 -- name: count_batch
 SELECT state::text, coalesce(outcome, ''), count(*) FROM jobs WHERE batch = %(batch)s GROUP BY 1, 2
+
+-- Some jobs by state and outcome, whichever batch they belong to by now.
+-- name: count_some_jobs
+SELECT state::text, coalesce(outcome, ''), count(*) FROM jobs WHERE id = ANY(%(ids)s) GROUP BY 1, 2
 
 -- All jobs by recipe and state.
 -- name: count_jobs
@@ -131,7 +177,7 @@ SELECT recipe, state::text, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2
 -- name: list_failures
 SELECT files.path, jobs.recipe, jobs.kind, jobs.reason, jobs.attempts, jobs.finished_at
 FROM jobs JOIN files ON files.id = jobs.file_id
-WHERE jobs.state = 'failed'
+WHERE jobs.state = 'failed' AND files.missing_since IS NULL
 ORDER BY jobs.finished_at DESC, files.path
 LIMIT %(limit)s
 
@@ -141,22 +187,85 @@ UPDATE files SET track_id = %(track_id)s, title = %(title)s, artist = %(artist)s
     album = %(album)s, album_artist = %(album_artist)s, genre = %(genre)s, year = %(year)s,
     track_number = %(track_number)s, bpm = %(bpm)s, key = %(key)s,
     musicbrainz_recording = %(musicbrainz_recording)s,
-    musicbrainz_release = %(musicbrainz_release)s, words = %(words)s
-WHERE id = %(file_id)s
+    musicbrainz_release = %(musicbrainz_release)s, words = %(words)s, missing_since = NULL
+WHERE id = %(file_id)s AND path = %(path)s
+RETURNING id
 
 -- A file whose audio could not be read any more belongs to no track.
 -- name: unlocate_file
 UPDATE files SET track_id = NULL WHERE id = %(file_id)s
 
--- Known paths below some folders, or equal to some files.
+-- Known paths below some folders (prefixes that end with a slash, whose successor is 0), or equal to
+-- some files, and whether each is missed already.
 -- name: list_paths
-SELECT id, path FROM files
+SELECT id, path, missing_since IS NOT NULL FROM files
 WHERE path = ANY(%(exact)s::bytea[])
     OR EXISTS (
         SELECT FROM unnest(%(prefixes)s::bytea[]) AS prefix
-        WHERE substring(files.path FROM 1 FOR length(prefix)) = prefix
+        WHERE files.path >= prefix
+            AND files.path < substring(prefix FROM 1 FOR length(prefix) - 1) || '0'::bytea
     )
 ORDER BY path
+
+-- Which of some paths are known and not missed.
+-- name: find_known
+SELECT path FROM files WHERE path = ANY(%(paths)s::bytea[]) AND missing_since IS NULL ORDER BY path
+
+-- Some files that should be there, spread over the library by the hash of their names.
+-- name: sample_files
+SELECT path, size_bytes FROM (
+    SELECT path, size_bytes FROM files WHERE missing_since IS NULL ORDER BY md5(path) LIMIT %(limit)s
+) AS sampled ORDER BY path
+
+-- How many files at or below a path are known, and how many of them are missed.
+-- name: count_below
+SELECT count(*), count(*) FILTER (WHERE missing_since IS NOT NULL) FROM files
+WHERE path = %(path)s OR (path >= %(prefix)s::bytea
+    AND path < substring(%(prefix)s::bytea FROM 1 FOR length(%(prefix)s::bytea) - 1) || '0'::bytea)
+
+-- Files that are not there now. They are hidden at once and forgotten later.
+-- name: miss_files
+UPDATE files SET missing_since = now()
+WHERE path = ANY(%(paths)s::bytea[]) AND missing_since IS NULL
+RETURNING id
+
+-- Files that have been missed for long enough, except below folders that are not there themselves.
+-- name: delete_missed_files
+DELETE FROM files
+WHERE missing_since < now() - make_interval(secs => %(grace_s)s) AND NOT EXISTS (
+    SELECT FROM roots
+    WHERE state <> 'watched'
+        AND substring(files.path FROM 1 FOR length(roots.path) + 1) = roots.path || '/'::bytea
+)
+RETURNING id
+
+-- How many files are missed but not forgotten yet.
+-- name: count_missed_files
+SELECT count(*) FROM files WHERE missing_since IS NOT NULL
+
+-- A file, or everything below a folder, lies somewhere else now. Work at it is wanted again, so that
+-- nothing is written under the old name. Names that are taken are left for the next look.
+-- name: rename_files
+WITH moved AS (
+    UPDATE files SET missing_since = NULL,
+        path = %(new)s::bytea || substring(path FROM length(%(old)s::bytea) + 1)
+    WHERE (path = %(old)s::bytea
+            OR (path >= %(old)s::bytea || '/'::bytea AND path < %(old)s::bytea || '0'::bytea))
+        AND NOT EXISTS (
+            SELECT FROM files AS other WHERE other.path
+                = %(new)s::bytea || substring(files.path FROM length(%(old)s::bytea) + 1)
+        )
+    RETURNING id, path, title, artist, album
+),
+interrupted AS (
+    UPDATE jobs SET state = 'wanted', sent_at = NULL, not_before = NULL FROM moved
+    WHERE jobs.file_id = moved.id AND jobs.state = 'running'
+)
+SELECT id, path, title, artist, album FROM moved ORDER BY path
+
+-- The words by which a file is found, after its name changed.
+-- name: save_words
+UPDATE files SET words = %(words)s WHERE id = %(file_id)s
 
 -- Locations that are gone.
 -- name: delete_files
@@ -165,6 +274,174 @@ DELETE FROM files WHERE id = ANY(%(ids)s)
 -- Recordings that lie nowhere any more.
 -- name: delete_orphans
 DELETE FROM tracks WHERE NOT EXISTS (SELECT FROM files WHERE files.track_id = tracks.id)
+
+-- Dispatch --------------------------------------------------------------------------------------
+
+-- One session hands out work at a time.
+-- name: try_dispatch_lock
+SELECT pg_try_advisory_xact_lock(hashtext('mess dispatch'))
+
+-- Work that is due and has no message yet, the urgent first. A clock that was set back must not hold
+-- anything for longer than any wait lasts.
+-- name: claim_due_jobs
+WITH due AS (
+    SELECT id FROM jobs
+    WHERE state = 'wanted' AND sent_at IS NULL AND (
+        not_before IS NULL OR not_before <= now() OR not_before > now() + interval '1 hour'
+    )
+    ORDER BY priority, wanted_at, id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET sent_at = now() FROM due WHERE jobs.id = due.id
+RETURNING jobs.id, jobs.priority
+
+-- Work that has a message nobody has taken up: its id, and the age of the message in seconds.
+-- name: list_sent_jobs
+SELECT id, abs(extract(epoch FROM now() - sent_at))::float8 FROM jobs
+WHERE state = 'wanted' AND sent_at IS NOT NULL
+
+-- The messages of some jobs were lost or never left.
+-- name: unsend_jobs
+UPDATE jobs SET sent_at = NULL WHERE id = ANY(%(ids)s) AND state = 'wanted'
+
+-- A worker introduces itself.
+-- name: add_worker
+INSERT INTO workers (host, pid) VALUES (%(host)s, %(pid)s) RETURNING id
+
+-- Workers that are gone, by the lock that each holds while it lives.
+-- name: delete_dead_workers
+DELETE FROM workers WHERE started_at < now() - interval '1 day' AND NOT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 2
+        AND classid = %(workers)s::int::oid AND objid = workers.id::oid
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+
+-- Workers that live.
+-- name: list_workers
+SELECT workers.id, host, workers.pid, started_at FROM workers JOIN pg_locks
+    ON classid = %(workers)s::int::oid AND objid = workers.id::oid
+WHERE locktype = 'advisory' AND granted AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY workers.id
+
+-- How fast it goes: jobs finished within the last minute, and how long files took from being noticed
+-- to being searchable within the last hour (median and 95th percentile, seconds).
+-- name: measure_progress
+SELECT count(*) FILTER (WHERE finished_at > now() - interval '1 minute'),
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - noticed_at))
+        FILTER (WHERE outcome IN ('encoded', 'known')),
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - noticed_at))
+        FILTER (WHERE outcome IN ('encoded', 'known'))
+FROM jobs
+WHERE state IN ('done', 'failed') AND finished_at > now() - interval '1 hour'
+
+-- Failures by kind.
+-- name: count_failures
+SELECT coalesce(kind, 'unknown'), count(*) FROM jobs WHERE state = 'failed' GROUP BY 1 ORDER BY 1
+
+-- What ended last: path, state, outcome or kind, when, and seconds since it was noticed.
+-- name: list_last_jobs
+SELECT files.path, jobs.state::text, coalesce(jobs.outcome, jobs.kind, ''), jobs.finished_at,
+    extract(epoch FROM jobs.finished_at - jobs.noticed_at)::float8
+FROM jobs JOIN files ON files.id = jobs.file_id
+WHERE jobs.finished_at IS NOT NULL
+ORDER BY jobs.finished_at DESC
+LIMIT %(limit)s
+
+-- Roots -----------------------------------------------------------------------------------------
+
+-- The state of a watched folder.
+-- name: save_root
+INSERT INTO roots (path, state, detail, observer) VALUES (%(path)s, %(state)s, %(detail)s,
+    %(observer)s)
+ON CONFLICT (path) DO UPDATE SET state = excluded.state, detail = excluded.detail,
+    observer = excluded.observer
+
+-- A folder was walked from end to end.
+-- name: mark_walked
+UPDATE roots SET walked_at = now(), walk_wanted_at = NULL WHERE path = %(path)s
+
+-- Somebody wants all folders walked.
+-- name: request_walks
+UPDATE roots SET walk_wanted_at = coalesce(walk_wanted_at, now())
+
+-- Folders whose walk is wanted, after a moment in which more reasons for it may come.
+-- name: list_wanted_walks
+SELECT path FROM roots
+WHERE abs(extract(epoch FROM now() - walk_wanted_at)) > %(settle_s)s
+
+-- Folders that are not watched any more.
+-- name: keep_roots
+DELETE FROM roots WHERE path <> ALL (%(paths)s::bytea[])
+
+-- All watched folders.
+-- name: list_roots
+SELECT path, state, detail, observer, walked_at FROM roots ORDER BY path
+
+-- Events ----------------------------------------------------------------------------------------
+
+-- Keep a message before anything is done about it. The same again, while it waits, only counts.
+-- name: receive_event
+INSERT INTO events (source, kind, digest, body)
+VALUES (%(source)s, %(kind)s, %(digest)s, %(body)s)
+ON CONFLICT (source, digest) WHERE handled_at IS NULL
+    DO UPDATE SET deliveries = events.deliveries + 1
+RETURNING id, received_at
+
+-- Equal messages are received one after another; the lock goes with the transaction.
+-- name: lock_event
+SELECT pg_advisory_xact_lock(('x' || encode(substring(%(digest)s::bytea FOR 8), 'hex'))::bit(64)::bigint)
+
+-- The same message came again.
+-- name: count_delivery
+UPDATE events SET deliveries = deliveries + 1
+WHERE source = %(source)s AND digest = %(digest)s
+RETURNING id
+
+-- Messages of a source that wait, oldest first.
+-- name: take_events
+SELECT id, source, kind, digest, body, received_at FROM events
+WHERE source = %(source)s AND handled_at IS NULL AND (
+    not_before IS NULL OR not_before <= now() OR not_before > now() + interval '1 hour'
+)
+ORDER BY id
+LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
+-- A message was dealt with.
+-- name: handle_event
+UPDATE events SET handled_at = now(), outcome = %(outcome)s WHERE id = %(event_id)s
+
+-- A message whose file is still being written waits.
+-- name: postpone_event
+UPDATE events SET not_before = now() + make_interval(secs => %(wait_s)s) WHERE id = %(event_id)s
+
+-- Messages are kept for a while after they were dealt with, to answer questions about them.
+-- name: delete_old_events
+DELETE FROM events WHERE handled_at < now() - make_interval(secs => %(keep_s)s)
+
+-- A kind of message that means nothing to us.
+-- name: ignore_event
+INSERT INTO ignored_events (source, kind) VALUES (%(source)s, %(kind)s)
+ON CONFLICT (source, kind) DO UPDATE SET count = ignored_events.count + 1, last_at = now()
+
+-- How many kinds of a source were ignored so far.
+-- name: count_ignored_kinds
+SELECT count(*) FROM ignored_events WHERE source = %(source)s AND kind <> %(kind)s
+
+-- Waiting messages by source, and ignored ones by source and kind.
+-- name: count_events
+SELECT 'waiting', source, kind, count(*) FROM events WHERE handled_at IS NULL GROUP BY 1, 2, 3
+UNION ALL SELECT 'ignored', source, kind, count FROM ignored_events
+ORDER BY 1, 2, 3
+
+-- What a listener did, once.
+-- name: save_feedback
+INSERT INTO feedback (source, digest, listener, item, kind, value, happened_at)
+VALUES (%(source)s, %(digest)s, %(listener)s, %(item)s, %(kind)s, %(value)s, %(happened_at)s)
+ON CONFLICT (source, digest, kind) DO NOTHING
 
 -- Library ---------------------------------------------------------------------------------------
 
@@ -183,7 +460,8 @@ SELECT id FROM tracks WHERE identity = %(identity)s
 -- name: get_tracks
 SELECT id, duration_s, title, artist, album, album_artist, genre, year, track_number, bpm, key,
     musicbrainz_recording, musicbrainz_release,
-    (SELECT array_agg(files.path ORDER BY files.path) FROM files WHERE files.track_id = card.id)
+    (SELECT array_agg(files.path ORDER BY files.path) FROM files
+        WHERE files.track_id = card.id AND files.missing_since IS NULL)
 FROM track_cards AS card WHERE id = ANY(%(ids)s)
 
 -- The track at a path.
@@ -210,8 +488,10 @@ LIMIT %(limit)s
 
 -- How much there is.
 -- name: count_library
-SELECT (SELECT count(*) FROM tracks), (SELECT count(*) FROM files WHERE track_id IS NOT NULL),
-    (SELECT coalesce(sum(duration_s), 0) FROM tracks)
+SELECT count(*), (SELECT count(*) FROM files WHERE track_id IS NOT NULL AND missing_since IS NULL),
+    coalesce(sum(duration_s), 0)
+FROM tracks
+WHERE EXISTS (SELECT FROM files WHERE track_id = tracks.id AND missing_since IS NULL)
 
 -- Spaces ----------------------------------------------------------------------------------------
 
@@ -282,6 +562,19 @@ SELECT pg_advisory_xact_lock_shared(hashtext('mess space'), %(space_id)s)
 -- name: own_space_lock
 SELECT pg_advisory_xact_lock(hashtext('mess space'), %(space_id)s)
 
+-- One session fits at a time; the lock goes with the session.
+-- name: lock_fit
+SELECT pg_try_advisory_lock(hashtext('mess fit'), %(space_id)s)
+
+-- Fitting is over.
+-- name: unlock_fit
+SELECT pg_advisory_unlock(hashtext('mess fit'), %(space_id)s)
+
+-- What a fit that was cut short has left: not answering, and nobody is filling it.
+-- name: delete_unfinished_spaces
+DELETE FROM spaces WHERE base_id = %(base_id)s AND state = 'building'
+RETURNING id
+
 -- The new projection answers from now on.
 -- name: activate_space
 UPDATE spaces SET state = 'active' WHERE id = %(space_id)s
@@ -322,11 +615,15 @@ SELECT start_s, end_s, label, vector FROM embeddings
 WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = %(track_id)s
 ORDER BY ordinal
 
--- One level of several tracks.
+-- One level of several tracks, a row for each: the closer look at candidates asks for thousands of
+-- vectors, and parsing them row by row would cost more than finding them.
 -- name: get_embeddings_of_tracks
-SELECT track_id, start_s, end_s, label, vector FROM embeddings
+SELECT track_id, array_agg(start_s ORDER BY ordinal), array_agg(end_s ORDER BY ordinal),
+    array_agg(label ORDER BY ordinal),
+    string_agg(halfvec_send(vector), ''::bytea ORDER BY ordinal)
+FROM embeddings
 WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
-ORDER BY track_id, ordinal
+GROUP BY track_id
 
 -- One level of a whole space with the track's first location.
 -- name: export_embeddings
@@ -334,6 +631,10 @@ SELECT card.path, start_s, end_s, vector
 FROM embeddings JOIN track_cards AS card ON card.id = track_id
 WHERE level = %(level)s AND space_id = %(space_id)s
 ORDER BY card.path, ordinal
+
+-- The tracks of a space.
+-- name: list_tracks_of_space
+SELECT track_id FROM song_embeddings WHERE space_id = %(space_id)s ORDER BY track_id
 
 -- A sample of one level for fitting a projection; a fixed order makes it repeatable.
 -- name: sample_embeddings
@@ -364,6 +665,8 @@ SELECT * FROM (
         vector::halfvec({dim}) <=> %(vector)s::halfvec({dim}) AS distance
     FROM {table}
     WHERE space_id = {space} AND track_id <> ALL (%(excluded)s::bigint[])
+        AND EXISTS (SELECT FROM files
+            WHERE files.track_id = {table}.track_id AND files.missing_since IS NULL)
     ORDER BY vector::halfvec({dim}) <=> %(vector)s::halfvec({dim})
     LIMIT %(limit)s
 ) AS found ORDER BY distance, track_id, ordinal
@@ -373,8 +676,58 @@ SELECT * FROM (
 SELECT track_id, ordinal, start_s, end_s, label, vector <=> %(vector)s::halfvec AS distance
 FROM {table}
 WHERE space_id = {space} AND track_id <> ALL (%(excluded)s::bigint[])
+    AND EXISTS (SELECT FROM files
+        WHERE files.track_id = {table}.track_id AND files.missing_since IS NULL)
 ORDER BY distance, track_id, ordinal
 LIMIT %(limit)s
+
+-- Hosts -----------------------------------------------------------------------------------------
+
+-- Files that lie elsewhere now. The old time stamp makes them look changed, so that their names and
+-- tags are read again. Of several that moved to one place, one is taken.
+-- name: move_files
+UPDATE files SET path = moved.new, mtime_ns = -1
+FROM (
+    SELECT DISTINCT ON (new) old, new
+    FROM unnest(%(old)s::bytea[], %(new)s::bytea[]) AS moved (old, new)
+    WHERE EXISTS (SELECT FROM files WHERE path = moved.old)
+    ORDER BY new, old
+) AS moved
+WHERE files.path = moved.old AND NOT EXISTS (SELECT FROM files WHERE path = moved.new)
+
+-- Known files by path.
+-- name: find_files
+SELECT id FROM files WHERE path = ANY(%(paths)s::bytea[])
+
+-- How far the files at some paths are: indexed, failed, unknown.
+-- name: count_paths
+SELECT count(files.track_id),
+    count(*) FILTER (WHERE files.track_id IS NULL AND EXISTS (
+        SELECT FROM jobs WHERE jobs.file_id = files.id AND jobs.state = 'failed')),
+    count(*) FILTER (WHERE files.id IS NULL)
+FROM unnest(%(paths)s::bytea[]) AS asked (path) LEFT JOIN files USING (path)
+
+-- A track by what its files say of MusicBrainz.
+-- name: find_recording
+SELECT track_id FROM files
+WHERE musicbrainz_recording = %(musicbrainz_id)s AND track_id IS NOT NULL
+ORDER BY track_id
+LIMIT 1
+
+-- OSC -------------------------------------------------------------------------------------------
+
+-- The folders that hold indexed files.
+-- name: list_folders
+SELECT DISTINCT decode(regexp_replace(encode(path, 'escape'), '/[^/]*$', ''), 'escape')
+FROM files WHERE track_id IS NOT NULL
+
+-- The newest track's number, 0 in an empty library.
+-- name: newest_track
+SELECT coalesce(max(id), 0) FROM tracks
+
+-- Tracks that came after another, in order.
+-- name: tracks_after
+SELECT id FROM tracks WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
 
 -- Facets ----------------------------------------------------------------------------------------
 

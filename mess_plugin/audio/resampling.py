@@ -119,3 +119,15 @@ class MonoResampler:
                 return
             assert isinstance(block, AudioFrame)
             yield np.ascontiguousarray(block.to_ndarray()[0], dtype=np.float32)
+
+
+def resample(waveform: Waveform, source_rate_hz: int, rate_hz: int) -> Iterator[Waveform]:
+    """Bare sound at another rate, by the same signal path as files: (n_samples,) in, blocks out."""
+    form = FrameFormat(source_rate_hz, "flt", "mono", ("FC",))
+    resampler = MonoResampler(form, rate_hz)
+    for start in range(0, len(waveform), BLOCK_SAMPLES):
+        block = np.ascontiguousarray(waveform[None, start : start + BLOCK_SAMPLES])
+        frame = AudioFrame.from_ndarray(block, format="flt", layout="mono")
+        frame.sample_rate = source_rate_hz
+        yield from resampler.push(frame)
+    yield from resampler.finish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MessError
-from mess_plugin.services import connected
+from mess_plugin.pathmap import PathMap
+from mess_plugin.services import connected, ping_broker
 from mess_plugin.store import open_store
 
 _LOW_DISK_GB = 1.0
@@ -30,10 +32,13 @@ class Check:
     detail: str
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor(context: click.Context, as_json: bool) -> None:
     """Check that everything works, and say what to do if not."""
+    if context.invoked_subcommand:
+        return
     settings = load_settings()
     found: list[Check] = []
     for check in checks(settings):
@@ -49,6 +54,38 @@ def doctor(as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@doctor.command()
+@click.option("--sample", default=50, show_default=True, metavar="N", help="Look at N files.")
+@json_option
+def paths(sample: int, as_json: bool) -> None:
+    """Check that this machine finds the library's files: each is there and has the right size."""
+    settings = load_settings()
+    here = PathMap.parse(settings.path_map)
+    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+        files = store.ledger.sample_files(sample)
+    rows = [(path, here.local(path), _compared(here.local(path), size)) for path, size in files]
+    wrong = [row for row in rows if row[2] != "ok"]
+    if as_json:
+        names = ("path", "here", "result")
+        print_json({"ok": not wrong, "files": [dict(zip(names, row, strict=True)) for row in rows]})
+    else:
+        for path, local, result in wrong:
+            say(f"FAIL  {path}: {result}" + (f" (here {local})" if local != path else ""))
+        say(f"{len(rows) - len(wrong)} of {len(rows)} sampled files are here with the right size")
+        if wrong:
+            say("set path_map or MESS_PATH_MAP: /folder/in/the/library=/folder/here")
+    if wrong:
+        raise SystemExit(1)
+
+
+def _compared(path: str, size_bytes: int) -> str:
+    try:
+        found = os.stat(path)  # noqa: PTH116  text paths keep odd bytes
+    except OSError as error:
+        return (error.strerror or "cannot be read").lower()
+    return "ok" if found.st_size == size_bytes else f"{found.st_size} bytes, known {size_bytes}"
+
+
 def checks(settings: Settings) -> Iterator[Check]:
     """All checks, in the order in which a file passes what they look at."""
     yield _disk(settings)
@@ -57,7 +94,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     try:
         with connected(settings, broker=True) as ready:
             yield _guarded("database", lambda: _database(ready))
-            yield _guarded("broker", lambda: _broker(ready))
+            yield _guarded("broker", lambda: ping_broker(ready.broker_url or ""))
             yield _worker(settings, ready)
     except MessError as error:
         yield Check("services", False, str(error))
@@ -98,7 +135,7 @@ def _decoder() -> str:
 
 def _encoder(settings: Settings) -> str:
     description = describe(settings.encoder)
-    state = description.weights_state()
+    state = description.weights_state(settings.weights)
     if not state.ready:
         raise ImportError(f"{settings.encoder} is not ready: {state.detail}")
     return f"{settings.encoder}: {state.detail}"
@@ -108,24 +145,6 @@ def _database(settings: Settings) -> str:
     with open_store(settings.database_url or "") as store:
         postgres, pgvector = store.server_versions()
     return f"Postgres {postgres}, pgvector {pgvector}"
-
-
-def _broker(settings: Settings) -> str:
-    import redis  # noqa: PLC0415
-
-    url = (settings.broker_url or "").replace("redis+socket://", "unix://")
-    client = redis.Redis.from_url(url.replace("virtual_host=", "db="), socket_connect_timeout=5)
-    try:
-        info = client.info("server")
-    except redis.RedisError as error:
-        raise ConnectionError(
-            f"it does not answer ({error}): check MESS_BROKER_URL, or unset it"
-        ) from error
-    finally:
-        client.close()
-    assert isinstance(info, dict)
-    name = info.get("server_name", "redis")
-    return f"{name} {info.get(f'{name}_version', info.get('redis_version'))}"
 
 
 def _worker(settings: Settings, ready: Settings) -> Check:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from mess_plugin.cli.output import json_option, print_json, print_table, say
-from mess_plugin.config import load_settings
+from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe, descriptions
+from mess_plugin.encoders.base import EncoderDescription, EncoderOptions, WeightsState
 from mess_plugin.errors import UsageError
 
 
@@ -17,11 +20,11 @@ def encoders(context: click.Context, as_json: bool) -> None:
     """List the encoders: their weights' state, size, licence and speed."""
     if context.invoked_subcommand:
         return
-    used = load_settings().encoder
+    settings = load_settings()
     rows = [
         {
             "name": one.name,
-            "used": one.name == used,
+            "used": one.name == settings.encoder,
             "summary": one.summary,
             "licence": one.licence,
             "weights_mb": one.weights_mb,
@@ -29,7 +32,7 @@ def encoders(context: click.Context, as_json: bool) -> None:
             "rate_hz": one.rate_hz,
             "speed": one.speed,
             "extra": one.extra,
-            "ready": (state := one.weights_state()).ready,
+            "ready": (state := _state(one, settings)).ready,
             "state": state.detail,
         }
         for one in descriptions().values()
@@ -67,3 +70,42 @@ def download(name: str, accept_licence: bool) -> None:
         say(f"The weights of {name} are licensed under {encoder.licence}.")
         click.confirm("Do you accept this licence?", abort=True, err=True)
     say(f"weights of {name}: {encoder.download()}")
+
+
+@encoders.command()
+@click.argument("name")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--precision", type=click.Choice(["bf16", "int8"]), required=True, help="What to compare."
+)
+def test(name: str, files: tuple[str, ...], precision: str) -> None:
+    """Compare a faster precision of NAME with the exact one on FILEs, and allow it if they agree."""
+    import numpy as np  # noqa: PLC0415  the list of encoders needs none of these
+
+    from mess_plugin import audio  # noqa: PLC0415
+    from mess_plugin.windows import slide  # noqa: PLC0415
+
+    encoder = describe(name)
+    if encoder.test_precision is None:
+        raise UsageError(f"{name} is always exact: there is nothing to test")
+    settings = load_settings()
+    options = EncoderOptions(
+        layers=settings.layers,
+        device=settings.device,
+        weights=settings.weights,
+        precision=precision,
+    )
+    window_samples = round(settings.window_s * encoder.rate_hz)
+    windows = []
+    for file in files:
+        with audio.decode(Path(file), encoder.rate_hz) as sound:
+            found = (window.waveform for window in slide(sound, window_samples, window_samples))
+            windows += [waveform for waveform in found if len(waveform) == window_samples]
+    if not windows:
+        raise UsageError(f"none of the files is longer than {settings.window_s:g} s")
+    say(encoder.test_precision(options, np.stack(windows)))
+
+
+def _state(encoder: EncoderDescription, settings: Settings) -> WeightsState:
+    """In the user's own directory only for the encoder that the settings name."""
+    return encoder.weights_state(settings.weights if encoder.name == settings.encoder else None)

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
 from mess_plugin import embedded
 from mess_plugin.cli.output import json_option, print_json, print_table, say
-from mess_plugin.config import Settings, load_settings
+from mess_plugin.config import load_settings
+from mess_plugin.documents import status_document
 from mess_plugin.errors import UsageError
-from mess_plugin.recipe import Recipe
 from mess_plugin.services import connected
-from mess_plugin.store import Store, open_store
+from mess_plugin.store import open_store
 
 _STATES = ("wanted", "running", "done", "failed")
 
 
 @click.command()
+@click.option("--follow", is_flag=True, help="Show it again every second, until Ctrl-C.")
 @json_option
-def status(as_json: bool) -> None:
+def status(follow: bool, as_json: bool) -> None:
     """Show what the library holds and what is being done."""
     settings = load_settings()
+    if follow:
+        from mess_plugin.cli.follow import follow_status  # noqa: PLC0415  rarely needed
+
+        follow_status(settings, as_json=as_json)
     running = embedded.state(settings.home)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        document = _status(store, settings)
+        document = status_document(store, settings)
     services = {}
     if running is not None:
         services = {one.name: {"phase": one.phase, "pid": one.pid} for one in running.services}
@@ -33,26 +39,6 @@ def status(as_json: bool) -> None:
         print_json(document)
         return
     _print_status(document)
-
-
-def _status(store: Store, settings: Settings) -> dict[str, object]:
-    n_tracks, n_files, hours = store.library.count()
-    searchable = store.spaces.searchable(str(Recipe.of(settings)))
-    return {
-        "home": str(settings.home),
-        "library": {"tracks": n_tracks, "files": n_files, "hours": round(hours, 3)},
-        "jobs": store.ledger.count_jobs(),
-        "spaces": [
-            {
-                "name": space.name,
-                "dim": space.dim,
-                "state": facts["state"],
-                "tracks": facts["n_tracks"],
-                "answers": searchable is not None and space.id == searchable.id,
-            }
-            for space, facts in store.spaces.all()
-        ],
-    }
 
 
 def _print_status(document: dict[str, object]) -> None:
@@ -78,6 +64,7 @@ def _print_status(document: dict[str, object]) -> None:
             for one in spaces
         ]
         print_table(["space", "#dim", "#tracks", "state", "answers"], rows)
+    say_roots_and_pace(document)
     up = [name for name, facts in services.items() if facts["phase"] == "running"]
     say(
         f"up: {', '.join(up)}"
@@ -89,8 +76,27 @@ def _print_status(document: dict[str, object]) -> None:
         say(f"{failed} failed: see `mess failures`")
 
 
+def say_roots_and_pace(document: dict[str, Any]) -> None:
+    """Watched folders, the pace, and messages that wait."""
+    for root in document["roots"]:
+        detail = f": {root['detail']}" if root["detail"] else ""
+        say(f"{root['state']} by {root['observer'] or 'nobody'}: {root['path']}{detail}")
+    pace = document["pace"]
+    if pace["jobs_per_s"]:
+        say(f"{pace['jobs_per_s']:.2f} files a second within the last minute")
+    if document["library"]["missed_files"]:
+        say(f"{document['library']['missed_files']} files are missed and will be forgotten")
+
+
 @click.command()
-@click.option("--limit", default=1000, show_default=True, metavar="N", help="At most so many.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="At most so many.",
+)
 @json_option
 def failures(limit: int, as_json: bool) -> None:
     """List the files that could not be indexed, and why."""

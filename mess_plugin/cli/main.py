@@ -10,13 +10,14 @@ from functools import cache
 
 import click
 
-from mess_plugin.errors import MessError
+from mess_plugin.errors import MessError, UnknownName
 
 _COMMANDS = {
     "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
     "down": ("mess_plugin.cli.services", "Stop the services that `mess up` started."),
     "embed": ("mess_plugin.cli.vectors", "Write the vectors of files without storing them."),
     "encoders": ("mess_plugin.cli.encoders", "List the encoders."),
+    "evaluate": ("mess_plugin.cli.evaluate", "Measure how well the library answers questions."),
     "export": ("mess_plugin.cli.vectors", "Write the vectors of the library to a file."),
     "facets": ("mess_plugin.cli.facets", "Hear the facets of tracks that lack them."),
     "failures": ("mess_plugin.cli.library", "List the files that could not be indexed, and why."),
@@ -24,6 +25,7 @@ _COMMANDS = {
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
     "like": ("mess_plugin.cli.taste", "Note that a track is a good answer to another one."),
     "playlist": ("mess_plugin.cli.playlist", "Make playlists that flow."),
+    "sections": ("mess_plugin.cli.sections", "List the sections of a track, and draw its form."),
     "similar": ("mess_plugin.cli.similar", "Find what sounds like a track, a file or a section."),
     "skip": ("mess_plugin.cli.taste", "Note that a track was skipped as an answer to another."),
     "status": ("mess_plugin.cli.library", "Show what the library holds and what is being done."),
@@ -85,8 +87,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line. Exit code 0: done, 1: failed, 2: wrong usage, 130: interrupted."""
-    logging.basicConfig(level=os.environ.get("MESS_LOG", "WARNING"), format="%(message)s")
     try:
+        _log_as_wanted()
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
@@ -106,6 +108,14 @@ def main() -> None:
         click.echo(f"mess: {_plain(error)}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _log_as_wanted() -> None:
+    wanted = os.environ.get("MESS_LOG") or "WARNING"
+    levels = logging.getLevelNamesMapping()
+    if wanted.upper() not in levels:
+        raise UnknownName("level in MESS_LOG", wanted, levels)
+    logging.basicConfig(level=levels[wanted.upper()], format="%(message)s")
 
 
 def _plain(error: OSError) -> str:

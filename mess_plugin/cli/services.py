@@ -39,10 +39,14 @@ def down() -> None:
 
 
 def _programs(settings: Settings) -> list[embedded.Program]:
-    """The background programs of the packages above the core: entry points that name modules."""
+    """The background programs of the packages above the core: entry points that name modules.
+
+    A setting with the name of a program switches it.
+    """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     variables = {**kept, **environment(settings)}
     return [
         embedded.Program(point.name, (sys.executable, "-m", point.value), variables)
         for point in sorted(entry_points(group="mess.programs"))
+        if getattr(settings, point.name, True)
     ]

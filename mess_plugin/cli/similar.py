@@ -10,9 +10,10 @@ import click
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.cli.steering import query_of, steering_options
 from mess_plugin.config import load_settings
+from mess_plugin.documents import answer_document, steered_document
 from mess_plugin.errors import UsageError
 from mess_plugin.explain import clock
-from mess_plugin.model import Interval, Level, Match
+from mess_plugin.model import Interval, Level
 from mess_plugin.playlist import write_m3u
 from mess_plugin.search import Answer
 from mess_plugin.search import similar as find_similar
@@ -28,13 +29,17 @@ from mess_plugin.store import open_store
     "--start", "start_s", type=float, metavar="SECONDS", help="Ask about a section: from."
 )
 @click.option("--end", "end_s", type=float, metavar="SECONDS", help="Ask about a section: to.")
+@click.option("--section", metavar="LABEL", help="Ask about a section: by its letter.")
 @click.option(
     "--scope",
     type=click.Choice([Level.SONG.value, Level.SECTION.value]),
     help="Compare whole songs (default) or find the most alike sections.",
 )
 @click.option(
-    "--m3u", type=click.Path(path_type=Path), metavar="FILE", help="Write a playlist too."
+    "--m3u",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a playlist too.",
 )
 @steering_options
 @encoder_option
@@ -44,6 +49,7 @@ def similar(
     k: int,
     start_s: float | None,
     end_s: float | None,
+    section: str | None,
     scope: str | None,
     m3u: Path | None,
     encoder: str | None,
@@ -52,97 +58,45 @@ def similar(
 ) -> None:
     """Find what sounds like REF: a path, a track id, or words that name one track.
 
-    A file that is not in the library is heard on the fly and not stored. With --start or --end the
-    question is about that section, and the answers are sections. Several REFs ask together.
+    A file that is not in the library is heard on the fly and not stored. With --start or --end, or
+    with --section (see `mess sections REF`), the question is about that section, and the answers are
+    sections. An excerpt as a file is looked up with --start 0. Several REFs ask together.
     """
     query = query_of(words)
-    sections_asked = scope == Level.SECTION.value or start_s is not None or end_s is not None
+    sections_asked = scope == Level.SECTION.value or {start_s, end_s, section} != {None}
     if sections_asked and (query.steers or len(refs) > 1):
         raise UsageError("sections are asked about with one REF and without steering options")
     settings = load_settings(encoder=encoder)
     interval = None
     if start_s is not None or end_s is not None:
         interval = Interval(start_s or 0.0, end_s if end_s is not None else float("inf"))
-        if scope == Level.SONG.value:
-            raise UsageError("--scope song and --start/--end exclude each other: leave one out")
+    if scope == Level.SONG.value and (interval is not None or section is not None):
+        raise UsageError("--scope song and a section exclude each other: leave one out")
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         answer: Answer | Steered
         if query.steers or len(refs) > 1:
             answer = steer(store, ready, refs, query, k=k)
         else:
             answer = find_similar(
-                store, ready, refs[0], k=k, scope=Level(scope or Level.SONG), interval=interval
+                store,
+                ready,
+                refs[0],
+                k=k,
+                scope=Level(scope or Level.SONG),
+                interval=interval,
+                section=section,
             )
     if m3u is not None:
         write_m3u(m3u, [match.track for match in answer.matches])
         say(f"{len(answer.matches)} tracks written to {m3u}")
     if as_json:
-        print_json(as_document(answer) if isinstance(answer, Answer) else steered_document(answer))
+        print_json(
+            answer_document(answer) if isinstance(answer, Answer) else steered_document(answer)
+        )
     elif answer.matches:
         _print(answer)
     else:
         say(f"nothing to compare {_name(answer)} with: the library holds no other such track")
-
-
-def as_document(answer: Answer) -> dict[str, object]:
-    """The JSON form of an answer (docs/json.md)."""
-    seed = answer.seed
-    interval = answer.interval or Interval(0.0, seed.duration_s)
-    return {
-        "query": {
-            "ref": seed.ref,
-            "path": seed.path,
-            "start_s": interval.start_s,
-            "end_s": min(interval.end_s, seed.duration_s),
-            "space": answer.space.name,
-        },
-        "matches": [match_document(match) for match in answer.matches],
-    }
-
-
-def steered_document(answer: Steered) -> dict[str, object]:
-    """The JSON form of a steered answer (docs/query.md)."""
-    taste = answer.taste
-    return {
-        "query": {
-            "refs": [one.seed.ref for one in answer.seeds],
-            "paths": [one.seed.path for one in answer.seeds],
-            "not": [one.seed.ref for one in answer.against],
-            "weights": {name: round(weight, 6) for name, weight in answer.weights.items()},
-            "taste": None if taste is None else {"listener": taste.listener, "state": taste.state},
-            "space": answer.space.name,
-        },
-        "matches": [match_document(match) for match in answer.matches],
-    }
-
-
-def match_document(match: Match) -> dict[str, object]:
-    """The JSON form of a match."""
-    track = match.track
-    return {
-        "rank": match.rank,
-        "score": round(match.score, 6),
-        "track": {
-            "id": track.id,
-            "path": track.path,
-            "title": track.tags.title,
-            "artist": track.tags.artist,
-            "album": track.tags.album,
-            "duration_s": round(track.duration_s, 3),
-        },
-        "query_section": _interval(match.query_section),
-        "match_section": _interval(match.match_section),
-        "reasons": [
-            {"kind": reason.kind, "value": round(reason.value, 6), "text": reason.text}
-            for reason in match.reasons
-        ],
-    }
-
-
-def _interval(interval: Interval | None) -> dict[str, float] | None:
-    if interval is None:
-        return None
-    return {"start_s": round(interval.start_s, 3), "end_s": round(interval.end_s, 3)}
 
 
 def _name(answer: Answer | Steered) -> str:
@@ -158,6 +112,7 @@ def _print(answer: Answer | Steered) -> None:
         (
             match.rank,
             f"{match.score:.2f}",
+            "" if match.confidence is None else f"{match.confidence:.0%}",
             match.track.id,
             match.track.describe(),
             clock(match.match_section) if match.match_section else "",
@@ -168,4 +123,7 @@ def _print(answer: Answer | Steered) -> None:
     say(f"similar to {_name(answer)}{asked}:")
     if isinstance(answer, Steered) and answer.taste is not None:
         say(f"the taste of {answer.taste.listener} is {answer.taste.state}")
-    print_table(["#", "#score", "#id", "track", "where", "why"], rows)
+    columns = ["#", "#score", "#sure", "#id", "track", "where", "why"]
+    if not interval:  # only sections have a confidence
+        columns, rows = [*columns[:2], *columns[3:]], [(*row[:2], *row[3:]) for row in rows]
+    print_table(columns, rows)

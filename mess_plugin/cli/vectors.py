@@ -10,10 +10,9 @@ import numpy as np
 
 from mess_plugin.cli.output import encoder_option, say
 from mess_plugin.config import load_settings
-from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.model import Float32, Level
-from mess_plugin.recipe import Recipe
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
 
@@ -36,14 +35,14 @@ _out = click.option(
 @encoder_option
 def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) -> None:
     """Write the vectors of files without storing anything; no database is needed."""
-    from mess_plugin import encoders  # noqa: PLC0415  `mess export` needs no encoder
-    from mess_plugin.analysis import embed as embed_level  # noqa: PLC0415
+    from mess_plugin.analysis import (  # noqa: PLC0415  `mess export` needs none of it
+        embed as embed_level,
+    )
     from mess_plugin.indexing import hear  # noqa: PLC0415
 
     _check_out(out)
     settings = load_settings(encoder=encoder)
-    options = EncoderOptions(layers=settings.layers, device=settings.device)
-    loaded = encoders.load(settings.encoder, options)
+    loaded = load_encoder(Recipe.of(settings), settings)
     rows: list[Row] = []
     failed = 0
     for file in files:

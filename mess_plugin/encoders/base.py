@@ -65,12 +65,15 @@ class EncoderOptions:
     layers: which hidden states to use, e.g. "6", "4-8", "6,7"; None for the encoder's own default.
     threads: intra-operation threads; indexing runs one single-threaded worker per core.
     device: "cpu", "cuda" or "auto". weights: a local directory instead of the standard places.
+    precision: "fp32" is exact; "bf16" and "int8", where an encoder has them, are faster, live in a
+    space of their own and must have passed `EncoderDescription.test_precision` on this machine.
     """
 
     layers: str | None = None
     threads: int = 1
     device: str = "cpu"
     weights: Path | None = None
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,13 @@ class WeightsState:
 class EncoderDescription:
     """A row of `mess encoders`, available without loading anything heavy.
 
-    weights_mb: 0 where there are none. speed: a rough class for people. extra: the optional
+    weights_mb: 0 where there are none. weights_state(directory): in a directory of the user's own, or
+    in the standard places where that is None. speed: a rough class for people. extra: the optional
     dependency group that brings its libraries, None where the base install is enough.
     download: fetches the weights after the licence was accepted; None where there is nothing to.
+    test_precision: compares options.precision with fp32 on windows of the user's music, returns the
+    result for people, and allows that precision on this machine; raises EncoderError where the two
+    do not agree. None where an encoder is always exact.
     """
 
     name: str
@@ -98,6 +105,7 @@ class EncoderDescription:
     rate_hz: int
     speed: str
     extra: str | None
-    weights_state: Callable[[], WeightsState]
+    weights_state: Callable[[Path | None], WeightsState]
     load: Callable[[EncoderOptions], Encoder]
     download: Callable[[], Path] | None = None
+    test_precision: Callable[[EncoderOptions, Float32], str] | None = None

@@ -39,8 +39,17 @@ class Library:
 
         None for a file that was never seen.
         """
-        rows = self._session.rows("find_path", path=to_bytes(path))
+        try:
+            exact = to_bytes(path)
+        except UnicodeEncodeError:
+            return None  # no file system has such a name
+        rows = self._session.rows("find_path", path=exact)
         return (rows[0][0], rows[0][2]) if rows else None
+
+    def find_recording(self, musicbrainz_id: str) -> int | None:
+        """The track whose files name a MusicBrainz recording, the first of several."""
+        rows = self._session.rows("find_recording", musicbrainz_id=musicbrainz_id)
+        return rows[0][0] if rows else None
 
     def find_words(self, text: str, limit: int = 8) -> tuple[list[int], int]:
         """Tracks whose tags or name contain all the words, closest first, and how many there are."""
@@ -54,6 +63,18 @@ class Library:
         return [
             row[0] for row in self._session.rows("find_resembling", words=words(text), limit=limit)
         ]
+
+    def folders(self) -> list[str]:
+        """The folders that hold indexed files; "" is the root of the file system."""
+        return [to_text(row[0]) for row in self._session.rows("list_folders")]
+
+    def newest(self) -> int:
+        """The highest track id, 0 in an empty library."""
+        return int(self._session.row("newest_track")[0])
+
+    def after(self, track_id: int, limit: int) -> list[int]:
+        """Ids of the tracks that came after one, at most `limit`, in order."""
+        return [row[0] for row in self._session.rows("tracks_after", after=track_id, limit=limit)]
 
     def count(self) -> tuple[int, int, float]:
         """Tracks, locations of tracks, and hours of music."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Spaces:
             state="active",
         )
         if shipped != "none":
-            self._create_indexes(space)
+            self.create_indexes(space)
         return space
 
     def add_projected(
@@ -55,24 +56,21 @@ class Spaces:
     ) -> Space:
         """A new space computed from a base, not yet active, with its maps stored."""
         first = next(iter(projections.values()))
-        space = self._save(
-            recipe,
-            Space(
-                0, base.encoder, base.revision, base.layers, base.pooling, base.window_s,
-                base.hop_s, first.matrix.shape[1], first.version, base.id,
-            ),
-            fitted_on=fitted_on,
-            state="building",
+        space = Space(
+            0, base.encoder, base.revision, base.layers, base.pooling, base.window_s,
+            base.hop_s, first.matrix.shape[1], first.version, base.id,
         )  # fmt: skip
-        for level, projection in projections.items():
-            self._session.execute(
-                "save_projection",
-                space_id=space.id,
-                level=level.value,
-                mean=projection.mean.astype("<f4").tobytes(),
-                matrix=projection.matrix.astype("<f4").tobytes(),
-            )
-        self._create_indexes(space)
+        with self._session.connection.transaction():  # no writer sees the space without its maps
+            space = self._save(recipe, space, fitted_on=fitted_on, state="building")
+            for level, projection in projections.items():
+                self._session.execute(
+                    "save_projection",
+                    space_id=space.id,
+                    level=level.value,
+                    mean=projection.mean.astype("<f4").tobytes(),
+                    matrix=projection.matrix.astype("<f4").tobytes(),
+                )
+        self.create_indexes(space)
         return space
 
     def searchable(self, recipe: str) -> Space | None:
@@ -117,18 +115,38 @@ class Spaces:
         To be called in a transaction that holds `own_lock`.
         """
         self._session.execute("activate_space", space_id=space.id)
-        for (old_id,) in self._session.rows(
-            "delete_projected_spaces", base_id=base.id, keep=space.id
-        ):
-            for level in Level:
-                index = sql.Identifier(_index_name(level, old_id))
-                self._session.connection.execute(template("drop_index", index=index))
+        self._drop("delete_projected_spaces", base_id=base.id, keep=space.id)
 
     def own_lock(self, base: Space) -> None:
         """Until the end of the transaction, nobody writes into the spaces of this base."""
         self._session.rows("own_space_lock", space_id=base.id)
 
-    def _create_indexes(self, space: Space) -> None:
+    @contextmanager
+    def fitting(self, base: Space) -> Iterator[bool]:
+        """Whether this session may fit a projection on a base; False where another one does.
+
+        What a fit that died has left is removed first.
+        """
+        if not self._session.row("lock_fit", space_id=base.id)[0]:
+            yield False
+            return
+        try:
+            with self._session.connection.transaction():
+                self.own_lock(base)
+                self._drop("delete_unfinished_spaces", base_id=base.id)
+            yield True
+        finally:
+            if not self._session.connection.closed:
+                self._session.row("unlock_fit", space_id=base.id)
+
+    def _drop(self, name: str, **parameters: object) -> None:
+        for (space_id,) in self._session.rows(name, **parameters):
+            for level in Level:
+                index = sql.Identifier(_index_name(level, space_id))
+                self._session.connection.execute(template("drop_index", index=index))
+
+    def create_indexes(self, space: Space) -> None:
+        """The approximate indexes of all levels, where the space has not too many dimensions."""
         if space.dim > MAX_INDEXED_DIM:
             return
         for level in Level:

@@ -10,12 +10,15 @@ import psycopg
 from pgvector.psycopg import register_vector
 from psycopg.conninfo import conninfo_to_dict
 
-from mess_plugin.errors import StoreError
+from mess_plugin.errors import StoreError, UsageError
 from mess_plugin.migrate import migrate
+from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.facets import Facets
+from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.library import Library
+from mess_plugin.store.roots import Roots
 from mess_plugin.store.session import Session
 from mess_plugin.store.spaces import Spaces
 from mess_plugin.store.steering import Steering
@@ -36,6 +39,10 @@ class Store:
         self.library = Library(session)
         self.spaces = Spaces(session)
         self.embeddings = Embeddings(session)
+        self.dispatch = Dispatch(session)
+        self.workers = Workers(session)
+        self.inbox = Inbox(session)
+        self.roots = Roots(session)
         self.facets = Facets(session)
         self.steering = Steering(session)
         self.verdicts = Verdicts(session)
@@ -58,10 +65,18 @@ def open_store(database_url: str) -> Iterator[Store]:
     Whatever psycopg raises inside becomes a StoreError with one line that says what to do.
     """
     try:
+        conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        # Not chained: the reason quotes the text, and a password may be in it.
+        raise UsageError(
+            "the database URL cannot be read: wanted postgresql://user:password@host:port/database "
+            "in MESS_DATABASE_URL"
+        ) from None
+    try:
         with psycopg.connect(
             database_url,
             autocommit=True,
-            options=_SESSION,
+            options=f"{conninfo_to_dict(database_url).get('options') or ''} {_SESSION}",
             application_name="mess",
             connect_timeout=10,
         ) as connection:
@@ -93,9 +108,6 @@ def _translate(error: psycopg.Error, database_url: str) -> StoreError:
 
 def _where(database_url: str) -> str:
     """Host and database of a URL, without user and password."""
-    try:
-        parts = conninfo_to_dict(database_url)
-    except psycopg.ProgrammingError:
-        return "an address that cannot be read"
+    parts = conninfo_to_dict(database_url)
     host = parts.get("host") or "the default socket"
     return f"{host}:{parts['port']}" if parts.get("port") else str(host)

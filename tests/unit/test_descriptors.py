@@ -45,7 +45,7 @@ def part(frames: Float32, name: str) -> Float32:
 
 def test_registered_and_ready() -> None:
     description = encoders.describe("descriptors")
-    assert description.weights_state().ready
+    assert description.weights_state(None).ready
     assert (description.dim, description.rate_hz) == (INFO.dim, INFO.rate_hz)
     assert description.extra is None
 

@@ -27,10 +27,10 @@ from mess_plugin.errors import MessError
 
 release = eval(sys.argv[1])
 row = mert.describe(release)
-print("before", row.weights_state())
+print("before", row.weights_state(None))
 try:
     print("fetched", row.download())
-    print("after", row.weights_state())
+    print("after", row.weights_state(None))
     if len(sys.argv) > 2:
         print("revision", row.load(EncoderOptions()).info.revision)
 except MessError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Sequence
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 for _name in _ONE_THREAD:
@@ -17,30 +18,35 @@ for _name in _ONE_THREAD:
 from mess_plugin.config import Settings, load_settings  # noqa: E402  after the threads are settled
 from mess_plugin.services import connected, environment  # noqa: E402
 from mess_workers.app import make_app  # noqa: E402
-from mess_workers.names import INDEXING, MAINTENANCE  # noqa: E402
+from mess_workers.limits import set_up  # noqa: E402
+from mess_workers.names import INDEXING  # noqa: E402
+from mess_workers.presence import be_present  # noqa: E402
 
 _RECYCLE_AFTER_KB = 3_000_000  # a child that has grown beyond this is replaced after its task
 
 
-def main() -> None:
+def main(queues: Sequence[str] = (INDEXING,), jobs: int | None = None) -> None:
     """Work until told to stop; the embedded servers are kept up meanwhile."""
     parent = os.environ.pop("MESS_PARENT_PID", None)
     if parent:
         threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     with connected(load_settings(), broker=True) as settings:
         os.environ.update(environment(settings))  # for the child processes, where tasks run
-        _work(settings)
+        os.nice(settings.nice)
+        be_present(settings.database_url or "")
+        set_up(settings)
+        _work(settings, queues, jobs or settings.jobs)
 
 
-def _work(settings: Settings) -> None:
+def _work(settings: Settings, queues: Sequence[str], jobs: int) -> None:
     make_app(settings).worker_main(
         [
             "worker",
             "--loglevel=INFO",
             "--without-gossip",
             "--without-mingle",
-            f"--concurrency={settings.jobs}",
-            f"--queues={INDEXING},{MAINTENANCE}",
+            f"--concurrency={jobs}",
+            f"--queues={','.join(queues)}",
             f"--max-memory-per-child={_RECYCLE_AFTER_KB}",
             f"--hostname=mess-{os.getpid()}@%h",
         ]

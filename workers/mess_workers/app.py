@@ -6,7 +6,7 @@ from celery import Celery
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError
-from mess_workers.names import INDEXING
+from mess_workers.names import INDEXING, PRIORITY_STEPS
 
 _MARGIN_S = 60.0  # a task may outlast its file's own limit by this before it is stopped
 
@@ -40,6 +40,8 @@ def make_app(settings: Settings) -> Celery:
             "unacked_restore_interval": 2,
             "unacked_restore_throttle": 1,
             "socket_connect_timeout": 5,
+            "priority_steps": list(PRIORITY_STEPS),
+            "queue_order_strategy": "priority",
             "retry_on_timeout": True,
         },
         timezone="UTC",

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import click
 from rich.console import Console
@@ -25,20 +26,26 @@ from mess_plugin.cli.output import json_option, print_json, printable, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MissingWeights, UsageError
+from mess_plugin.intake import drain
 from mess_plugin.recipe import Recipe
 from mess_plugin.refit import refit
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.walk import Walk, absolute_roots
 from mess_workers.feed import Feeding, Progress
+from mess_workers.pruning import prune as prune_root
 from mess_workers.queue import Queue
-from mess_workers.worker import running_worker
-
-PRUNE_AT_MOST = 0.5  # a larger share of vanished files looks like an unmounted disk
+from mess_workers.worker import Worker
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, metavar="PATH…")
+@click.option(
+    "--files-from",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Files to index as well, each ended by a NUL byte; - is standard input.",
+)
 @click.option("--encoder", metavar="NAME", help="Instead of the one in the settings.")
 @click.option("--jobs", type=int, metavar="N", help="Worker processes (default: one per core).")
 @click.option("--retry-failed", is_flag=True, help="Try files again that failed before.")
@@ -47,6 +54,7 @@ PRUNE_AT_MOST = 0.5  # a larger share of vanished files looks like an unmounted 
 @json_option
 def index(
     paths: tuple[str, ...],
+    files_from: BinaryIO | None,
     encoder: str | None,
     jobs: int | None,
     retry_failed: bool,
@@ -56,46 +64,58 @@ def index(
 ) -> None:
     """Index audio files and folders. What is unchanged is left alone; run it as often as you like."""
     settings = load_settings(encoder=encoder, jobs=jobs)
+    if not paths and files_from is None:
+        raise UsageError("nothing to index: give files or folders, or --files-from")
     roots = absolute_roots(paths)
+    listed = absolute_roots(_names(files_from))
     _check_encoder(settings)
-    walk = Walk(roots)
+    walk = Walk([*roots, *listed])
     with (
         connected(settings, broker=True) as ready,
         open_store(ready.database_url or "") as store,
-        _worker(settings, ready) as check,
+        worker_for(settings, ready) as worker,
         _progress(quiet=as_json) as show,
     ):
+        drain(settings.home, store, str(Recipe.of(settings)))
         feeding = Feeding(
-            store, Queue(ready), str(Recipe.of(settings)), retry_failed=retry_failed, force=force
+            store,
+            Queue(ready),
+            worker.need,
+            str(Recipe.of(settings)),
+            retry_failed=retry_failed,
+            force=force,
         )
         try:
-            done = feeding.run(walk, show, check)
+            done = feeding.run(walk, show, worker.check)
         except KeyboardInterrupt:
             say("stopping: finishing the files at hand; run the same command again to resume")
             raise
-        vanished = _prune(store, roots, feeding.paths, prune)
+        vanished = _prune(store, settings, roots, feeding.paths, prune)
         refit(store, feeding.recipe)
-    _report(done, walk, vanished, roots, as_json)
+    _report(done, walk, vanished, list(walk.roots), as_json)
+
+
+def _names(files: BinaryIO | None) -> list[str]:
+    return [os.fsdecode(name) for name in files.read().split(b"\0") if name] if files else []
 
 
 def _check_encoder(settings: Settings) -> None:
     description = describe(settings.encoder)
-    state = description.weights_state()
+    state = description.weights_state(settings.weights)
     if not state.ready:
         raise MissingWeights(description.name, state.detail)
 
 
-@contextmanager
-def _worker(settings: Settings, ready: Settings) -> Iterator[Callable[[], None]]:
-    """A worker for the time of the command, unless one is there already; yields its check."""
+def worker_for(settings: Settings, ready: Settings) -> Worker:
+    """A worker of the command's own, for when there is no other."""
+    return Worker(settings, is_elsewhere=lambda: _is_worker_up(settings, ready))
+
+
+def _is_worker_up(settings: Settings, ready: Settings) -> bool:
+    """Whether `mess up`, or somebody on a broker of the user's own, works already."""
     running = embedded.state(settings.home)
-    is_up = running is not None and running.pinned
-    own_broker = settings.broker_url is None
-    if (is_up or not own_broker) and Queue(ready).has_worker():
-        yield lambda: None
-        return
-    with running_worker(settings) as worker:
-        yield worker.check
+    may_be = settings.broker_url is not None or (running is not None and running.pinned)
+    return may_be and Queue(ready).has_worker()
 
 
 @contextmanager
@@ -129,21 +149,19 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-def _prune(store: Store, roots: list[str], seen: set[str], prune: bool) -> int:
-    """Forget known files below the roots that are gone, unless suspiciously many are."""
-    known = store.ledger.known_paths(roots)
-    gone = {path: file_id for path, file_id in known.items() if path not in seen}
-    gone = {path: file_id for path, file_id in gone.items() if not os.path.lexists(path)}
-    if not gone:
-        return 0
-    if len(gone) > max(10, PRUNE_AT_MOST * len(known)) and not prune:
-        say(
-            f"{len(gone)} of {len(known)} known files are gone; is a disk missing? "
-            "Nothing was forgotten: run again with --prune if they are really gone"
-        )
-        return 0
-    store.ledger.forget_files(list(gone.values()))
-    return len(gone)
+def _prune(store: Store, settings: Settings, roots: list[str], seen: set[str], really: bool) -> int:
+    """Give up known files below the roots that are gone, unless suspiciously many are."""
+    gone = 0
+    for root in roots:
+        pruned = prune_root(store, root, seen, confirmed=really)
+        gone += pruned.gone
+        if pruned.refused:
+            say(
+                f"{printable(root)}: {pruned.refused} "
+                "Nothing was forgotten: run again with --prune if they are really gone"
+            )
+    store.ledger.forget_missed(settings.keep_missing_s)
+    return gone
 
 
 def _report(done: Progress, walk: Walk, vanished: int, roots: list[str], as_json: bool) -> None:

@@ -7,7 +7,6 @@ where neither an interrupted command nor a lost broker can lose it.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -16,9 +15,9 @@ from uuid import UUID, uuid4
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
 from mess_workers.queue import Queue
+from mess_workers.reconcile import send_due
 
 NOTE_FILES = 500  # noted in one statement
-IN_FLIGHT = 200  # messages in the broker at a time
 POLL_S = 0.2
 
 
@@ -48,14 +47,14 @@ class Feeding:
 
     store: Store
     queue: Queue
+    need_worker: Callable[[], None]
     recipe: str
     retry_failed: bool = False
     force: bool = False
     batch: UUID = field(default_factory=uuid4)
     paths: set[str] = field(default_factory=set)
     progress: Progress = field(default_factory=Progress)
-    _waiting: deque[int] = field(default_factory=deque)
-    _sent: int = 0
+    _jobs: list[int] = field(default_factory=list)
 
     def run(
         self, files: Iterable[SeenFile], show: Callable[[Progress], None], check: Callable[[], None]
@@ -65,8 +64,7 @@ class Feeding:
         show is called with each new state; check is called while waiting and may raise, for example
         because the worker died.
         """
-        self.store.ledger.recover()
-        for group in _groups(files):
+        for group in _groups(self._once(files)):
             self._note(group)
             self._advance(show)
         self.progress = replace(self.progress, walked=True)
@@ -77,12 +75,18 @@ class Feeding:
         show(self.progress)
         return self.progress
 
+    def _once(self, files: Iterable[SeenFile]) -> Iterator[SeenFile]:
+        """Each file once: the folders of a command may lie inside each other."""
+        for file in files:
+            if file.path not in self.paths:
+                self.paths.add(file.path)
+                yield file
+
     def _note(self, group: list[SeenFile]) -> None:
-        self.paths.update(file.path for file in group)
         result = self.store.ledger.want(
             group, self.recipe, self.batch, retry_failed=self.retry_failed, force=self.force
         )
-        self._waiting.extend(result.job_ids)
+        self._jobs.extend(result.job_ids)
         now = self.progress
         self.progress = replace(
             now,
@@ -93,21 +97,25 @@ class Feeding:
         )
 
     def _advance(self, show: Callable[[Progress], None]) -> None:
-        counts = self.store.ledger.count_batch(self.batch) if self.progress.wanted else {}
-        self.progress = replace(
+        self.progress = self._counted()
+        if self.progress.finished < self.progress.wanted:
+            self.need_worker()
+            send_due(self.store, self.queue)
+        show(self.progress)
+
+    def _counted(self) -> Progress:
+        wanted = self.progress.wanted
+        counts = self.store.ledger.count_batch(self.batch) if wanted else {}
+        if sum(_states(counts)) < wanted:  # some vanished, or another run has taken them over
+            counts = self.store.ledger.count_some(self._jobs)
+        return replace(
             self.progress,
             indexed=counts.get("done:encoded", 0),
             known=counts.get("done:known", 0),
-            # A vanished file takes its job with it.
-            gone=max(0, self.progress.wanted - sum(_states(counts))),
+            # A file that was forgotten meanwhile took its job with it.
+            gone=counts.get("done:gone", 0) + max(0, wanted - sum(_states(counts))),
             failed=counts.get("failed", 0),
         )
-        room = IN_FLIGHT - (self._sent - self.progress.finished)
-        ids = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
-        if ids:
-            self.queue.send(ids)
-            self._sent += len(ids)
-        show(self.progress)
 
 
 def _states(counts: dict[str, int]) -> Iterator[int]:

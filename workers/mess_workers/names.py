@@ -8,3 +8,6 @@ MAINTENANCE = "mess.maintenance"
 
 INDEX_FILE = "mess.index_file"
 REFIT = "mess.refit"
+
+QUEUES = (LOOKUPS, INDEXING, MAINTENANCE)
+PRIORITY_STEPS = (0, 3, 6, 9)  # 0 is taken first; new files have 3, files heard again 6

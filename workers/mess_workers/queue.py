@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -10,8 +15,22 @@ from redis.exceptions import RedisError
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import ServiceError
+from mess_plugin.store.dispatch import Due
 from mess_workers.app import make_app
-from mess_workers.names import INDEX_FILE, INDEXING, MAINTENANCE, REFIT
+from mess_workers.names import INDEX_FILE, INDEXING, MAINTENANCE, PRIORITY_STEPS, REFIT
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the broker has: jobs whose message waits, and jobs whose message a worker has taken."""
+
+    waiting: frozenset[int]
+    taken: frozenset[int]
+
+    @property
+    def depth(self) -> int:
+        """Messages that wait."""
+        return len(self.waiting)
 
 
 class Queue:
@@ -23,16 +42,36 @@ class Queue:
             broker_connection_retry=False, task_publish_retry=False, broker_connection_timeout=5
         )
 
-    def send(self, job_ids: Iterable[int]) -> None:
+    def send(self, jobs: Iterable[Due]) -> None:
         """Ask for jobs to be done."""
         try:
             with self._app.producer_or_acquire() as producer:
-                for job_id in job_ids:
+                for job in jobs:
                     self._app.send_task(
-                        INDEX_FILE, args=(job_id,), queue=INDEXING, producer=producer
+                        INDEX_FILE,
+                        args=(job.job_id,),
+                        queue=INDEXING,
+                        priority=job.priority,
+                        producer=producer,
                     )
         except (OperationalError, RedisError) as error:
             raise _unreachable(error) from error
+
+    def held(self) -> Held:
+        """Which jobs the broker has messages for. Bounded, as the number of messages is."""
+        try:
+            with self._app.connection_or_acquire() as connection:
+                channel = connection.default_channel
+                client = channel.client
+                waiting = [
+                    text
+                    for step in PRIORITY_STEPS
+                    for text in client.lrange(channel._q_for_pri(INDEXING, step), 0, -1)
+                ]
+                taken = client.hvals(channel.unacked_key)
+        except (OperationalError, RedisError) as error:
+            raise _unreachable(error) from error
+        return Held(frozenset(_job_ids(waiting)), frozenset(_job_ids(taken)))
 
     def send_refit(self, recipe: str) -> None:
         """Ask for the projection to be fitted again where that is due."""
@@ -47,6 +86,19 @@ class Queue:
             return bool(self._app.control.ping(timeout=timeout_s, limit=1))
         except (OperationalError, RedisError) as error:
             raise _unreachable(error) from error
+
+
+def _job_ids(messages: Iterable[bytes]) -> Iterator[int]:
+    """The jobs that messages of kombu's Redis transport are about; others are passed over."""
+    for text in messages:
+        try:
+            message: Any = json.loads(text)
+            if isinstance(message, list):  # taken ones come with where they came from
+                message = message[0]
+            if message["headers"]["task"] == INDEX_FILE:
+                yield int(json.loads(base64.b64decode(message["body"]))[0][0])
+        except (ValueError, KeyError, IndexError, TypeError, binascii.Error):
+            continue
 
 
 def _unreachable(error: Exception) -> ServiceError:

@@ -9,26 +9,28 @@ from __future__ import annotations
 import logging
 import random
 from functools import lru_cache
-from typing import Any
 
 import psycopg
-from celery import Task, shared_task
+from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from mess_plugin import encoders
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.encoders.base import Encoder, EncoderOptions
+from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError, EncoderError, StoreError
 from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe
+from mess_plugin.pathmap import PathMap
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Job
+from mess_workers.logs import working_at
 from mess_workers.names import INDEX_FILE, REFIT
+from mess_workers.presence import worker_id
 
 log = logging.getLogger(__name__)
 
 BUSY_RETRY_S = 5.0
+_MOST_INTERRUPTIONS = 20  # beyond this even an attempt that its worker did not survive counts
 _FIRST_RETRY_S = 2.0
 _LONGEST_RETRY_S = 300.0
 
@@ -45,26 +47,24 @@ def settings() -> Settings:
 @lru_cache(maxsize=2)
 def encoder_for(recipe: str) -> Encoder:
     """The encoder of a recipe, loaded once per process."""
-    wanted = Recipe.parse(recipe)
-    options = EncoderOptions(layers=wanted.layers, device=settings().device)
-    return encoders.load(wanted.encoder, options)
+    return load_encoder(Recipe.parse(recipe), settings())
 
 
-@shared_task(bind=True, name=INDEX_FILE, max_retries=None)
-def index_file(self: Task[Any, Any], job_id: int, forgiven: int = 0) -> None:
-    """Index the file of a job. forgiven: attempts that the database cut short."""
-    try:
-        with open_store(_database_url()) as store:
-            # The lock is not given back by hand: it goes with the connection, also after an error.
-            if not store.ledger.lock(job_id):
-                raise self.retry(countdown=BUSY_RETRY_S)
-            retry_in_s = run_job(store, job_id, forgiven)
-    except StoreError as error:
-        log.warning("job %d: %s; trying again", job_id, error)
-        wait_s = _backoff_s(forgiven)
-        raise self.retry(args=(job_id, forgiven + 1), countdown=wait_s, exc=error) from error
-    if retry_in_s is not None:
-        raise self.retry(countdown=retry_in_s)
+@shared_task(name=INDEX_FILE)
+def index_file(job_id: int) -> None:
+    """Index the file of a job. Whatever goes wrong, the ledger says when it is tried again."""
+    with working_at(job_id):
+        try:
+            with open_store(_database_url()) as store:
+                store.ledger.recover([job_id])  # the message may have come back from a dead process
+                # The lock is not given back by hand: it goes with the connection, also on an error.
+                if store.ledger.lock(job_id):
+                    run_job(store, job_id)
+                else:
+                    store.ledger.postpone(job_id, BUSY_RETRY_S)
+        except StoreError as error:
+            log.warning("job %d: %s; it will be tried again", job_id, error)
+            _excuse(job_id, str(error))
 
 
 @shared_task(name=REFIT)
@@ -76,55 +76,74 @@ def refit_space(recipe: str) -> None:
         log.info("new projection: %s", space.name)
 
 
-def run_job(store: Store, job_id: int, forgiven: int = 0) -> float | None:
-    """Run a locked job to its end in the ledger.
-
-    Returns None when it is over, well or badly, or the seconds to wait before the next attempt.
-    """
-    job = store.ledger.start(job_id, forgiven)
+def run_job(store: Store, job_id: int) -> None:
+    """Run a locked job: in the end it is over, well or badly, or waits for its next attempt."""
+    job = store.ledger.start(job_id, worker_id())
     if job is None:
         log.debug("job %d: nothing left to do", job_id)
-        return None
-    if job.attempts > settings().attempts:
-        reason = f"reading it ended the process {job.attempts - 1} times; it is not tried again"
+        return
+    if job.attempts > settings().attempts or job.interruptions > _MOST_INTERRUPTIONS:
+        times = job.attempts - 1 + job.interruptions
+        reason = f"reading it ended the process {times} times; it is not tried again"
         _fail(store, job, "crashed", reason)
-        return None
+        return
     try:
-        outcome = index(store, job, encoder_for(job.recipe), limit_s=settings().file_limit_s)
-    except AudioError as error:
-        _fail(store, job, error.kind, error.reason)
-    except EncoderError as error:
-        _fail(store, job, "encoder", str(error))
-    except SoftTimeLimitExceeded:
-        _fail(store, job, "too-slow", f"it took more than {settings().file_limit_s:g} s")
-    except MemoryError:
-        _fail(store, job, "memory", "there was not enough memory to read it")
+        outcome = index(
+            store,
+            job,
+            encoder_for(job.recipe),
+            limit_s=settings().file_limit_s,
+            paths=PathMap.parse(settings().path_map),
+        )
+    except (AudioError, EncoderError, SoftTimeLimitExceeded, MemoryError) as error:
+        _fail(store, job, *_verdict(error))
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        _unexpected(store, job, error)  # the database is well, but cannot take this
     except psycopg.Error:
         raise  # becomes a StoreError at the store's door; the file is not to blame
     except Exception as error:  # noqa: BLE001  the task boundary: whatever it was becomes a row
-        return _unexpected(store, job, error)
+        _unexpected(store, job, error)
     else:
-        return _finish(store, job, outcome)
-    return None
+        _finish(store, job, outcome)
 
 
-def _finish(store: Store, job: Job, outcome: str) -> float | None:
+def _verdict(error: Exception) -> tuple[str, str]:
+    """The kind and the reason of a failure that trying again would not change."""
+    if isinstance(error, AudioError):
+        return error.kind, error.reason
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "too-slow", f"it took more than {settings().file_limit_s:g} s"
+    if isinstance(error, MemoryError):
+        return "memory", "there was not enough memory to read it"
+    return "encoder", str(error)
+
+
+def _finish(store: Store, job: Job, outcome: str) -> None:
     if outcome == "changed":
-        store.ledger.give_back(job.id, "changed", "the file changed while it was read")
-        return BUSY_RETRY_S
+        reason = "the file changed while it was read"
+        store.ledger.give_back(job.id, "changed", reason, BUSY_RETRY_S, excused=True)
+        return
     store.ledger.finish(job.id, outcome)
     log.info("job %d: %s: %s", job.id, outcome, job.path)
-    return None
 
 
-def _unexpected(store: Store, job: Job, error: Exception) -> float | None:
+def _unexpected(store: Store, job: Job, error: Exception) -> None:
     log.exception("job %d: %s", job.id, job.path)
     reason = f"unexpected {type(error).__name__}: {error}"
     if job.attempts >= settings().attempts:
         _fail(store, job, "crashed", reason)
-        return None
-    store.ledger.give_back(job.id, "crashed", reason)
-    return _backoff_s(job.attempts)
+    else:
+        store.ledger.give_back(job.id, "crashed", reason, _backoff_s(job.attempts))
+
+
+def _excuse(job_id: int, reason: str) -> None:
+    """Give a job back that the database failed. Where it still fails, recovering does that later."""
+    try:
+        with open_store(_database_url()) as store:
+            if store.ledger.lock(job_id):
+                store.ledger.give_back(job_id, "database", reason, _backoff_s(1), excused=True)
+    except StoreError:
+        log.debug("job %d: left to be recovered", job_id)
 
 
 def _fail(store: Store, job: Job, kind: str, reason: str) -> None:
@@ -137,7 +156,7 @@ def _fail(store: Store, job: Job, kind: str, reason: str) -> None:
 
 def _backoff_s(attempt: int) -> float:
     """Exponential, with jitter so that many do not come back at once."""
-    longest_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0**attempt)
+    longest_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(attempt, 10))
     return longest_s * random.uniform(0.5, 1.5)
 
 

@@ -139,7 +139,7 @@ DESCRIPTIONS = (
         rate_hz=INFO.rate_hz,
         speed="~500 x real time per core",
         extra=None,
-        weights_state=lambda: WeightsState(ready=True, detail="needs none"),
+        weights_state=lambda _directory: WeightsState(ready=True, detail="needs none"),
         load=lambda _options: Descriptors(),
     ),
 )

@@ -4,10 +4,12 @@ releases      what was published, as numbers
 weights       where the files are; download and checksums
 layers        the choice of hidden states
 checkpoint    file → named tensors, checked
-hubert        tensors → model
+hubert        tensors → transformers' model: the reference, and what a GPU runs
+fast          tensors → the same numbers sooner on a CPU; with positions and linear
+precision     bf16 and int8, and the test that must allow them
 encoder       windows → frames
 
-Only the last three import torch and transformers, and nothing here imports them early.
+The first three load no torch; the others are imported when an encoder is loaded.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from functools import partial
 from mess_plugin.encoders.base import Encoder, EncoderDescription, EncoderOptions
 from mess_plugin.encoders.mert import weights
 from mess_plugin.encoders.mert.releases import LICENCE, RATE_HZ, RELEASES, Release
+from mess_plugin.model import Float32
 
 
 def _load(release: Release, options: EncoderOptions) -> Encoder:
@@ -24,6 +27,13 @@ def _load(release: Release, options: EncoderOptions) -> Encoder:
     from mess_plugin.encoders.mert.encoder import load  # noqa: PLC0415
 
     return load(release, options)
+
+
+def _test_precision(release: Release, options: EncoderOptions, windows: Float32) -> str:
+    weights.require_libraries(release)
+    from mess_plugin.encoders.mert.encoder import test_precision  # noqa: PLC0415
+
+    return test_precision(release, options, windows)
 
 
 def describe(release: Release) -> EncoderDescription:
@@ -40,6 +50,7 @@ def describe(release: Release) -> EncoderDescription:
         weights_state=partial(weights.weights_state, release),
         load=partial(_load, release),
         download=partial(weights.download, release),
+        test_precision=partial(_test_precision, release),
     )
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from mess_plugin.encoders.base import EncoderInfo, EncoderOptions
-from mess_plugin.encoders.mert import checkpoint, hubert, weights
+from mess_plugin.encoders.mert import checkpoint, fast, hubert, precision, weights
 from mess_plugin.encoders.mert.layers import parse_layers, spell_layers
 from mess_plugin.encoders.mert.releases import LICENCE, MIN_S, RATE_HZ, WINDOW_S, Release
-from mess_plugin.errors import EncoderError
+from mess_plugin.errors import ConfigError, EncoderError
 from mess_plugin.model import Float32, Level, Projection
 
 logger = logging.getLogger(__name__)
@@ -101,19 +101,46 @@ def normalise(windows: Float32) -> Float32:
 def load(release: Release, options: EncoderOptions) -> MertEncoder:
     """Load `release` from options.weights or the Hugging Face cache, ready to encode.
 
-    Sets torch's number of threads for the whole process. Raises ConfigError for layers that do not
-    exist, EncoderError for a device that is not there, MissingWeights and WrongWeights.
+    Sets torch's number of threads for the whole process. Raises ConfigError for layers or a
+    precision that do not exist, EncoderError for a device that is not there or a precision that was
+    not tested on it, MissingWeights and WrongWeights.
     """
+    encoder = _load(release, options)
+    if options.precision != "fp32":
+        precision.require_record(encoder.info, encoder.device)
+    return encoder
+
+
+def test_precision(release: Release, options: EncoderOptions, windows: Float32) -> str:
+    """Compare options.precision with fp32 on (n, n_samples) windows and allow it if they agree.
+
+    The result, in words. Raises EncoderError where it fails, and as `load`.
+    """
+    if options.precision == "fp32":
+        raise ConfigError("precision", "fp32", "it is exact; test bf16 or int8")
+    if len(windows) < precision.MIN_WINDOWS:
+        raise EncoderError(
+            release.name, f"{len(windows)} windows are too few: {precision.MIN_WINDOWS} are needed"
+        )
+    rounded = _load(release, options)
+    exact = _load(release, replace(options, precision="fp32"))
+    found = precision.agreement(_pooled(exact, windows), _pooled(rounded, windows))
+    precision.record(rounded.info, rounded.device, found)
+    return f"{rounded.info.name} {options.precision}: {found}"
+
+
+def _load(release: Release, options: EncoderOptions) -> MertEncoder:
     states = parse_layers(options.layers or release.default_layers, release.architecture.depth)
     device = choose_device(release, options.device)
+    precision.check(release.name, options.precision, device)
     files = weights.find(release, options.weights)
     weights.check_config(release, files.config)
     digest = weights.verify(release, files)
     torch.set_num_threads(options.threads)
-    model = hubert.build(release, checkpoint.read_tensors(release, files.weights), states)
+    tensors = hubert.checked(release, checkpoint.read_tensors(release, files.weights))
     info = EncoderInfo(
         name=release.name,
-        revision=digest[:12],
+        revision=digest[:12] + ("" if options.precision == "fp32" else f"-{options.precision}"),
         rate_hz=RATE_HZ,
         window_s=WINDOW_S,
         hop_s=WINDOW_S,
@@ -124,9 +151,26 @@ def load(release: Release, options: EncoderOptions) -> MertEncoder:
         licence=LICENCE,
     )
     if device.type == "cuda":
-        model.model.to(device)  # type: ignore[arg-type]
-        return MertEncoder(info, _in_bfloat16(model), device, GPU_BATCH)
-    return MertEncoder(info, model, device, CPU_BATCH)
+        forward = _on_gpu(hubert.build(release.architecture, tensors, states), options.precision)
+        return MertEncoder(info, forward, device, GPU_BATCH)
+    make = precision.product(options.precision)
+    return MertEncoder(
+        info, fast.build(release.architecture, tensors, states, make), device, CPU_BATCH
+    )
+
+
+def _on_gpu(model: hubert.HubertStates, chosen: str) -> Forward:
+    model.model.to(torch.device("cuda"))  # type: ignore[arg-type]
+    if chosen == "bf16":
+        return _in_bfloat16(model)
+    torch.backends.cudnn.allow_tf32 = False  # convolutions would be rounded otherwise
+    return model
+
+
+def _pooled(encoder: MertEncoder, windows: Float32) -> Float32:
+    """Mean frames, one window at a time: (n, dim)."""
+    means = [encoder.encode(window[None]).mean(axis=1) for window in windows]
+    return np.concatenate(means)
 
 
 def choose_device(release: Release, wanted: str) -> torch.device:

@@ -42,18 +42,21 @@ def expected_shapes(architecture: Architecture) -> Shapes:
     return {name: tensor.shape for name, tensor in state.items()}
 
 
-def build(release: Release, tensors: Tensors, states: tuple[int, ...]) -> HubertStates:
-    """The encoder of `release` from a whole checkpoint's tensors, in float32 on the CPU.
+def checked(release: Release, tensors: Tensors) -> Tensors:
+    """A whole checkpoint's tensors under HubertModel's names, in float32.
 
-    Raises WrongWeights unless the tensors are exactly those of the release.
+    Raises WrongWeights unless they are exactly those of the release.
     """
-    architecture = release.architecture
     renamed = checkpoint.rename(tensors)
+    checkpoint.check_tensors(release, renamed, expected_shapes(release.architecture))
+    return {name: tensor.float() for name, tensor in renamed.items()}
+
+
+def build(architecture: Architecture, tensors: Tensors, states: tuple[int, ...]) -> HubertStates:
+    """The encoder from checked tensors, which it shares, on the CPU."""
     model = _empty_model(architecture)
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    checkpoint.check_tensors(release, renamed, expected)
     _cut(model, architecture, states[-1])
-    kept = {name: renamed[name].float() for name in model.state_dict()}
+    kept = {name: tensors[name] for name in model.state_dict()}
     model.load_state_dict(kept, strict=True, assign=True)
     model.train(mode=False)
     return HubertStates(model, states)

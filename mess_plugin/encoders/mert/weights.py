@@ -45,11 +45,11 @@ def require_libraries(release: Release) -> None:
         raise EncoderError(release.name, _EXTRA_HINT)
 
 
-def weights_state(release: Release) -> WeightsState:
-    """Whether the release could be loaded from the Hugging Face cache. Hashes nothing."""
+def weights_state(release: Release, directory: Path | None = None) -> WeightsState:
+    """Whether the release could be loaded, from where `find` looks. Hashes nothing."""
     try:
         require_libraries(release)
-        return WeightsState(ready=True, detail=str(find(release).weights))
+        return WeightsState(ready=True, detail=str(find(release, directory).weights))
     except EncoderError as error:
         return WeightsState(ready=False, detail=str(error.args[1]))
 
@@ -72,7 +72,7 @@ def find(release: Release, directory: Path | None = None) -> WeightFiles:
         release.name,
         f"its weights are not on this machine; run: mess encoders download {release.name}, or put "
         f"{CONFIG_FILE} and {WEIGHT_FILES[0]} of https://huggingface.co/{release.repository} "
-        "into a directory and name it in the setting for the encoder's weights",
+        "into a directory and name it in MESS_WEIGHTS",
     )
 
 

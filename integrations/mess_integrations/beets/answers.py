@@ -1,0 +1,184 @@
+"""Questions of beets to MESS, and the answers as items and albums of beets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from beets.dbcore.query import MatchQuery, OrQuery, PathQuery
+from beets.library import Album, Item, Library
+
+from mess_integrations.beets.fields import Found
+from mess_integrations.beets.session import opened
+from mess_plugin.config import Settings
+from mess_plugin.errors import UsageError
+from mess_plugin.model import Interval, Match
+from mess_plugin.search import MAX_K, similar
+from mess_plugin.seeds import Ask, Blend, similar_to_all
+from mess_plugin.store import Store
+
+_PATHS_AT_ONCE = 200  # SQLite limits how deep a condition may nest
+_ASK_MORE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked beside the seeds: how many answers, and a stretch of the only seed, if any.
+
+    Further options of `search.similar` become fields here and arguments in `ask`.
+    """
+
+    k: int = 10
+    interval: Interval | None = None
+
+    @property
+    def ask(self) -> Ask:
+        """The search for one seed with everything but the seed and the depth filled in."""
+        return partial(similar, interval=self.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Items, best first, with what MESS says of each.
+
+    unheard: seeds that MESS does not know yet. strangers: found tracks that beets does not have.
+    floor: the score below which nothing was looked at; None where everything was.
+    """
+
+    found: tuple[tuple[Item, Found], ...]
+    unheard: tuple[Item, ...]
+    strangers: tuple[str, ...]
+    floor: float | None
+
+
+def ask(lib: Library, settings: Settings, seeds: Sequence[Item], question: Question) -> Answer:
+    """The items of the library that feel like all the seeds. Raises MessError."""
+    if not seeds:
+        raise UsageError("the query names no track: nothing to compare with")
+    if question.interval is not None and len(seeds) > 1:
+        raise UsageError(
+            f"a section is of one track, but the query names {len(seeds)}: narrow it, "
+            "or leave out --from and --to"
+        )
+    with opened(settings) as (ready, store):
+        refs, unheard = _refs(store, seeds)
+        depth = question.k
+        while True:
+            blend = similar_to_all(store, ready, refs, k=depth, ask=question.ask)
+            found, strangers = _in_beets(lib, blend.matches, {item.id for item in seeds})
+            if len(found) >= question.k or blend.complete or depth == MAX_K:
+                break
+            depth = min(MAX_K, depth * _ASK_MORE)
+    return Answer(
+        tuple(_ranked(found[: question.k])), tuple(unheard), tuple(strangers), _floor(blend)
+    )
+
+
+def _refs(store: Store, seeds: Sequence[Item]) -> tuple[list[str], list[Item]]:
+    """References to the seeds that MESS knows, by path, then by MusicBrainz; and the others.
+
+    A single unknown seed is referred to by its path, so that it is heard on the spot.
+    """
+    refs: list[str] = []
+    unheard: list[Item] = []
+    for item in seeds:
+        known = store.library.find_path(os.fsdecode(item.path))
+        track_id = known[0] if known else None
+        if track_id is None and item.get("mb_trackid"):
+            track_id = store.library.find_recording(item.mb_trackid)
+        if track_id is None:
+            unheard.append(item)
+        else:
+            refs.append(f"mess:{track_id}")
+    if refs or len(unheard) == 1:
+        return refs or [os.fsdecode(unheard[0].path)], unheard if refs else []
+    raise UsageError(
+        f"none of these {len(unheard)} tracks is indexed yet: run `beet mess index` first"
+    )
+
+
+def _in_beets(
+    lib: Library, matches: Sequence[Match], seeds: set[int | None]
+) -> tuple[list[tuple[Item, Match]], list[str]]:
+    """Matches with their items, and what beets does not have."""
+    by_path = _by_path(lib, [path for match in matches for path in match.track.paths])
+    used = set(seeds)
+    found: list[tuple[Item, Match]] = []
+    strangers: list[str] = []
+    for match in matches:
+        items = [by_path[path] for path in match.track.paths if path in by_path]
+        if not items and (recording := match.track.tags.musicbrainz_recording):
+            items = list(lib.items(MatchQuery("mb_trackid", recording)))
+        fresh = next((item for item in items if item.id not in used), None)
+        if fresh is not None:
+            used.add(fresh.id)
+            found.append((fresh, match))
+        elif not items:
+            strangers.append(match.track.describe())
+    return found, strangers
+
+
+def _by_path(lib: Library, paths: Sequence[str]) -> dict[str, Item]:
+    found: dict[str, Item] = {}
+    for start in range(0, len(paths), _PATHS_AT_ONCE):
+        group = paths[start : start + _PATHS_AT_ONCE]
+        query = OrQuery([PathQuery("path", os.fsencode(path)) for path in group])
+        found.update((os.fsdecode(item.path), item) for item in lib.items(query))
+    return found
+
+
+def _ranked(found: Iterable[tuple[Item, Match]]) -> Iterator[tuple[Item, Found]]:
+    for rank, (item, match) in enumerate(found, start=1):
+        section = match.match_section
+        why = "; ".join(reason.text for reason in match.reasons)
+        start_s, end_s = (section.start_s, section.end_s) if section else (None, None)
+        yield item, Found(rank, match.score, start_s, end_s, why)
+
+
+def _floor(blend: Blend) -> float | None:
+    return None if blend.complete or not blend.matches else blend.matches[-1].score
+
+
+def ask_albums(
+    lib: Library, settings: Settings, seeds: Sequence[Album], question: Question
+) -> tuple[list[tuple[Album, Found]], Answer]:
+    """The albums that feel like all the seeds, best first, at most k; never a seed. MessError.
+
+    An album's score is the mean over its tracks, so that one look-alike does not make an album.
+    Tracks below the last answer of a cut list count as that last answer.
+    """
+    items = [item for album in seeds for item in album.items()]
+    answer = ask(lib, settings, items, Question(MAX_K, question.interval))
+    grouped: dict[int | None, list[tuple[Item, Found]]] = {}
+    for item, found in answer.found:
+        if item.album_id is not None:
+            grouped.setdefault(item.album_id, []).append((item, found))
+    for album in seeds:
+        grouped.pop(album.id, None)
+    scored: list[tuple[float, Album, list[tuple[Item, Found]]]] = []
+    for tracks in grouped.values():
+        parent = lib.get_album(tracks[0][0])
+        if parent is not None:
+            scored.append((_album_score(parent, tracks, answer.floor), parent, tracks))
+    scored.sort(key=lambda row: (-row[0], row[1].id or 0))
+    rows = [
+        (album, _album_found(rank, score, tracks))
+        for rank, (score, album, tracks) in enumerate(scored[: question.k], start=1)
+    ]
+    return rows, answer
+
+
+def _album_score(album: Album, tracks: Sequence[tuple[Item, Found]], floor: float | None) -> float:
+    scores = [found.score for _, found in tracks]
+    if floor is not None:
+        scores += [floor] * (len(album.items()) - len(scores))
+    return sum(scores) / len(scores)
+
+
+def _album_found(rank: int, score: float, tracks: Sequence[tuple[Item, Found]]) -> Found:
+    item, best = tracks[0]
+    noun = "track" if len(tracks) == 1 else "tracks"
+    why = f"mean over {len(tracks)} {noun}; closest: {item.title} {best.score:.2f}"
+    return Found(rank, score, best.start_s, best.end_s, why)

@@ -1,0 +1,171 @@
+"""`beet similar` and `beet mess`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from logging import Logger
+from optparse import Option, OptionParser, OptionValueError, Values
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beets import ui
+from beets.library import Album, Item, Library
+from beets.util.units import raw_seconds_short
+
+from mess_integrations.beets.asking import Asker, translated
+from mess_integrations.beets.errors import UserError
+
+if TYPE_CHECKING:
+    from mess_integrations.beets.answers import Answer, Question
+
+
+class Commands:
+    """The commands; k and relative_to are the defaults of the configuration."""
+
+    def __init__(self, asker: Asker, log: Logger, k: int, relative_to: str | None) -> None:
+        self._asker = asker
+        self._log = log
+        self._k = k
+        self._relative_to = relative_to
+
+    def all(self) -> list[ui.Subcommand]:
+        """Both, as beets wants them."""
+        return [self._similar_command(), self._mess_command()]
+
+    def _similar_command(self) -> ui.Subcommand:
+        command = ui.Subcommand("similar", help="find what feels like the tracks of a query")
+        parser = command.parser
+        parser.set_usage("beet similar [options] QUERY")
+        parser.add_all_common_options()
+        parser.add_option("-k", "--k", type="int", default=self._k, metavar="N",
+            help=f"how many answers (default: {self._k})")  # fmt: skip
+        for flag, dest in (("--from", "start_s"), ("--to", "end_s")):
+            parser.add_option(flag, dest=dest, type="string", action="callback", callback=_time,
+                metavar="TIME", help="ask about a section only: seconds or M:SS")  # fmt: skip
+        parser.add_option("--why", action="store_true", help="say why each answer matches")
+        parser.add_option("--m3u", metavar="FILE", help="write a playlist too")
+        parser.add_option("--relative-to", default=self._relative_to, metavar="PLACE",
+            help="paths in it are relative to: library, playlist, or a folder")  # fmt: skip
+        command.func = self._similar
+        return command
+
+    def _mess_command(self) -> ui.Subcommand:
+        command = ui.Subcommand("mess", help="how far MESS is, and let it hear what it has not")
+        command.parser.set_usage("beet mess status [QUERY] | beet mess index [QUERY]")
+        command.func = self._mess
+        return command
+
+    def _similar(self, lib: Library, opts: Values, args: list[str]) -> None:
+        if not args:
+            raise UserError("similar to what? Give a query, for example: beet similar title:blue")
+        question = _question(opts)
+        models: list[Item] | list[Album]
+        if opts.album:
+            models, answer = self._asker.albums(lib, list(lib.albums(args)), question)
+        else:
+            answer = self._asker.items(lib, list(lib.items(args)), question)
+            models = [item for item, _ in answer.found]
+        self._note(answer)
+        self._print(models, opts)
+        if opts.m3u:
+            self._write_m3u(lib, opts, models)
+
+    def _print(self, models: Sequence[Item | Album], opts: Values) -> None:
+        for model in models:
+            found = self._asker.found(model)
+            assert found is not None
+            text = format(model, "")
+            ui.print_(text if opts.format else f"{found.score:.2f}  {text}")
+            if opts.why:
+                ui.print_(f"      {found.why}")
+
+    def _note(self, answer: Answer) -> None:
+        if answer.unheard:
+            names = ", ".join(str(item) for item in answer.unheard[:3])
+            more = "" if len(answer.unheard) <= 3 else ", …"
+            self._log.warning(
+                "{} of the seeds not indexed yet and left out: {}{}",
+                len(answer.unheard), names, more,
+            )  # fmt: skip
+        for name in answer.strangers:
+            self._log.debug("left out, not in this beets library: {}", name)
+        if not answer.found:
+            self._log.info("nothing to show: no other track of this library is indexed")
+
+    def _write_m3u(self, lib: Library, opts: Values, models: Sequence[Item | Album]) -> None:
+        from mess_integrations.beets import m3u  # noqa: PLC0415
+
+        items = [
+            item
+            for model in models
+            for item in (model.items() if isinstance(model, Album) else [model])
+        ]
+        path = Path(opts.m3u).expanduser()
+        try:
+            n = m3u.write(path, items, opts.relative_to, lib.directory)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror}") from error
+        self._log.info("{} tracks written to {}", n, path)
+
+    def _mess(self, lib: Library, _opts: Values, args: list[str]) -> None:
+        actions = {"status": self._status, "index": self._index}
+        if not args or args[0] not in actions:
+            raise UserError("wanted: beet mess status [QUERY], or beet mess index [QUERY]")
+        actions[args[0]](lib, args[1:])
+
+    def _status(self, lib: Library, query: list[str]) -> None:
+        from mess_integrations.beets.status import describe  # noqa: PLC0415
+
+        settings = self._asker.settings()
+        with translated():
+            lines = describe(settings, _paths(lib.items(query)))
+        for line in lines:
+            ui.print_(line)
+
+    def _index(self, lib: Library, query: list[str]) -> None:
+        """Run `mess index` on the items' files, in the environment that beets runs in."""
+        from mess_integrations.beets.session import opened  # noqa: PLC0415
+        from mess_plugin.services import environment  # noqa: PLC0415
+
+        paths = [path for path in _paths(lib.items(query)) if Path(path).is_file()]
+        if not paths:
+            raise UserError("the query names no file that is there")
+        settings = self._asker.settings()
+        with translated(), opened(settings):
+            pass  # takes what waits: a file that moved is not heard again
+        done = subprocess.run(
+            [sys.executable, "-m", "mess_plugin", "index", "--files-from", "-"],
+            input=b"".join(os.fsencode(path) + b"\0" for path in paths),
+            env={**os.environ, **environment(settings)},
+            check=False,
+        )
+        if done.returncode:
+            raise UserError(f"`mess index` ended with code {done.returncode}")
+
+
+def _question(opts: Values) -> Question:
+    from mess_integrations.beets.answers import Question  # noqa: PLC0415
+    from mess_plugin.model import Interval  # noqa: PLC0415
+
+    interval = None
+    if opts.start_s is not None or opts.end_s is not None:
+        end_s = float("inf") if opts.end_s is None else opts.end_s
+        interval = Interval(opts.start_s or 0.0, end_s)
+    return Question(opts.k, interval)
+
+
+def _paths(items: Iterable[Item]) -> list[str]:
+    return [os.fsdecode(item.path) for item in items]
+
+
+def _time(option: Option, flag: str, value: str, parser: OptionParser, *_: Any) -> None:
+    """Seconds or M:SS → seconds."""
+    try:
+        seconds = raw_seconds_short(value) if ":" in value else float(value)
+    except ValueError as error:
+        raise OptionValueError(f"{flag} is {value!r}: wanted seconds or M:SS") from error
+    assert parser.values is not None
+    setattr(parser.values, str(option.dest), seconds)

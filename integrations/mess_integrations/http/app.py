@@ -1,0 +1,106 @@
+"""The application: all endpoints behind one guard, and errors as JSON with one line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mess_integrations.http import health, library, webhooks
+from mess_integrations.http.guard import Guard, RateLimit, Refused
+from mess_integrations.http.metrics import Metrics
+from mess_integrations.http.openapi import describe
+from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service, read_query
+from mess_integrations.http.stores import Stores
+from mess_plugin.config import Settings
+from mess_plugin.errors import AudioError, MessError, UsageError
+
+log = logging.getLogger(__name__)
+
+ENDPOINTS: tuple[Endpoint, ...] = (*health.ENDPOINTS, *webhooks.ENDPOINTS, *library.ENDPOINTS)
+
+
+def make_app(
+    settings: Settings, token: str, endpoints: Sequence[Endpoint] = ENDPOINTS
+) -> Starlette:
+    """The ASGI application. settings: with the addresses of both servers filled in."""
+    stores = Stores(settings.database_url or "")
+    service = Service(settings, stores, Metrics(stores))
+    guard = Guard(token, RateLimit(settings.http_rate_hz))
+    documented = (*endpoints, _openapi(endpoints))
+    app = Starlette(
+        routes=[
+            Route(endpoint.path, _answer(endpoint, service, guard), methods=[endpoint.method])
+            for endpoint in documented
+        ],
+        exception_handlers={404: _unknown, 405: _unknown},
+    )
+    app.state.stores = stores
+    return app
+
+
+def _openapi(endpoints: Sequence[Endpoint]) -> Endpoint:
+    document = describe(endpoints)
+
+    def openapi(_service: Service, _call: Call) -> Reply:
+        return Reply(document)
+
+    return Endpoint("GET", "/openapi.json", "This description", openapi, is_open=True)
+
+
+def _answer(
+    endpoint: Endpoint, service: Service, guard: Guard
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            guard.check(request, is_open=endpoint.is_open)
+            body = await guard.body(request)
+            query = read_query(endpoint, request.query_params)
+            call = Call(query, request.path_params, body)
+            reply = await run_in_threadpool(endpoint.handler, service, call)
+            response = _response(reply)
+        except Refused as refusal:
+            response = _error(refusal.status, refusal.reason, refusal.headers)
+        except MessError as error:
+            response = _error(_status_of(error), str(error))
+        service.metrics.requests.labels(endpoint.path, response.status_code).inc()
+        return response
+
+    return answer
+
+
+def _response(reply: Reply) -> Response:
+    if reply.text is not None:
+        return Response(reply.text, reply.status, media_type=reply.media_type)
+    # Escapes keep names of files that are no text, which UTF-8 could not carry.
+    text = json.dumps(reply.document, ensure_ascii=True, allow_nan=False)
+    return Response(text, reply.status, media_type=reply.media_type)
+
+
+def _status_of(error: MessError) -> int:
+    match error:
+        case NotFound():
+            return 404
+        case UsageError():
+            return 400
+        case AudioError():
+            return 422
+        case _:
+            log.warning("%s", error)
+            return 503
+
+
+def _error(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
+    text = json.dumps({"error": reason}, ensure_ascii=True)
+    return Response(text, status, headers, media_type="application/json")
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    return JSONResponse({"error": f"no {request.method} {request.url.path} here"}, status)

@@ -1,0 +1,77 @@
+"""An endpoint: one function with what the outside needs to know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from mess_integrations.http.metrics import Metrics
+from mess_integrations.http.stores import Stores
+from mess_plugin.config import Settings
+from mess_plugin.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What endpoints work with. settings: with the addresses of both servers filled in."""
+
+    settings: Settings
+    stores: Stores
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. query: a value of the endpoint's query type; path: the variables in its path."""
+
+    query: Any
+    path: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: a JSON document, or text of another media type."""
+
+    document: Any = None
+    status: int = 200
+    text: str | None = None
+    media_type: str = "application/json"
+
+
+class NoQuery(msgspec.Struct, frozen=True):
+    """An endpoint that takes no parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A route. handler runs in a thread; is_open: answers without a token."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Callable[[Service, Call], Reply]
+    query: type[msgspec.Struct] = NoQuery
+    body: type[msgspec.Struct] | None = None
+    is_open: bool = False
+    answers: Mapping[int, str] = field(default_factory=lambda: {200: "The answer."})
+
+
+class NotFound(UsageError):
+    """There is no such thing: answered with 404."""
+
+
+def read_query(endpoint: Endpoint, values: Mapping[str, str]) -> Any:
+    """The parameters of a request. Raises UsageError naming the wrong one."""
+    known = {field.encode_name for field in msgspec.structs.fields(endpoint.query)}
+    for name in values:
+        if name not in known:
+            wanted = ", ".join(sorted(known)) or "none"
+            raise UsageError(f"unknown parameter {name!r}: known are {wanted}")
+    try:
+        return msgspec.convert(dict(values), endpoint.query, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"wrong parameters: {error}") from error

@@ -1,0 +1,117 @@
+"""What other programs report: files that changed, and what a Jellyfin server tells.
+
+A message is kept in the database before it is answered with 202, and dealt with afterwards. Senders
+repeat messages and mix their order; the same message again only counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from mess_integrations.http.jellyfin_events import feedback_of, means_library_change
+from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_plugin.errors import UsageError
+from mess_plugin.walk import is_below, watched_roots
+
+_MOST_PATHS = 10_000
+
+
+class FilesBody(msgspec.Struct, frozen=True):
+    """Absolute paths of files or folders in the watched folders, and what happened to them."""
+
+    paths: list[str]
+    event: Literal["changed", "deleted"] = "changed"
+
+
+def files(service: Service, call: Call) -> Reply:
+    """Look at these files soon."""
+    try:
+        body = msgspec.convert(read_json(call.body), FilesBody)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the body is wrong: {error}") from error
+    if not 1 <= len(body.paths) <= _MOST_PATHS:
+        raise UsageError(f"paths has {len(body.paths)} entries: wanted 1 to {_MOST_PATHS}")
+    roots = watched_roots(service.settings.watch)
+    if not roots:
+        raise UsageError("no folders are watched: set `watch` in config.toml or MESS_WATCH")
+    paths = sorted({_checked(path, roots) for path in body.paths})
+    with service.stores.use() as store:
+        for path in paths:
+            # Hexadecimal, because names of files may be bytes that are no text.
+            store.inbox.receive(
+                "files", body.event, {"event": body.event, "path": os.fsencode(path).hex()}
+            )
+    return Reply({"accepted": len(paths)}, 202)
+
+
+def jellyfin(service: Service, call: Call) -> Reply:
+    """A notification of jellyfin-plugin-webhook ("Send All Properties")."""
+    body = read_json(call.body)
+    kind = body.get("NotificationType") if isinstance(body, dict) else None
+    if not isinstance(kind, str) or not kind:
+        raise UsageError(
+            'the body has no "NotificationType": choose "Send All Properties" in the plugin'
+        )
+    with service.stores.use() as store, store.transaction():
+        now = datetime.now(UTC)
+        acts = feedback_of(body, now)
+        if not acts and not means_library_change(body):
+            store.inbox.ignore("jellyfin", kind[:64])
+            return Reply({"accepted": 0, "ignored": kind[:64]}, 202)
+        event = store.inbox.receive_once("jellyfin", kind, body)
+        if event is None:
+            return Reply({"accepted": 1, "known": True}, 202)
+        for act in acts:
+            store.inbox.save_feedback(act.of_event(event.digest))
+        if not acts:
+            store.roots.request_walks()
+        store.inbox.handled(event, "feedback" if acts else "walk")
+    return Reply({"accepted": 1}, 202)
+
+
+def read_json(body: bytes) -> Any:
+    """A JSON document, whatever its Content-Type said. Raises UsageError with the place."""
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the body is no UTF-8 text (byte {error.start})") from error
+    except RecursionError as error:
+        raise UsageError("the body is no JSON that can be read: it is nested too deeply") from error
+    except ValueError as error:
+        raise UsageError(f"the body is no JSON: {error}") from error
+
+
+def _checked(path: str, roots: list[str]) -> str:
+    """A path without `..` below a watched folder. Raises UsageError for any other."""
+    if "\0" in path or not os.path.isabs(path):  # noqa: PTH117
+        raise UsageError(f"path {path!r}: wanted an absolute path")
+    plain = os.path.normpath(path)
+    try:
+        os.fsencode(plain)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"path {path!r}: it holds characters that no file name can") from error
+    if not any(is_below(plain, root) for root in roots):
+        raise UsageError(f"path {path!r}: not in a watched folder")
+    return plain
+
+
+_ANSWERS = {
+    202: "Kept; it will be dealt with.",
+    400: "The message is wrong; `error` says why.",
+    503: "The database does not answer: send it again.",
+}
+ENDPOINTS = (
+    Endpoint(
+        "POST", "/webhooks/files", "Files changed or vanished", files, body=FilesBody,
+        answers=_ANSWERS,
+    ),
+    Endpoint(
+        "POST", "/webhooks/jellyfin", "A notification of Jellyfin's webhook plugin", jellyfin,
+        answers=_ANSWERS,
+    ),
+)  # fmt: skip

@@ -1,0 +1,141 @@
+"""A request → matches, by the core's use case."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from mess_integrations.osc.requests import (
+    MAX_K,
+    BadRequest,
+    FileLookup,
+    Options,
+    TrackLookup,
+)
+from mess_integrations.osc.roots import Roots
+from mess_plugin.config import Settings
+from mess_plugin.errors import (
+    AmbiguousReference,
+    AudioError,
+    EncoderError,
+    MessError,
+    ServiceError,
+    StoreError,
+    UsageError,
+)
+from mess_plugin.model import Interval, Level, Match
+from mess_plugin.reference import Recording, Seed, find_track
+from mess_plugin.search import similar
+from mess_plugin.store import Store
+
+HEARING_LIMIT_S = 30.0  # for a file that is not in the library
+_FOREIGN = ("jellyfin:", "beets:")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is looked up. is_known: the library can answer without hearing anything."""
+
+    ref: str | Recording
+    interval: Interval | None
+    is_known: bool
+
+
+def hurried(settings: Settings) -> Settings:
+    """The settings with the time limit of an interactive lookup."""
+    limit_s = min(settings.file_limit_s, HEARING_LIMIT_S)
+    return msgspec.structs.replace(settings, file_limit_s=limit_s)
+
+
+def locate(store: Store, roots: Roots, lookup: FileLookup | TrackLookup) -> Question:
+    """Find what a lookup is about, opening nothing. Raises BadRequest 403, 404, 409."""
+    if isinstance(lookup, TrackLookup):
+        return Question(f"mess:{_track(store, lookup.ref)}", lookup.interval, is_known=True)
+    if not lookup.path.startswith(os.sep):
+        raise BadRequest(400, "the path must be absolute")
+    path = os.path.normpath(lookup.path)
+    if _is_indexed(store, path):
+        return Question(path, lookup.interval, is_known=True)
+    real = roots.confine(store, path)
+    if not real.is_file():
+        raise BadRequest(404, f"no such file: {path}")
+    return Question(str(real), lookup.interval, is_known=_is_indexed(store, str(real)))
+
+
+def of_recording(sound: Recording) -> Question:
+    """All of an upload."""
+    duration_s = len(sound.waveform) / sound.rate_hz
+    return Question(sound, Interval(0.0, duration_s), is_known=False)
+
+
+def answer(
+    store: Store, settings: Settings, question: Question, options: Options
+) -> tuple[Match, ...]:
+    """The matches, best first, at most k.
+
+    What is excluded is left out after ranking, so as many more are asked for as it takes.
+    """
+    if question.interval is not None and options.scope is Level.SONG:
+        raise BadRequest(400, "scope is song, but a stretch was given: leave one out")
+    asked = options.k
+    while True:
+        found = similar(
+            store,
+            settings,
+            question.ref,
+            k=asked,
+            scope=options.scope or Level.SONG,
+            interval=question.interval,
+        )
+        kept = [one for one in found.matches if _is_wanted(found.seed, one, options)]
+        if len(kept) >= options.k or len(found.matches) < asked or asked >= MAX_K * 10:
+            break
+        asked = min(4 * asked, MAX_K * 10)
+    return tuple(replace(one, rank=rank) for rank, one in enumerate(kept[: options.k], start=1))
+
+
+def code_of(error: MessError) -> int:
+    """The number that goes with an error, as HTTP has it."""
+    if isinstance(error, BadRequest):
+        return error.code
+    if isinstance(error, AmbiguousReference):
+        return 409
+    if isinstance(error, AudioError):
+        return 404 if error.kind == "missing" else 415
+    if isinstance(error, UsageError):
+        return 400
+    if isinstance(error, StoreError | ServiceError | EncoderError):
+        return 503
+    return 500
+
+
+def _track(store: Store, ref: str) -> int:
+    for prefix in _FOREIGN:
+        if ref.startswith(prefix):
+            raise BadRequest(
+                404, f"references of {prefix.rstrip(':')} are not known here: send the path"
+            )
+    try:
+        return find_track(store, ref)
+    except AmbiguousReference:
+        raise
+    except UsageError as error:
+        raise BadRequest(404, str(error)) from error
+
+
+def _is_indexed(store: Store, path: str) -> bool:
+    known = store.library.find_path(path)
+    return known is not None and known[0] is not None
+
+
+def _is_wanted(seed: Seed, one: Match, options: Options) -> bool:
+    if one.score < options.min_score:
+        return False
+    if seed.track is None or options.exclude == "self":
+        return True
+    own, other = seed.track.tags, one.track.tags
+    if options.exclude == "artist":
+        return not own.artist or own.artist != other.artist
+    return not own.album or (own.album, own.album_artist) != (other.album, other.album_artist)

@@ -1,0 +1,191 @@
+"""The sockets: UDP and TCP at one address, and everything behind them wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+
+from mess_integrations.osc.desk import Desk
+from mess_integrations.osc.discovery import announced
+from mess_integrations.osc.framing import STREAM_LIMIT_BYTES, detect, packets
+from mess_integrations.osc.lookups import hurried
+from mess_integrations.osc.news import News
+from mess_integrations.osc.peers import Sender, TcpPeer
+from mess_integrations.osc.roots import Roots
+from mess_integrations.osc.running import Lookups
+from mess_plugin import reference
+from mess_plugin.config import Settings
+from mess_plugin.errors import EncoderError, MessError, UsageError
+
+_RECEIVE_BUFFER_BYTES = 4 << 20  # uploads come in bursts
+_MOST_CONNECTIONS = 32
+_log = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, started: Callable[[str, int], None]) -> None:
+    """Answer until SIGINT or SIGTERM. started(host, port) is called once the sockets are open.
+
+    settings: with a database_url. Raises UsageError where the address cannot be listened at.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with listening(settings) as (host, port), AsyncExitStack() as stack:
+        if settings.osc_announce:
+            await stack.enter_async_context(announced(host, port))
+        started(host, port)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def listening(settings: Settings) -> AsyncIterator[tuple[str, int]]:
+    """A running server; gives the address that it listens at (a port of 0 means any)."""
+    _check_exposure(settings)
+    sockets = await _bind(settings)
+    settings = hurried(settings)
+    lookups = Lookups(settings, Roots(settings.roots))
+    news = News(lookups.library)
+    udp = _Datagrams()
+    desk = Desk(settings, lookups, news, udp.send)
+    udp.desk = desk
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: udp, sock=sockets[0])
+    streams = _Streams(desk)
+    tcp = await asyncio.start_server(streams.serve, sock=sockets[1], limit=STREAM_LIMIT_BYTES)
+    tasks = [
+        asyncio.create_task(news.watch()),
+        asyncio.create_task(_warm(lookups, settings)),
+    ]
+    try:
+        yield sockets[0].getsockname()[:2]
+    finally:
+        for task in tasks:
+            task.cancel()
+        lookups.close()
+        streams.close()
+        tcp.close()
+        transport.close()
+
+
+async def _warm(lookups: Lookups, settings: Settings) -> None:
+    """Load the encoder and connect before the first question."""
+    try:
+        await lookups.library.run(lambda store: store.library.newest())
+        await lookups.hearing.run(lambda _: reference.make_ready(settings))
+    except EncoderError as error:
+        _log.warning("only indexed files can be looked up: %s", error)
+    except MessError as error:
+        _log.warning("%s", error)
+
+
+def _check_exposure(settings: Settings) -> None:
+    """Other machines may ask only with the secret."""
+    try:
+        is_loopback = ipaddress.ip_address(settings.osc_host).is_loopback
+    except ValueError:
+        is_loopback = settings.osc_host == "localhost"
+    if not is_loopback and not settings.osc_secret:
+        raise UsageError(
+            f"other machines could reach {settings.osc_host}: set MESS_OSC_SECRET, "
+            "which clients send as /mess/auth, or listen at 127.0.0.1"
+        )
+
+
+async def _bind(settings: Settings) -> tuple[socket.socket, socket.socket]:
+    """A UDP and a TCP socket at the same address."""
+    host, port = settings.osc_host, settings.osc_port
+    loop = asyncio.get_running_loop()
+    opened: list[socket.socket] = []
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        family, _, _, _, address = found[0]
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            one = socket.socket(family, kind)
+            opened.append(one)
+            if kind == socket.SOCK_STREAM:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                address = opened[0].getsockname()
+            else:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            one.setblocking(False)
+            one.bind(cast(Any, address))
+    except OSError as error:
+        for one in opened:
+            one.close()
+        raise UsageError(
+            f"cannot listen at {host}:{port} ({(error.strerror or str(error)).lower()}): "
+            "is `mess osc` running already? Choose another with --port"
+        ) from error
+    return opened[0], opened[1]
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """The UDP side."""
+
+    desk: Desk
+
+    def __init__(self) -> None:
+        self._transport: asyncio.DatagramTransport | None = None
+        self._own_port = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+        self._own_port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        host, port = addr[0], addr[1]
+        self.desk.receive(data, Sender(host, port))
+
+    def error_received(self, exc: Exception) -> None:
+        _log.debug("a client is not listening: %s", exc)
+
+    def send(self, packet: bytes, host: str, port: int) -> None:
+        """Send, but never to where nothing can listen or where the server itself does."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        # Loopback alone can be recognised for sure; `Desk` ignores every echo of an answer anyway.
+        is_own = port == self._own_port and host in {"127.0.0.1", "::1"}
+        if port and not is_own:
+            with contextlib.suppress(OSError):
+                self._transport.sendto(packet, (host, port))
+
+
+class _Streams:
+    """The TCP side."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, from its first byte to its end."""
+        if len(self._writers) >= _MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self._writers.add(writer)
+        host, port = writer.get_extra_info("peername")[:2]
+        peer: TcpPeer | None = None
+        try:
+            peer = TcpPeer(writer, await detect(reader))
+            async for packet in packets(reader, peer.framing):
+                self._desk.receive(packet, Sender(host, port, peer))
+        except (ValueError, EOFError, OSError) as error:
+            _log.debug("connection from %s: %s", host, error)
+        finally:
+            self._writers.discard(writer)
+            if peer is not None:
+                self._desk.closed(peer)
+            writer.close()
+
+    def close(self) -> None:
+        """End all connections."""
+        for writer in list(self._writers):
+            writer.transport.abort()

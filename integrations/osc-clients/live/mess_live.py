@@ -1,0 +1,160 @@
+"""Ask MESS about the selected clip of Ableton Live, by way of AbletonOSC.
+
+    python mess_live.py            # then press Enter whenever a clip is selected
+
+Needs python-osc, Live with the AbletonOSC remote script, and a running `mess osc`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import ArgValue, build_msg
+
+LIVE_PORT = 11000
+LIVE_REPLY_PORT = 11001  # where AbletonOSC answers, whoever asked
+MESS_PORT = 7770
+
+
+class NoAnswer(Exception):
+    """Somebody does not answer, or answers with an error; the text is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What is to be looked up; an end of 0 means the whole file."""
+
+    path: str
+    start_s: float
+    end_s: float
+
+
+class Link:
+    """Messages to one UDP port, and what comes back."""
+
+    def __init__(self, name: str, port: int, own_port: int = 0) -> None:
+        self._name = name
+        self._address = ("127.0.0.1", port)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", own_port))
+
+    def send(self, address: str, *arguments: ArgValue) -> None:
+        """One message."""
+        self._socket.sendto(build_msg(address, list(arguments) or "").dgram, self._address)
+
+    def receive(self, timeout_s: float) -> OscMessage:
+        """The next message. Raises NoAnswer."""
+        self._socket.settimeout(max(0.001, timeout_s))
+        try:
+            return OscMessage(self._socket.recv(65536))
+        except (TimeoutError, ConnectionRefusedError):
+            raise NoAnswer(f"{self._name} does not answer: is it running?") from None
+
+    def ask(self, address: str, *arguments: ArgValue, timeout_s: float = 2.0) -> list[ArgValue]:
+        """The arguments of the answer that comes at the same address. Raises NoAnswer."""
+        deadline_s = time.monotonic() + timeout_s
+        self.send(address, *arguments)
+        while True:
+            answer = self.receive(deadline_s - time.monotonic())
+            if answer.address == address:
+                return list(answer.params)
+            if answer.address == "/live/error":
+                raise NoAnswer(f"Live says: {' '.join(map(str, answer.params))}")
+
+
+def selected_stretch(live: Link, bpm: float | None) -> Stretch:
+    """File and range of the selected clip. Raises NoAnswer where there is none to look up.
+
+    Live gives the markers of a clip that is not warped in seconds of the file, those of a warped
+    one in beats, and AbletonOSC does not tell how beats map to the file. With `bpm`, the tempo of
+    the file, they are converted; without, the question is about the whole file.
+    """
+    track, scene = live.ask("/live/view/get/selected_clip")[:2]
+
+    def get(name: str) -> ArgValue:
+        return live.ask(f"/live/clip/get/{name}", track, scene)[2]
+
+    if not get("is_audio_clip"):
+        raise NoAnswer("the selected clip holds no audio")
+    path = str(get("file_path"))
+    start, end = float(str(get("start_marker"))), float(str(get("end_marker")))
+    if not get("warping"):
+        return Stretch(path, start, end)
+    if bpm is None:
+        return Stretch(path, 0.0, 0.0)
+    return Stretch(path, max(0.0, start * 60 / bpm), end * 60 / bpm)
+
+
+def look_up(mess: Link, stretch: Stretch, k: int, secret: str) -> list[str]:
+    """Lines for people, best match first. Raises NoAnswer."""
+    keys: list[ArgValue] = ["k", k, *(("auth", secret) if secret else ())]
+    mess.send("/mess/client/port", 0)
+    mess.send("/mess/lookup/file", "live", stretch.path, stretch.start_s, stretch.end_s, *keys)
+    lines: list[str] = []
+    deadline_s = time.monotonic() + 60.0
+    while True:
+        answer = mess.receive(deadline_s - time.monotonic())
+        if answer.address == "/mess/error":
+            raise NoAnswer(f"MESS says: {answer.params[3]}")
+        if answer.address == "/mess/lookup/match":
+            _, rank, _, score, start_s, end_s, _, artist, title, path = answer.params
+            name = f"{artist} - {title}" if title else path
+            lines.append(
+                f"{rank:2d}  {score:4.0%}  {clock(start_s)}-{clock(end_s)}  {name}\n    {path}"
+            )
+        if answer.address == "/mess/lookup/done":
+            return lines
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{seconds % 60:04.1f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask whenever Enter is pressed; with --once, once."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--bpm", type=float, help="tempo of the file, for warped clips")
+    parser.add_argument("--k", type=int, default=10, help="how many matches")
+    parser.add_argument("--secret", default="", help="what MESS_OSC_SECRET says, if it is set")
+    parser.add_argument("--once", action="store_true", help="ask once and end")
+    parser.add_argument("--live-port", type=int, default=LIVE_PORT)
+    parser.add_argument("--live-reply-port", type=int, default=LIVE_REPLY_PORT)
+    parser.add_argument("--mess-port", type=int, default=MESS_PORT)
+    given = parser.parse_args(arguments)
+    live = Link("AbletonOSC", given.live_port, given.live_reply_port)
+    while given.once or _enter_was_pressed():
+        try:
+            stretch = selected_stretch(live, given.bpm)
+            print(_about(stretch))
+            mess = Link("mess osc", given.mess_port)
+            lines = look_up(mess, stretch, given.k, given.secret)
+            print("\n".join(lines) or "nothing in the library feels like this")
+        except NoAnswer as error:
+            print(error, file=sys.stderr)
+            if given.once:
+                return 1
+        if given.once:
+            return 0
+    return 0
+
+
+def _about(stretch: Stretch) -> str:
+    if stretch.end_s <= stretch.start_s:
+        return f"feels like {stretch.path} (all of it):"
+    return f"feels like {stretch.path}, {clock(stretch.start_s)}-{clock(stretch.end_s)}:"
+
+
+def _enter_was_pressed() -> bool:
+    print("Enter: look up the selected clip; Ctrl-D: end")
+    return bool(sys.stdin.readline())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""The JSON forms of answers and tracks (docs/json.md): one for the command line and for HTTP."""
+
+from __future__ import annotations
+
+from mess_plugin.config import Settings
+from mess_plugin.model import Interval, Match, Track
+from mess_plugin.recipe import Recipe
+from mess_plugin.search import Answer
+from mess_plugin.steering.asking import Steered
+from mess_plugin.store import Store
+
+
+def answer_document(answer: Answer) -> dict[str, object]:
+    """What `mess similar --json` prints."""
+    seed = answer.seed
+    interval = answer.interval or Interval(0.0, seed.duration_s)
+    return {
+        "query": {
+            "ref": seed.ref,
+            "path": seed.path,
+            "start_s": interval.start_s,
+            "end_s": min(interval.end_s, seed.duration_s),
+            "space": answer.space.name,
+        },
+        "matches": [match_document(match) for match in answer.matches],
+    }
+
+
+def steered_document(answer: Steered) -> dict[str, object]:
+    """What `mess similar --json` prints for a steered question (docs/query.md)."""
+    taste = answer.taste
+    return {
+        "query": {
+            "refs": [one.seed.ref for one in answer.seeds],
+            "paths": [one.seed.path for one in answer.seeds],
+            "not": [one.seed.ref for one in answer.against],
+            "weights": {name: round(weight, 6) for name, weight in answer.weights.items()},
+            "taste": None if taste is None else {"listener": taste.listener, "state": taste.state},
+            "space": answer.space.name,
+        },
+        "matches": [match_document(match) for match in answer.matches],
+    }
+
+
+def track_document(track: Track) -> dict[str, object]:
+    """A track with all its tags and locations."""
+    tags = track.tags
+    return {
+        **_card(track),
+        "album_artist": tags.album_artist,
+        "genre": tags.genre,
+        "year": tags.year,
+        "track_number": tags.track_number,
+        "bpm": tags.bpm,
+        "key": tags.key,
+        "musicbrainz_recording": tags.musicbrainz_recording,
+        "musicbrainz_release": tags.musicbrainz_release,
+        "paths": list(track.paths),
+    }
+
+
+def status_document(store: Store, settings: Settings) -> dict[str, object]:
+    """What `mess status --json` prints, without the services of this machine."""
+    n_tracks, n_files, hours = store.library.count()
+    searchable = store.spaces.searchable(str(Recipe.of(settings)))
+    pace = store.dispatch.pace()
+    return {
+        "home": str(settings.home),
+        "library": {
+            "tracks": n_tracks,
+            "files": n_files,
+            "hours": round(hours, 3),
+            "missed_files": store.ledger.count_missed(),
+        },
+        "jobs": store.ledger.count_jobs(),
+        "failures": store.dispatch.failures(),
+        "pace": {
+            "jobs_per_s": round(pace.jobs_per_s, 3),
+            "notice_to_searchable_s": {"median": pace.median_s, "p95": pace.late_s},
+        },
+        "workers": [
+            {"id": worker_id, "host": host, "pid": pid, "since": since.isoformat()}
+            for worker_id, host, pid, since in store.workers.all()
+        ],
+        "roots": [
+            {
+                "path": root.path,
+                "state": root.state,
+                "detail": root.detail,
+                "observer": root.observer,
+                "walked_at": root.walked_at.isoformat() if root.walked_at else None,
+            }
+            for root in store.roots.all()
+        ],
+        "events": [
+            {"state": state, "source": source, "kind": kind, "count": count}
+            for state, source, kind, count in store.inbox.counts()
+        ],
+        "last": [
+            {
+                "path": ended.path,
+                "state": ended.state,
+                "outcome": ended.outcome,
+                "at": ended.at.isoformat(),
+                "took_s": round(ended.took_s, 3),
+            }
+            for ended in store.dispatch.last(10)
+        ],
+        "spaces": [
+            {
+                "name": space.name,
+                "dim": space.dim,
+                "state": facts["state"],
+                "tracks": facts["n_tracks"],
+                "answers": searchable is not None and space.id == searchable.id,
+            }
+            for space, facts in store.spaces.all()
+        ],
+    }
+
+
+def _card(track: Track) -> dict[str, object]:
+    return {
+        "id": track.id,
+        "path": track.path,
+        "title": track.tags.title,
+        "artist": track.tags.artist,
+        "album": track.tags.album,
+        "duration_s": round(track.duration_s, 3),
+    }
+
+
+def match_document(match: Match) -> dict[str, object]:
+    return {
+        "rank": match.rank,
+        "score": round(match.score, 6),
+        "track": _card(match.track),
+        "query_section": _interval(match.query_section),
+        "match_section": _interval(match.match_section),
+        "confidence": None if match.confidence is None else round(match.confidence, 6),
+        "repeats": [_interval(repeat) for repeat in match.repeats],
+        "reasons": [
+            {"kind": reason.kind, "value": round(reason.value, 6), "text": reason.text}
+            for reason in match.reasons
+        ],
+    }
+
+
+def _interval(interval: Interval | None) -> dict[str, float] | None:
+    if interval is None:
+        return None
+    return {"start_s": round(interval.start_s, 3), "end_s": round(interval.end_s, 3)}

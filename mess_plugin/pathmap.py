@@ -1,0 +1,55 @@
+"""Where this machine has the folders that the library names otherwise.
+
+The library knows each file by one path, the one that was indexed or watched. A worker in a container
+or on another host may have the same folder somewhere else.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mess_plugin.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class PathMap:
+    """Pairs of (the library's folder, this machine's folder), the longest first."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, rules: Sequence[str]) -> PathMap:
+        """From rules "LIBRARY=HERE" of absolute folders. Raises ConfigError naming the wrong one."""
+        pairs = [_pair(rule) for rule in rules]
+        return cls(tuple(sorted(pairs, key=lambda pair: -len(pair[0]))))
+
+    def local(self, path: str) -> str:
+        """The library's path as this machine has it; the longest matching folder decides."""
+        return _mapped(path, self.pairs)
+
+    def library(self, path: str) -> str:
+        """The inverse of `local`."""
+        back = sorted(((here, there) for there, here in self.pairs), key=lambda p: -len(p[0]))
+        return _mapped(path, back)
+
+
+SAME_PATHS = PathMap()
+
+
+def _mapped(path: str, pairs: Sequence[tuple[str, str]]) -> str:
+    for folder, other in pairs:
+        if path == folder or path.startswith(folder.rstrip("/") + "/"):
+            rest = path[len(folder.rstrip("/")) :]
+            return (other.rstrip("/") + rest) or "/"
+    return path
+
+
+def _pair(rule: str) -> tuple[str, str]:
+    there, equals, here = rule.partition("=")
+    if not equals or not posixpath.isabs(there) or not posixpath.isabs(here):
+        raise ConfigError(
+            "path_map", rule, "wanted /folder/of/the/library=/folder/here, both absolute"
+        )
+    return posixpath.normpath(there), posixpath.normpath(here)

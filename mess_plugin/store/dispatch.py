@@ -1,0 +1,113 @@
+"""The part of the ledger that decides what is sent to the workers, and who the workers are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from mess_plugin.store.ledger import LOCKS_OF_WORKERS
+from mess_plugin.store.paths import to_text
+from mess_plugin.store.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A job that was claimed for sending. priority: 0 the most urgent, 9 the least."""
+
+    job_id: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How it goes: jobs per second within the last minute, and seconds from notice to searchable.
+
+    median_s and late_s (the 95th percentile) are of the last hour, None where nothing was indexed.
+    """
+
+    jobs_per_s: float
+    median_s: float | None
+    late_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job that is over. took_s: from the first notice of the file to the end."""
+
+    path: str
+    state: str
+    outcome: str
+    at: datetime
+    took_s: float
+
+
+class Dispatch:
+    """What is due, what is under way, and how fast it goes."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """A transaction in which no other session dispatches; False where one does already."""
+        with self._session.connection.transaction():
+            yield bool(self._session.row("try_dispatch_lock")[0])
+
+    def claim(self, limit: int) -> list[Due]:
+        """Take up to `limit` due jobs for sending, the most urgent first."""
+        found = [Due(*row) for row in self._session.rows("claim_due_jobs", limit=limit)]
+        return sorted(found, key=lambda due: (due.priority, due.job_id))
+
+    def sent(self) -> dict[int, float]:
+        """Jobs whose message nobody has taken up yet, and how many seconds ago it was sent."""
+        return dict(self._session.rows("list_sent_jobs"))
+
+    def unsend(self, job_ids: Sequence[int]) -> None:
+        """The messages of these jobs were lost: they are due again."""
+        self._session.execute("unsend_jobs", ids=list(job_ids))
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when somebody wants work, or after the time is up."""
+        connection = self._session.connection
+        connection.execute("LISTEN mess_work")
+        for _ in connection.notifies(timeout=timeout_s, stop_after=1):
+            pass
+
+    def pace(self) -> Pace:
+        """How it goes."""
+        finished, median_s, late_s = self._session.row("measure_progress")
+        return Pace(finished / 60.0, _number(median_s), _number(late_s))
+
+    def failures(self) -> dict[str, int]:
+        """Failed jobs by kind."""
+        return dict(self._session.rows("count_failures"))
+
+    def last(self, limit: int) -> list[Ended]:
+        """What ended last, newest first."""
+        rows = self._session.rows("list_last_jobs", limit=limit)
+        return [Ended(to_text(path), *rest) for path, *rest in rows]
+
+
+class Workers:
+    """The workers that live. Each holds an advisory lock, which goes when its session ends."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def enter(self, host: str, pid: int, worker_id: int | None = None) -> int:
+        """Introduce this worker, or hold an id again after the connection was lost; its id."""
+        if worker_id is None:
+            self._session.rows("delete_dead_workers", workers=LOCKS_OF_WORKERS)
+            worker_id = int(self._session.row("add_worker", host=host, pid=pid)[0])
+        self._session.row("lock_job", space=LOCKS_OF_WORKERS, job_id=worker_id)
+        return worker_id
+
+    def all(self) -> list[tuple[int, str, int, datetime]]:
+        """(id, host, pid, since when) of each living worker."""
+        return [tuple(row) for row in self._session.rows("list_workers", workers=LOCKS_OF_WORKERS)]
+
+
+def _number(value: object) -> float | None:
+    return None if value is None else float(str(value))

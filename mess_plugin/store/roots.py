@@ -1,0 +1,64 @@
+"""Watched folders and what the last look at each found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mess_plugin.store.paths import to_bytes, to_text
+from mess_plugin.store.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A watched folder.
+
+    state: "watched"; "absent" where it is not there (nothing below it is forgotten meanwhile);
+    "refused" where so much vanished that a person must confirm it. observer: how it is watched.
+    """
+
+    path: str
+    state: str
+    detail: str = ""
+    observer: str = ""
+    walked_at: datetime | None = None
+
+
+class Roots:
+    """Watched folders."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def save(self, root: Root) -> None:
+        """Note the state of a folder; `walked_at` is left as it is."""
+        self._session.execute(
+            "save_root",
+            path=to_bytes(root.path),
+            state=root.state,
+            detail=root.detail.encode("utf-8", "backslashreplace").decode(),
+            observer=root.observer,
+        )
+
+    def walked(self, path: str) -> None:
+        """The folder was walked from end to end just now."""
+        self._session.execute("mark_walked", path=to_bytes(path))
+
+    def request_walks(self) -> None:
+        """Ask whoever watches to walk all folders soon."""
+        self._session.execute("request_walks")
+
+    def wanted_walks(self, settle_s: float) -> list[str]:
+        """Folders whose walk was asked for at least settle_s seconds ago."""
+        return [
+            to_text(row[0]) for row in self._session.rows("list_wanted_walks", settle_s=settle_s)
+        ]
+
+    def keep(self, paths: Sequence[str]) -> None:
+        """Only these folders are watched from now on."""
+        self._session.execute("keep_roots", paths=[to_bytes(path) for path in paths])
+
+    def all(self) -> list[Root]:
+        """All watched folders, in order of path."""
+        return [Root(to_text(path), *rest) for path, *rest in self._session.rows("list_roots")]

@@ -1,0 +1,288 @@
+"""From an empty library to rows in the host: the real server, asked by real programs.
+
+liblo's tools, Pure Data, SuperCollider and Lua come from the operating system; where one is not
+installed its test is skipped. REAPER and Live cannot run here: the script runs against a stub of
+the API that it uses, the bridge against a stand-in that answers as AbletonOSC does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import build_msg
+
+from tests.osc_peer import SAMPLES, Client, rows
+
+ROOT = SAMPLES.parent
+CLIENTS = ROOT / "integrations" / "osc-clients"
+STUB = Path(__file__).parent.parent / "reaper_stub.lua"
+
+
+class Server:
+    """`mess osc` in a process of its own, over a library that was indexed by `mess index`."""
+
+    def __init__(self, home: Path, music: Path) -> None:
+        self.music = music
+        self._environment = {
+            **os.environ,
+            "MESS_HOME": str(home),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "workers", "integrations")),
+        }  # fmt: skip
+        command = "from mess_plugin.cli.main import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", command, "index", str(music), "--jobs", "1"],
+            env=self._environment, capture_output=True, text=True, timeout=200, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mess_integrations.osc", "--port", str(self.port)],
+            env=self._environment, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stderr is not None
+        line = self.process.stderr.readline()
+        assert f"listening at 127.0.0.1:{self.port}" in line, line
+
+    def stop(self) -> int:
+        """End it as a supervisor does; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    base = tmp_path_factory.mktemp("acceptance")
+    music = base / "my music"
+    for name in ("angelic-asylum", "noiz2sa", "flare"):
+        shutil.copytree(SAMPLES / name, music / name)
+    one = Server(base / "home", music)
+    yield one
+    assert one.stop() == 0
+
+
+@pytest.fixture
+def seed(served: Server) -> Path:
+    return sorted((served.music / "angelic-asylum").iterdir())[0]
+
+
+def _needs(program: str, package: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed (Debian package {package})")
+    return found
+
+
+def _run(command: list[str], timeout_s: float = 60, **more: object) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout_s, check=False, **more  # type: ignore[call-overload]
+    )  # fmt: skip
+    return str(done.stdout + done.stderr)
+
+
+def test_python_osc(served: Server, seed: Path) -> None:
+    client = Client(("127.0.0.1", served.port))
+    found = rows(client.ask("/mess/lookup/file", "a", str(seed), 5.0, 15.0, "k", 5))
+    client.close()
+    assert [row[1] for row in found] == [1, 2, 3, 4, 5]
+    assert all(Path(str(row[9])).is_file() for row in found)
+    assert str(seed) not in {row[9] for row in found}
+
+
+def test_oscsend_and_oscdump(served: Server, seed: Path) -> None:
+    oscsend, oscdump = _needs("oscsend", "liblo-tools"), _needs("oscdump", "liblo-tools")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    dump = subprocess.Popen([oscdump, "-L", port], stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.5)
+        request = [
+            "/mess/lookup/file",
+            "ssffsisi",
+            "x",
+            str(seed),
+            "5",
+            "15",
+            "k",
+            "3",
+            "port",
+            port,
+        ]
+        _run([oscsend, "127.0.0.1", str(served.port), *request])
+        lines = _lines_until(dump, "/mess/lookup/done")
+    finally:
+        dump.kill()
+        dump.wait()
+    matches = [line for line in lines if "/mess/lookup/match siifffssss" in line]
+    assert len(matches) == 3, lines
+    assert all(str(served.music) in line for line in matches)
+
+
+def test_oscsend_over_tcp(served: Server, seed: Path) -> None:
+    oscsend = _needs("oscsend", "liblo-tools")
+    client = Client(("127.0.0.1", served.port))
+    client.send("/mess/subscribe", 1)
+    client.until("/mess/subscribed")
+    # It closes without reading: the server must not mind.
+    for _ in range(3):
+        text = _run([oscsend, f"osc.tcp://127.0.0.1:{served.port}", "/mess/lookup/file", "ssff",
+                     "x", str(seed), "5", "15"])  # fmt: skip
+        assert text == ""
+    client.send("/mess/ping")
+    assert client.until("/mess/pong")
+    client.close()
+
+
+def _lines_until(process: subprocess.Popen[str], last: str, timeout_s: float = 30) -> list[str]:
+    """The output up to a line with some text."""
+    found: list[str] = []
+    timer = threading.Timer(timeout_s, process.kill)
+    timer.start()
+    assert process.stdout is not None
+    for line in process.stdout:
+        found.append(line)
+        if last in line:
+            break
+    timer.cancel()
+    return found
+
+
+def test_pure_data(served: Server, seed: Path) -> None:
+    pd = _needs("pd", "puredata-core")
+    escaped = str(seed).replace(" ", "\\ ")
+    messages = (
+        f"mess-connect disconnect; mess-connect connect 127.0.0.1 {served.port}; "
+        f"mess-path symbol {escaped}; mess-start 5; mess-end 15; mess-bang bang"
+    )
+    patch = str(CLIENTS / "puredata" / "mess-lookup.pd")
+    process = subprocess.Popen(
+        [pd, "-nogui", "-noaudio", "-nomidi", "-stderr", "-send", messages, patch],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        lines = _lines_until(process, "mess-done:")
+    finally:
+        process.kill()
+        process.wait()
+    matches = [line for line in lines if line.startswith("mess-match:")]
+    assert len(matches) >= 5, lines
+    assert [int(line.split()[2]) for line in matches] == list(range(1, len(matches) + 1))
+    assert not [line for line in lines if "error" in line], lines
+
+
+def test_supercollider(served: Server, seed: Path, tmp_path: Path) -> None:
+    sclang = _needs("sclang", "supercollider-language")
+    script = tmp_path / "ask.scd"
+    script.write_text(
+        f'"{CLIENTS / "supercollider" / "mess.scd"}".load;\n'
+        f"~mess.address.port_({served.port});\n"
+        f'~mess.lookup("{seed}", 5, 15, 3, {{ |rows| '
+        'rows.do { |row| ("ROW " ++ ~mess.line(row) ++ " " ++ row[\\path]).postln }; 0.exit }, '
+        '{ |code, text| ("ERROR " ++ code ++ text).postln; 0.exit });\n'
+    )
+    quiet = {"QT_QPA_PLATFORM": "offscreen", "QTWEBENGINE_DISABLE_SANDBOX": "1"}
+    text = _run([sclang, str(script)], 90, env={**os.environ, **quiet})
+    found = [line for line in text.splitlines() if line.startswith("ROW")]
+    assert [line.split()[1] for line in found] == ["1", "2", "3"], text
+    assert all(str(served.music) in line for line in found)
+
+
+def test_the_reaper_script(served: Server, seed: Path) -> None:
+    lua = _needs("lua5.4", "lua5.4")
+    if "no" in _run([lua, "-e", "print(pcall(require, 'socket') and 'yes' or 'no')"]):
+        pytest.skip("LuaSocket is not installed (Debian package lua-socket)")
+    script = str(CLIENTS / "reaper" / "mess_lookup.lua")
+    text = _run([lua, str(STUB), script, str(seed), str(served.port), str(ord("2"))])
+    assert f"TITLE\tMESS: feels like {seed.name}" in text
+    listed = re.findall(r"^ROW\t(\d)  +\d+%", text, re.MULTILINE)
+    path, offset, length, position = re.findall(r"INSERTED\t(.*)\t(.*)\t(.*)\t(.*)", text)[0]
+    # The time selection 102 to 108 cuts the item at 100 to 110, whose source starts at 5 s.
+    client = Client(("127.0.0.1", served.port))
+    expected = rows(client.ask("/mess/lookup/file", "a", str(seed), 7.0, 13.0, "k", 9))
+    client.close()
+    assert listed == [str(row[1]) for row in expected], text
+    assert len(listed) >= 5
+    second = expected[1]
+    assert path == second[9]
+    assert abs(float(offset) - float(str(second[4]))) < 0.01
+    assert 5.9 < float(length) < 6.1
+    assert float(position) == 42.0
+
+
+def test_the_reaper_script_says_when_nobody_answers(seed: Path) -> None:
+    lua = _needs("lua5.4", "lua5.4")
+    if "no" in _run([lua, "-e", "print(pcall(require, 'socket') and 'yes' or 'no')"]):
+        pytest.skip("LuaSocket is not installed (Debian package lua-socket)")
+    script = str(CLIENTS / "reaper" / "mess_lookup.lua")
+    text = _run([lua, str(STUB), script, str(seed), "9", "0"], 90)
+    assert "ROW\tMESS does not answer. Is `mess osc` running?" in text
+
+
+class AbletonOsc:
+    """Answers as AbletonOSC does: at a fixed port, with the indices in front of each value."""
+
+    def __init__(self, clip: dict[str, object]) -> None:
+        self._clip = clip
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.reply_port = int(probe.getsockname()[1])
+        threading.Thread(target=self._answer, daemon=True).start()
+
+    def _answer(self) -> None:
+        while True:
+            message = OscMessage(self._socket.recv(4096))
+            if message.address == "/live/view/get/selected_clip":
+                values: list[object] = [2, 5]
+            else:
+                assert list(message.params) == [2, 5]
+                values = [2, 5, self._clip[message.address.rpartition("/")[2]]]
+            packet = build_msg(message.address, values).dgram
+            self._socket.sendto(packet, ("127.0.0.1", self.reply_port))
+
+
+def _ask_live(served: Server, clip: dict[str, object], *options: str) -> str:
+    live = AbletonOsc(clip)
+    return _run(
+        [sys.executable, str(CLIENTS / "live" / "mess_live.py"), "--once", "--k", "3",
+         "--live-port", str(live.port), "--live-reply-port", str(live.reply_port),
+         "--mess-port", str(served.port), *options]
+    )  # fmt: skip
+
+
+def test_the_live_bridge(served: Server, seed: Path) -> None:
+    clip = {"is_audio_clip": True, "file_path": str(seed), "warping": False,
+            "start_marker": 5.0, "end_marker": 15.0}  # fmt: skip
+    text = _ask_live(served, clip)
+    assert f"feels like {seed}, 0:05.0-0:15.0:" in text
+    assert re.findall(r"^ ([123])  +\d+%", text, re.MULTILINE) == ["1", "2", "3"], text
+    warped = {**clip, "warping": True, "start_marker": 8.0, "end_marker": 16.0}
+    assert "(all of it)" in _ask_live(served, warped)
+    assert "0:04.0-0:08.0" in _ask_live(served, warped, "--bpm", "120")
+    assert "holds no audio" in _ask_live(served, {**clip, "is_audio_clip": False})
+    assert "MESS says" in _ask_live(served, {**clip, "file_path": "/etc/passwd"})
+
+
+def test_the_live_bridge_says_when_live_is_not_there(served: Server) -> None:
+    text = _run(
+        [sys.executable, str(CLIENTS / "live" / "mess_live.py"), "--once", "--live-port", "9",
+         "--live-reply-port", "0", "--mess-port", str(served.port)]
+    )  # fmt: skip
+    assert "AbletonOSC does not answer" in text

@@ -1,0 +1,409 @@
+"""The HTTP service on a real socket, with a real database and a real broker."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+import uvicorn
+
+from mess_integrations.http.app import ENDPOINTS, make_app
+from mess_integrations.http.guard import MOST_BODY_BYTES, RateLimit
+from mess_integrations.http.secret import token_for
+from mess_integrations.http.serving import address
+from mess_plugin.config import Settings
+from mess_plugin.documents import answer_document
+from mess_plugin.errors import ConfigError
+from mess_plugin.search import similar
+from mess_plugin.store import Store, open_store
+from mess_workers.inbox import answer_events
+from mess_workers.queue import Queue
+from mess_workers.reconcile import send_due
+from tests.event_tools import program, see, settings_for, write_songs
+
+TOKEN = "a-token-for-tests-only"
+Eventually = Callable[..., None]
+
+
+@dataclass
+class Client:
+    url: str
+
+    def __call__(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = TOKEN,
+        data: bytes | None = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, Any]:
+        headers = {"Content-Type": content_type}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            data = json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, _read(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, _read(error)
+
+
+def _read(answer: Any) -> Any:
+    text = answer.read().decode()
+    return json.loads(text) if "json" in answer.headers["Content-Type"] else text
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path, music: Path, database_url: str, valkey_url: str) -> Settings:
+    return settings_for(
+        tmp_path / "home", database_url, valkey_url,
+        watch=(str(music),), http_rate_hz=10_000.0, settle_s=0.05,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    with open_store(settings.database_url or "") as opened:
+        yield opened
+
+
+@pytest.fixture
+def call(settings: Settings, eventually: Eventually) -> Iterator[Client]:
+    yield from _serving(settings, eventually)
+
+
+def _serving(settings: Settings, eventually: Eventually) -> Iterator[Client]:
+    app = make_app(settings, TOKEN)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        eventually(lambda: server.started, 30)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield Client(f"http://127.0.0.1:{port}")
+    finally:
+        server.should_exit = True
+        thread.join()
+        app.state.stores.close()
+
+
+def query(settings: Settings, text: str) -> list[Any]:
+    with psycopg.connect(settings.database_url or "", autocommit=True) as admin:
+        return admin.execute(text).fetchall()
+
+
+def test_every_endpoint_but_the_open_ones_wants_the_token(call: Client) -> None:
+    assert call("/healthz", token=None) == (200, {"ok": True})
+    assert call("/readyz", token=None)[0] == 200
+    for path in ("/metrics", "/v1/status", "/v1/tracks/1", "/v1/similar?ref=x"):
+        for token in (None, "", "wrong", TOKEN + "x", TOKEN[:-1]):
+            status, answer = call(path, token=token)
+            assert status == 401, path
+            assert "Authorization: Bearer" in answer["error"]
+            assert TOKEN not in answer["error"]
+    assert call("/webhooks/jellyfin", {"NotificationType": "Generic"}, token=None)[0] == 401
+
+
+def test_readiness_names_what_is_away(settings: Settings, eventually: Eventually) -> None:
+    away = msgspec.structs.replace(settings, broker_url="redis://127.0.0.1:1/0")
+    for call in _serving(away, eventually):
+        checks = {"database": "ok", "broker": "does not answer"}
+        assert call("/readyz") == (503, {"ok": False, "checks": checks})
+    away = msgspec.structs.replace(settings, database_url="postgresql://127.0.0.1:1/none")
+    for call in _serving(away, eventually):
+        status, answer = call("/readyz")
+        assert status == 503
+        assert answer["checks"]["database"] == "does not answer"
+        assert call("/v1/status")[0] == 503
+        assert "mess_up 0.0" in call("/metrics")[1]
+
+
+def test_answers_are_those_of_the_command_line(
+    settings: Settings, store: Store, music: Path, call: Client, eventually: Eventually
+) -> None:
+    songs = write_songs(music, 4)
+    from mess_plugin.recipe import Recipe
+
+    store.ledger.want(see(songs), str(Recipe.of(settings)))
+    with program("mess_workers", settings, music.parent / "worker.log"):
+        queue = Queue(settings)
+        eventually(lambda: send_due(store, queue) < 0 or store.library.count()[0] == 4, 90)
+    expected = answer_document(similar(store, settings, str(songs[0]), k=2))
+    status, answer = call(f"/v1/similar?ref={songs[0]}&k=2")
+    assert status == 200
+    assert answer == json.loads(json.dumps(expected))
+    status, answer = call(f"/v1/similar?ref={songs[0]}&start=1&end=4")
+    assert status == 200
+    assert answer["query"]["start_s"] == 1.0
+    track_id = answer["matches"][0]["track"]["id"]
+    status, track = call(f"/v1/tracks/{track_id}")
+    assert status == 200
+    assert track["paths"] == [track["path"]]
+    assert call("/v1/tracks/999999")[0] == 404
+    assert call("/v1/status")[1]["library"]["tracks"] == 4
+    metrics = call("/metrics")[1]
+    assert "mess_tracks 4.0" in metrics
+    assert 'mess_event_to_searchable_seconds{quantile="0.5"}' in metrics
+    assert 'mess_query_seconds_count{endpoint="similar"} 2.0' in metrics
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/v1/similar", "ref"),
+        ("/v1/similar?ref=x&k=0", "k"),
+        ("/v1/similar?ref=x&k=many", "k"),
+        ("/v1/similar?ref=x&scope=window", "scope"),
+        ("/v1/similar?ref=x&start=-1", "start"),
+        ("/v1/similar?ref=x&start=nan", ""),
+        ("/v1/similar?ref=x&limit=3", "unknown parameter 'limit'"),
+        ("/v1/tracks/abc", "wanted a number"),
+        ("/v1/similar?ref=%00", "NUL"),
+    ],
+)
+def test_wrong_questions_get_400_with_the_reason(call: Client, path: str, says: str) -> None:
+    status, answer = call(path)
+    assert status == 400
+    assert says in answer["error"]
+
+
+def test_no_file_outside_of_the_library_is_opened(
+    call: Client, store: Store, music: Path, tmp_path: Path, settings: Settings
+) -> None:
+    outside = write_songs(tmp_path / "private", 1)[0]
+    (music / "link.flac").symlink_to(outside)
+    from mess_integrations.http.library import confined
+    from mess_plugin.errors import UsageError
+
+    for path in (outside, music / ".." / "private" / outside.name, music / "link.flac"):
+        with pytest.raises(UsageError, match="neither in the library nor in a watched folder"):
+            confined(store, settings.watch, str(path))
+    with pytest.raises(UsageError, match="neither in the library"):
+        confined(store, settings.watch, "/etc/passwd")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "x/y", ""])
+def test_json_is_accepted_whatever_the_content_type(call: Client, content_type: str) -> None:
+    data = json.dumps({"NotificationType": "Generic"}).encode()
+    status, answer = call("/webhooks/jellyfin", data=data, content_type=content_type)
+    assert (status, answer) == (202, {"accepted": 0, "ignored": "Generic"})
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "says"),
+    [
+        ("/webhooks/jellyfin", b"", "no JSON"),
+        ("/webhooks/jellyfin", b'{"a": "12" Mix"}', "no JSON"),
+        ("/webhooks/jellyfin", b"\xff\xfe", "no UTF-8"),
+        ("/webhooks/jellyfin", b"[]", "NotificationType"),
+        ("/webhooks/jellyfin", b'{"NotificationType": 3}', "NotificationType"),
+        ("/webhooks/jellyfin", b"[" * 100_000, "nested too deeply"),
+        ("/webhooks/files", b"{}", "paths"),
+        ("/webhooks/files", b'{"paths": []}', "wanted 1 to"),
+        ("/webhooks/files", b'{"paths": ["a.flac"]}', "absolute"),
+        ("/webhooks/files", b'{"paths": ["/etc/passwd"]}', "not in a watched folder"),
+        ("/webhooks/files", b'{"paths": ["/m"], "event": "moved"}', "event"),
+    ],
+)
+def test_malformed_messages_get_400_with_the_reason(
+    call: Client, path: str, data: bytes, says: str
+) -> None:
+    status, answer = call(path, data=data)
+    assert status == 400
+    assert says in answer["error"]
+
+
+def test_a_path_that_climbs_out_is_refused(call: Client, music: Path) -> None:
+    status, answer = call("/webhooks/files", {"paths": [f"{music}/../private/a.flac"]})
+    assert status == 400
+    assert "not in a watched folder" in answer["error"]
+
+
+def test_bodies_and_rates_have_limits(settings: Settings, eventually: Eventually) -> None:
+    slow = msgspec.structs.replace(settings, http_rate_hz=1.0)
+    for call in _serving(slow, eventually):
+        assert call("/webhooks/files", data=b" " * (MOST_BODY_BYTES + 1))[0] == 413
+        answers = [call("/healthz")[0] for _ in range(10)]
+        assert 429 in answers
+
+
+def test_the_rate_limit_refills_and_tells_clients_apart() -> None:
+    limit = RateLimit(1.0)
+    assert [limit.admits("a", 0.0) for _ in range(4)] == [True, True, True, False]
+    assert limit.admits("b", 0.0)
+    assert not limit.admits("a", 0.5)
+    assert limit.admits("a", 2.0)
+
+
+def test_reported_files_become_work(
+    call: Client, settings: Settings, store: Store, music: Path
+) -> None:
+    names = ["a.flac", "cover.jpg", ".hidden.flac", "odd\udcff.flac"]
+    for name in names:
+        (music / name).write_bytes(b"x")
+        os.utime(music / name, (1, 1))
+    paths = [str(music / name) for name in [*names, "never.flac"]]
+    assert call("/webhooks/files", {"paths": paths}) == (202, {"accepted": 5})
+    assert query(settings, "SELECT count(*) FROM events WHERE handled_at IS NULL") == [(5,)]
+    assert answer_events(store, settings) == 5
+    known = store.ledger.known_paths([str(music)])
+    assert sorted(known) == sorted([str(music / "a.flac"), str(music / "odd\udcff.flac")])
+    (music / "a.flac").unlink()
+    call("/webhooks/files", {"paths": [str(music / "a.flac")], "event": "deleted"})
+    answer_events(store, settings)
+    assert list(store.ledger.known_paths([str(music)], with_missed=False)) == [
+        str(music / "odd\udcff.flac")
+    ]
+
+
+def test_ten_thousand_deliveries_are_one_piece_of_work_each(
+    call: Client, settings: Settings, store: Store, music: Path
+) -> None:
+    for i in range(10):
+        (music / f"{i}.flac").write_bytes(bytes([i]))
+        os.utime(music / f"{i}.flac", (1, 1))
+    import random
+
+    order = [i % 10 for i in range(10_000)]
+    random.Random(1).shuffle(order)
+    # A hundred real requests that each say a hundred things, mixed and repeated.
+    for start in range(0, len(order), 100):
+        for i in order[start : start + 100]:
+            store.inbox.receive(
+                "files", "changed",
+                {"event": "changed", "path": os.fsencode(music / f"{i}.flac").hex()},
+            )  # fmt: skip
+        paths = [str(music / f"{i}.flac") for i in order[start : start + 100]]
+        assert call("/webhooks/files", {"paths": paths})[0] == 202
+        if start % 2500 == 0:
+            answer_events(store, settings)
+    answer_events(store, settings)
+    assert query(settings, "SELECT count(*), max(attempts) FROM jobs") == [(10, 0)]
+    assert query(settings, "SELECT count(*) FROM events")[0][0] <= 50
+    assert query(settings, "SELECT sum(deliveries) FROM events")[0][0] >= 10_000
+
+
+PLAYED = {
+    "NotificationType": "PlaybackStop",
+    "ItemType": "Audio",
+    "ItemId": "0DB5A1F2-aaaa-bbbb-cccc-0123456789ab",
+    "UserId": "u1",
+    "Name": 'A 12\\" Mix',
+    "RunTimeTicks": 1000,
+    "PlaybackPositionTicks": 250,
+    "PlayedToCompletion": False,
+    "UtcTimestamp": "2026-05-01T10:00:00.1234567Z",
+}
+
+
+def test_plays_and_favourites_become_feedback_once(call: Client, settings: Settings) -> None:
+    saved = {
+        **PLAYED,
+        "NotificationType": "UserDataSaved",
+        "SaveReason": "UpdateUserRating",
+        "Favorite": "True",
+        "Likes": None,
+    }
+    for _ in range(20):
+        assert call("/webhooks/jellyfin", PLAYED)[0] == 202
+        assert call("/webhooks/jellyfin", saved)[0] == 202
+    rows = query(settings, "SELECT kind, item, listener, value, happened_at FROM feedback")
+    item = "0db5a1f2aaaabbbbcccc0123456789ab"
+    assert sorted(row[:4] for row in rows) == [
+        ("favourite", item, "u1", 1.0),
+        ("play", item, "u1", 0.25),
+    ]
+    assert rows[0][4].isoformat() == "2026-05-01T10:00:00.123456+00:00"
+    found = query(settings, "SELECT body->>'Name', deliveries FROM events WHERE kind LIKE 'Play%'")
+    assert found == [('A 12\\" Mix', 20)]
+
+
+def test_music_that_came_or_went_is_looked_for_and_the_rest_is_counted(
+    call: Client, settings: Settings, store: Store
+) -> None:
+    from mess_plugin.store.roots import Root
+
+    store.roots.save(Root("/music", "watched"))
+    call("/webhooks/jellyfin", {"NotificationType": "ItemAdded", "ItemType": "Movie"})
+    call("/webhooks/jellyfin", {**PLAYED, "ItemType": "Movie"})
+    call("/webhooks/jellyfin", {"NotificationType": "Imaginary"})
+    call("/webhooks/jellyfin", {"NotificationType": "Imaginary"})
+    assert store.roots.wanted_walks(-1.0) == []
+    call("/webhooks/jellyfin", {"NotificationType": "ItemDeleted", "ItemType": "MusicAlbum"})
+    assert store.roots.wanted_walks(-1.0) == ["/music"]
+    ignored = {
+        (kind, count) for state, _, kind, count in store.inbox.counts() if state == "ignored"
+    }
+    assert ignored == {("Imaginary", 2), ("ItemAdded", 1), ("PlaybackStop", 1)}
+
+
+def test_the_description_covers_every_endpoint(call: Client) -> None:
+    status, document = call("/openapi.json", token=None)
+    assert status == 200
+    assert document["openapi"].startswith("3.1")
+    described = {
+        (method.upper(), path) for path, item in document["paths"].items() for method in item
+    }
+    assert described == {(one.method, one.path) for one in ENDPOINTS}
+    parameters = document["paths"]["/v1/similar"]["get"]["parameters"]
+    assert {one["name"] for one in parameters} == {"ref", "k", "start", "end", "scope"}
+    assert [one["name"] for one in parameters if one["required"]] == ["ref"]
+
+
+def test_unknown_places_are_json_too(call: Client) -> None:
+    assert call("/v2/similar")[0] == 404
+    assert call("/healthz", {})[0] == 405
+
+
+def test_a_token_is_made_once_and_private(tmp_path: Path, settings: Settings) -> None:
+    fresh = msgspec.structs.replace(settings, home=tmp_path / "new" / "home")
+    token = token_for(fresh)
+    assert len(token) > 30
+    assert token_for(fresh) == token
+    assert stat.S_IMODE((fresh.home / "token").stat().st_mode) == 0o600
+    assert token_for(msgspec.structs.replace(fresh, token="x" * 16)) == "x" * 16
+    with pytest.raises(ConfigError, match="16 characters") as short:
+        token_for(msgspec.structs.replace(fresh, token="secret"))
+    assert "'secret'" not in str(short.value)
+
+
+@pytest.mark.parametrize("listen", ["", "127.0.0.1", "1:2:x", ":8765", "h:99999"])
+def test_a_wrong_address_is_named(listen: str) -> None:
+    with pytest.raises(ConfigError, match="HOST:PORT"):
+        address(listen)
+
+
+def test_the_program_serves_and_ends_in_order(
+    settings: Settings, tmp_path: Path, eventually: Eventually
+) -> None:
+    free = msgspec.structs.replace(settings, listen="127.0.0.1:0", token=TOKEN)
+    log = tmp_path / "http.log"
+    with program("mess_integrations.http", free, log) as process:
+        eventually(lambda: "listening on" in log.read_text(), 60)
+        port = log.read_text().split("127.0.0.1:")[1].split()[0]
+        assert Client(f"http://127.0.0.1:{port}")("/readyz")[0] == 200
+        process.terminate()
+        process.wait(20)
+    assert TOKEN not in log.read_text()
+    assert "Traceback" not in log.read_text()

@@ -1,0 +1,281 @@
+"""Jobs run to their end in this process: real audio, the real encoder, a real database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import psycopg
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+
+from mess_plugin import encoders
+from mess_plugin.config import load_settings
+from mess_plugin.encoders.base import Encoder, EncoderInfo
+from mess_plugin.errors import EncoderError, StoreError
+from mess_plugin.model import Float32, Level, Projection
+from mess_plugin.recipe import Recipe
+from mess_plugin.store import Store, open_store
+from mess_plugin.walk import Walk
+from mess_workers import tasks
+from tests.audio_files import music, tone, write_audio
+
+Befall = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def store(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("MESS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MESS_ENCODER", "descriptors")
+    caches = (tasks.settings, tasks.encoder_for)
+    for cache in caches:
+        cache.cache_clear()
+    with open_store(database_url) as opened:
+        yield opened
+    for cache in caches:
+        cache.cache_clear()
+
+
+def song(path: Path, seed: int = 0, duration_s: float = 12.0) -> Path:
+    return write_audio(path, music(duration_s, 24000, channels=1, seed=seed), 24000)
+
+
+def jobs(store: Store, *roots: Path, force: bool = False) -> tuple[int, ...]:
+    """What a walk over some roots wants."""
+    recipe = str(Recipe.of(load_settings()))
+    files = list(Walk([str(root) for root in roots]))
+    return store.ledger.want(files, recipe, uuid4(), retry_failed=True, force=force).job_ids
+
+
+def run(store: Store, *roots: Path, force: bool = False) -> list[float | None]:
+    return [tasks.run_job(store, job_id) for job_id in jobs(store, *roots, force=force)]
+
+
+def outcomes(store: Store) -> dict[str, int]:
+    (counts,) = store.ledger.count_jobs().values()
+    return counts
+
+
+def test_a_file_becomes_vectors_of_all_levels(store: Store, tmp_path: Path) -> None:
+    path = song(tmp_path / "a.flac")
+    assert run(store, path) == [None]
+    space = store.spaces.searchable(str(Recipe.of(load_settings())))
+    assert space is not None
+    known = store.library.find_path(str(path))
+    assert known is not None
+    assert known[0] is not None
+    track = store.library.get([known[0]])[known[0]]
+    assert track.duration_s == pytest.approx(12.0, abs=0.05)
+    for level in Level:
+        found = store.embeddings.of_track(space, level, track.id)
+        np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=2e-3)
+        assert found.intervals[-1, 1] == pytest.approx(12.0, abs=0.05)
+    assert outcomes(store) == {"done": 1}
+
+
+def test_two_locations_are_one_track_and_the_music_is_untouched(
+    store: Store, tmp_path: Path
+) -> None:
+    first = song(tmp_path / "a.flac")
+    second = tmp_path / os.fsdecode(b"b\xff\n.flac")
+    shutil.copy(first, second)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (first, second)}
+    run(store, tmp_path)
+    assert store.library.count()[:2] == (1, 2)
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
+
+
+def test_replaced_audio_is_another_track(store: Store, tmp_path: Path) -> None:
+    path = song(tmp_path / "a.flac", seed=1)
+    run(store, path)
+    old = store.library.find_path(str(path))
+    song(path, seed=2, duration_s=9.0)
+    run(store, path)
+    new = store.library.find_path(str(path))
+    assert old is not None
+    assert new is not None
+    assert new[0] not in (None, old[0])
+    assert store.library.count()[:2] == (1, 1)
+
+
+def test_audio_replaced_by_rubbish_is_no_track_any_more(store: Store, tmp_path: Path) -> None:
+    path = song(tmp_path / "a.flac")
+    run(store, path)
+    path.write_bytes(b"not a flac file at all" * 100)
+    run(store, path)
+    assert store.library.count()[:2] == (0, 0)
+    (failure,) = store.ledger.failures()
+    assert failure.path == str(path)
+
+
+def test_a_file_that_vanished_takes_its_job_along(store: Store, tmp_path: Path) -> None:
+    path = song(tmp_path / "a.flac")
+    (job_id,) = jobs(store, path)
+    path.unlink()
+    assert tasks.run_job(store, job_id) is None
+    assert store.ledger.known_paths(["/"]) == {}
+    assert tasks.run_job(store, job_id) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda path: path.touch(), "empty"),
+        (lambda path: write_audio(path, tone(0.2, 24000, channels=1), 24000), "too-short"),
+        (lambda path: write_audio(path, tone(5, 24000, channels=1) * 0, 24000), "silent"),
+        (
+            lambda path: write_audio(
+                path,
+                np.full((1, 72000), np.nan, np.float32),
+                24000,
+                codec="pcm_f32le",
+                container="wav",
+            ),
+            "damaged",
+        ),
+    ],
+)
+def test_what_is_no_music_is_a_row_with_its_reason(
+    store: Store, tmp_path: Path, make: Callable[[Path], object], kind: str
+) -> None:
+    path = tmp_path / "a.wav"
+    make(path)
+    assert run(store, path) == [None]
+    (failure,) = store.ledger.failures()
+    assert (failure.kind, failure.attempts) == (kind, 1)
+    assert failure.reason
+
+
+class Troubled:
+    """The real encoder, which something befalls."""
+
+    def __init__(self, inner: Encoder, trouble: Callable[[], object]) -> None:
+        self._inner = inner
+        self._trouble = trouble
+
+    @property
+    def info(self) -> EncoderInfo:
+        return self._inner.info
+
+    @property
+    def projections(self) -> Mapping[Level, Projection]:
+        return self._inner.projections
+
+    def encode(self, windows: Float32) -> Float32:
+        if self._trouble():
+            return np.full((len(windows), 4, self.info.dim), np.nan, np.float32)
+        return self._inner.encode(windows)
+
+
+@pytest.fixture
+def befall(monkeypatch: pytest.MonkeyPatch) -> Befall:
+    """Let something happen while the encoder works."""
+
+    def install(trouble: Callable[[], object]) -> None:
+        encoder = Troubled(encoders.load("descriptors"), trouble)
+        monkeypatch.setattr(tasks, "encoder_for", lambda _recipe: encoder)
+
+    return install
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    def trouble() -> object:
+        raise error
+
+    return trouble
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind", "reason"),
+    [
+        (lambda: True, "encoder", "no numbers"),
+        (raising(EncoderError("descriptors", "no ears")), "encoder", "no ears"),
+        (raising(MemoryError()), "memory", "not enough memory"),
+        (raising(SoftTimeLimitExceeded()), "too-slow", "took more than"),
+    ],
+)
+def test_what_would_happen_again_fails_at_once(
+    store: Store,
+    tmp_path: Path,
+    befall: Befall,
+    trouble: Callable[[], object],
+    kind: str,
+    reason: str,
+) -> None:
+    befall(trouble)
+    assert run(store, song(tmp_path / "a.flac")) == [None]
+    (failure,) = store.ledger.failures()
+    assert (failure.kind, failure.attempts) == (kind, 1)
+    assert reason in failure.reason
+    assert store.library.count()[0] == 0
+
+
+@pytest.mark.parametrize("error", [ValueError("odd \udcff"), psycopg.DataError("no such value")])
+def test_what_nobody_expected_is_tried_a_few_times(
+    store: Store, tmp_path: Path, befall: Befall, error: Exception
+) -> None:
+    befall(raising(error))
+    (job_id,) = jobs(store, song(tmp_path / "a.flac"))
+    waits_s = [tasks.run_job(store, job_id) for _ in range(4)]
+    assert [wait_s is None for wait_s in waits_s] == [False, False, True, True]
+    (failure,) = store.ledger.failures()
+    assert (failure.kind, failure.attempts) == ("crashed", 3)
+    assert type(error).__name__ in failure.reason
+
+
+def test_a_file_that_ends_its_process_is_given_up(
+    store: Store, tmp_path: Path, befall: Befall
+) -> None:
+    befall(
+        raising(KeyboardInterrupt())
+    )  # as if the process ended here: nothing is written after it
+    (job_id,) = jobs(store, song(tmp_path / "a.flac"))
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            tasks.run_job(store, job_id)
+    assert tasks.run_job(store, job_id) is None
+    (failure,) = store.ledger.failures()
+    assert (failure.kind, failure.reason) == (
+        "crashed",
+        "reading it ended the process 3 times; it is not tried again",
+    )
+
+
+def test_a_file_that_changes_meanwhile_is_read_again(
+    store: Store, tmp_path: Path, befall: Befall
+) -> None:
+    path = song(tmp_path / "a.flac")
+    befall(lambda: os.utime(path))
+    (job_id,) = jobs(store, path)
+    assert tasks.run_job(store, job_id) == tasks.BUSY_RETRY_S
+    assert store.library.count()[0] == 0
+    befall(lambda: None)
+    assert tasks.run_job(store, job_id) is None
+    assert outcomes(store) == {"done": 1}
+
+
+@pytest.mark.parametrize(
+    "lost", [psycopg.OperationalError("gone"), psycopg.errors.DiskFull("full")]
+)
+def test_the_file_is_not_blamed_for_the_database(
+    database_url: str, store: Store, tmp_path: Path, befall: Befall, lost: psycopg.Error
+) -> None:
+    befall(raising(lost))
+    (job_id,) = jobs(store, song(tmp_path / "a.flac"))
+    with pytest.raises(StoreError), open_store(database_url) as other:
+        tasks.run_job(other, job_id)
+    befall(lambda: None)
+    assert store.ledger.failures() == []
+    assert tasks.run_job(store, job_id, forgiven=1) is None
+    assert outcomes(store) == {"done": 1}
+
+
+def test_forcing_known_audio_only_notes_it_again(store: Store, tmp_path: Path) -> None:
+    path = song(tmp_path / "a.flac")
+    run(store, path)
+    run(store, path, force=True)
+    assert store.library.count()[:2] == (1, 1)

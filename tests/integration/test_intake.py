@@ -1,0 +1,138 @@
+"""What a host says it did, taken into a real ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from mess_plugin import intake, spool
+from mess_plugin.model import Tags
+from mess_plugin.spool import Changes
+from mess_plugin.store import Store, open_store
+from mess_plugin.walk import see
+
+RECIPE = "descriptors||5/2.5"
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with open_store(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    return folder
+
+
+def known(store: Store, path: Path) -> int:
+    """A file that the library holds as a recording; returns the track's id."""
+    path.write_bytes(path.name.encode())
+    seen = see(str(path))
+    assert seen is not None
+    job_id = store.ledger.want([seen], RECIPE, uuid4()).job_ids[0]
+    job = store.ledger.start(job_id)
+    assert job is not None
+    track_id = store.library.save(f"identity of {path.name}", 10.0, None)
+    store.ledger.locate(job.file_id, str(path), track_id, Tags(title=path.stem))
+    store.ledger.finish(job_id, "encoded")
+    return track_id
+
+
+def changes(
+    music: Path,
+    touched: tuple[Path, ...] = (),
+    moved: tuple[tuple[Path, Path], ...] = (),
+    removed: tuple[Path, ...] = (),
+) -> Changes:
+    return Changes(
+        tuple(map(str, touched)),
+        tuple((str(old), str(new)) for old, new in moved),
+        tuple(map(str, removed)),
+        str(music),
+    )
+
+
+def at(store: Store, path: Path) -> int | None:
+    found = store.library.find_path(str(path))
+    return found[0] if found else None
+
+
+def test_new_files_are_wanted_once(store: Store, music: Path) -> None:
+    (music / "a.flac").write_bytes(b"a")
+    first = intake.take(store, RECIPE, changes(music, (music / "a.flac",)))
+    assert len(first) == 1
+    assert intake.take(store, RECIPE, changes(music, (music / "a.flac",))) == first
+
+
+def test_a_moved_file_keeps_its_recording(store: Store, music: Path) -> None:
+    track_id = known(store, music / "a.flac")
+    (music / "a.flac").rename(music / "b.flac")
+    jobs = intake.take(store, RECIPE, changes(music, moved=((music / "a.flac", music / "b.flac"),)))
+    assert at(store, music / "b.flac") == track_id
+    assert store.library.find_path(str(music / "a.flac")) is None
+    assert len(jobs) == 1, "its name and tags are read again"
+
+
+def test_a_move_to_a_place_that_is_known_already_leaves_no_ghost(store: Store, music: Path) -> None:
+    known(store, music / "a.flac")
+    there = known(store, music / "b.flac")
+    (music / "a.flac").rename(music / "b.flac")
+    intake.take(store, RECIPE, changes(music, moved=((music / "a.flac", music / "b.flac"),)))
+    assert at(store, music / "b.flac") == there
+    assert store.library.find_path(str(music / "a.flac")) is None
+
+
+def test_a_copy_is_not_a_move(store: Store, music: Path) -> None:
+    track_id = known(store, music / "a.flac")
+    (music / "b.flac").write_bytes(b"a.flac")
+    intake.take(store, RECIPE, changes(music, moved=((music / "a.flac", music / "b.flac"),)))
+    assert at(store, music / "a.flac") == track_id
+
+
+def test_only_what_is_gone_is_forgotten(store: Store, music: Path) -> None:
+    track_id = known(store, music / "here.flac")
+    known(store, music / "gone.flac")
+    (music / "gone.flac").unlink()
+    paths = (music / "here.flac", music / "gone.flac", music / "never seen.flac")
+    assert intake.take(store, RECIPE, changes(music, removed=paths)) == []
+    assert at(store, music / "here.flac") == track_id
+    assert store.library.find_path(str(music / "gone.flac")) is None
+    assert store.library.count()[0] == 1
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["empty", "missing"])
+def test_nothing_is_forgotten_while_the_disk_is_away(
+    store: Store, music: Path, missing: bool
+) -> None:
+    track_id = known(store, music / "a.flac")
+    (music / "a.flac").unlink()
+    if missing:
+        music.rmdir()
+    intake.take(store, RECIPE, changes(music, removed=(music / "a.flac",)))
+    assert at(store, music / "a.flac") == track_id
+
+
+def test_draining_empties_the_spool(store: Store, music: Path, tmp_path: Path) -> None:
+    (music / "a.flac").write_bytes(b"a")
+    spool.keep(tmp_path, changes(music, (music / "a.flac",)))
+    spool.keep(tmp_path, changes(music, removed=(music / "b.flac",)))
+    assert len(intake.drain(tmp_path, store, RECIPE)) == 1
+    assert spool.waiting(tmp_path) == []
+
+
+def test_recordings_are_found_by_musicbrainz(store: Store, music: Path) -> None:
+    (music / "a.flac").write_bytes(b"a")
+    seen = see(str(music / "a.flac"))
+    assert seen is not None
+    job = store.ledger.start(store.ledger.want([seen], RECIPE, uuid4()).job_ids[0])
+    assert job is not None
+    track_id = store.library.save("identity", 10.0, None)
+    store.ledger.locate(job.file_id, job.path, track_id, Tags(musicbrainz_recording="mb-1"))
+    assert store.library.find_recording("mb-1") == track_id
+    assert store.library.find_recording("mb-2") is None

@@ -1,0 +1,223 @@
+"""The ledger in a real database: what is wanted, who does it, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from mess_plugin.model import Tags
+from mess_plugin.store import Store, open_store
+from mess_plugin.store.ledger import SeenFile, Wanted
+from tests.stored_library import RECIPE, add_track, levels_of, raw_space, want
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with open_store(database_url) as opened:
+        yield opened
+
+
+def seen(name: str, size: int = 1, mtime: int = 1) -> SeenFile:
+    return SeenFile(f"/music/{name}", size, mtime)
+
+
+def do(store: Store, job_id: int, outcome: str = "encoded", kind: str | None = None) -> None:
+    """Run a job to an end."""
+    assert store.ledger.lock(job_id)
+    assert store.ledger.start(job_id) is not None
+    if kind:
+        store.ledger.fail(job_id, kind, "because")
+    else:
+        store.ledger.finish(job_id, outcome)
+    store.ledger.unlock(job_id)
+
+
+def test_new_unchanged_changed_failed_and_forced(store: Store) -> None:
+    files = [seen("a"), seen("b"), seen("c")]
+    first = store.ledger.want(files, RECIPE, uuid4())
+    assert (len(first.job_ids), first.unchanged, first.failed_before) == (3, 0, 0)
+    done, failed, unfinished = first.job_ids
+    do(store, done)
+    do(store, failed, kind="damaged")
+
+    assert store.ledger.want(files, RECIPE, uuid4()) == Wanted((unfinished,), 1, 1)
+    again = store.ledger.want(files, RECIPE, uuid4(), retry_failed=True)
+    assert again == Wanted((failed, unfinished), 1, 0)
+    do(store, failed, kind="damaged")
+
+    changed = [seen("a", size=2), seen("b", mtime=2), seen("c")]
+    assert store.ledger.want(changed, RECIPE, uuid4()) == Wanted((done, failed, unfinished), 0, 0)
+    for job_id in (done, failed, unfinished):
+        do(store, job_id)
+    assert store.ledger.want(changed, RECIPE, uuid4()) == Wanted((), 3, 0)
+    assert store.ledger.want(changed, RECIPE, uuid4(), force=True).job_ids == first.job_ids
+    assert store.ledger.want([], RECIPE, uuid4()) == Wanted((), 0, 0)
+
+
+def test_a_file_named_twice_is_wanted_once(store: Store) -> None:
+    assert len(store.ledger.want([seen("a"), seen("a")], RECIPE, uuid4()).job_ids) == 1
+
+
+def test_another_recipe_is_other_work(store: Store) -> None:
+    (first,) = want(store, "/music/a")
+    do(store, first)
+    (second,) = want(store, "/music/a", recipe="mert||5/2.5")
+    assert second != first
+    assert store.ledger.count_jobs() == {RECIPE: {"done": 1}, "mert||5/2.5": {"wanted": 1}}
+
+
+def test_a_lock_excludes_other_sessions_and_goes_with_its_own(
+    store: Store, database_url: str, eventually: Callable[..., None]
+) -> None:
+    (job_id,) = want(store, "/music/a")
+    with open_store(database_url) as other:
+        assert other.ledger.lock(job_id)
+        assert not store.ledger.lock(job_id)
+        other.ledger.unlock(job_id)
+        assert store.ledger.lock(job_id)
+        store.ledger.unlock(job_id)
+        assert other.ledger.lock(job_id)
+    assert store.ledger.lock(job_id)
+
+
+def test_a_killed_process_loses_its_lock_and_the_job_is_recovered(
+    store: Store, database_url: str, eventually: Callable[..., None]
+) -> None:
+    (job_id,) = want(store, "/music/a")
+    code = (
+        "import sys, time; from mess_plugin.store import open_store\n"
+        "with open_store(sys.argv[1]) as store:\n"
+        f"    assert store.ledger.lock({job_id}) and store.ledger.start({job_id})\n"
+        "    print('running', flush=True); time.sleep(600)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, database_url], stdout=subprocess.PIPE, env=os.environ
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"running\n"
+    assert not store.ledger.lock(job_id)
+    assert store.ledger.recover() == []  # it is being done
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    eventually(lambda: store.ledger.recover() == [job_id])
+    assert store.ledger.recover() == []
+    assert store.ledger.lock(job_id)
+    job = store.ledger.start(job_id)
+    assert job is not None
+    assert job.attempts == 2
+
+
+def test_each_start_counts_and_each_forgiven_one_counts_once(store: Store) -> None:
+    (job_id,) = want(store, "/music/a")
+    attempts = [store.ledger.start(job_id, forgiven) for forgiven in (0, 1, 1, 1, 2)]
+    assert [job.attempts for job in attempts if job] == [1, 1, 2, 3, 3]
+
+
+def test_what_is_over_cannot_be_started_or_ended_again(store: Store) -> None:
+    (job_id,) = want(store, "/music/a")
+    do(store, job_id)
+    assert store.ledger.start(job_id) is None
+    store.ledger.fail(job_id, "damaged", "late")
+    assert store.ledger.failures() == []
+    assert store.ledger.start(999_999) is None
+
+
+def test_a_job_that_is_wanted_again_while_it_runs_stays_wanted(store: Store) -> None:
+    (job_id,) = want(store, "/music/a")
+    store.ledger.start(job_id)
+    assert want(store, "/music/a", size=2) == [job_id]
+    store.ledger.finish(job_id, "encoded")
+    assert store.ledger.count_jobs() == {RECIPE: {"wanted": 1}}
+
+
+def test_failures_are_rows_with_reasons_newest_first(store: Store) -> None:
+    odd = os.fsdecode(b"/music/\xff.mp3")
+    for number, path in enumerate(["/music/a", odd]):
+        (job_id,) = want(store, path)
+        store.ledger.start(job_id)
+        store.ledger.fail(job_id, "damaged", f"reason\0\udcff{number}")
+    found = store.ledger.failures()
+    assert [(one.path, one.kind, one.reason, one.attempts) for one in found] == [
+        (odd, "damaged", "reason ?1", 1),
+        ("/music/a", "damaged", "reason ?0", 1),
+    ]
+    assert len(store.ledger.failures(limit=1)) == 1
+
+
+def test_given_back_jobs_are_wanted_with_their_reason(store: Store) -> None:
+    (job_id,) = want(store, "/music/a")
+    store.ledger.start(job_id)
+    store.ledger.give_back(job_id, "changed", "it changed")
+    assert store.ledger.waiting([job_id]) == [job_id]
+    job = store.ledger.start(job_id)
+    assert job is not None
+    assert job.attempts == 2
+
+
+def test_a_batch_is_counted_and_jobs_taken_over_are_not_lost(store: Store) -> None:
+    batch, other = uuid4(), uuid4()
+    ids = store.ledger.want([seen("a"), seen("b"), seen("c")], RECIPE, batch).job_ids
+    do(store, ids[0], "known")
+    do(store, ids[1], kind="empty")
+    assert store.ledger.count_batch(batch) == {"done": 1, "done:known": 1, "failed": 1, "wanted": 1}
+    store.ledger.want([seen("c")], RECIPE, other)
+    assert store.ledger.count_batch(batch) == {"done": 1, "done:known": 1, "failed": 1}
+    assert store.ledger.count_some(ids)["wanted"] == 1
+
+
+def test_paths_below_folders_are_found_by_bytes(store: Store) -> None:
+    odd = os.fsdecode(b"/music/a\xff/1.mp3")
+    paths = ["/music/a/1.mp3", "/music/a/2.mp3", "/music/ab.mp3", "/music/a%/x.mp3", odd]
+    want(store, *paths)
+
+    def known(*roots: str) -> list[str]:
+        return sorted(store.ledger.known_paths(roots))
+
+    assert known("/music/a") == ["/music/a/1.mp3", "/music/a/2.mp3"]
+    assert known("/music/a/") == known("/music/a")
+    assert known("/music/ab.mp3") == ["/music/ab.mp3"]
+    assert known("/music/a%") == ["/music/a%/x.mp3"]
+    assert known(os.fsdecode(b"/music/a\xff")) == [odd]
+    assert len(known("/")) == len(paths)
+    assert known("/mus") == known() == []
+
+
+def test_a_recording_goes_with_its_last_location(store: Store) -> None:
+    space = raw_space(store)
+    first = add_track(store, space, "/music/a.mp3", levels_of(1), identity="same")
+    assert add_track(store, space, "/music/b.mp3", levels_of(1), identity="same") == first
+    assert store.library.get([first])[first].paths == ("/music/a.mp3", "/music/b.mp3")
+    known = store.ledger.known_paths(["/music"])
+    store.ledger.forget_files([known["/music/a.mp3"]])
+    assert store.library.get([first])[first].paths == ("/music/b.mp3",)
+    store.ledger.forget_files([known["/music/b.mp3"]])
+    assert store.library.get([first]) == {}
+    assert not store.embeddings.has(space, first)
+    assert store.library.count()[:2] == (0, 0)
+    assert store.ledger.count_jobs() == {}
+
+
+def test_tags_of_any_characters_are_stored(store: Store) -> None:
+    space = raw_space(store)
+    tags = Tags(title="nul\0 and \udcff half", artist="Ünï", year=1999, bpm=120.5)
+    track_id = add_track(store, space, "/music/a.mp3", levels_of(1), tags)
+    found = store.library.get([track_id])[track_id].tags
+    assert found == Tags(title="nul  and ? half", artist="Ünï", year=1999, bpm=120.5)
+
+
+def test_two_wants_at_once_make_each_job_once(store: Store, database_url: str) -> None:
+    files = [seen(str(n)) for n in range(50)]
+    with open_store(database_url) as other, other.transaction():
+        other.ledger.want(files[:25], RECIPE, uuid4())
+        with psycopg.connect(database_url, autocommit=True) as watching:
+            assert watching.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+    again = store.ledger.want(files, RECIPE, uuid4())
+    assert len(set(again.job_ids)) == 50

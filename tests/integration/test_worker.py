@@ -1,0 +1,223 @@
+"""A real worker on a real broker: killed, cut off and raced, it does every job exactly once."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from mess_plugin.config import Settings
+from mess_plugin.recipe import Recipe
+from mess_plugin.services import environment
+from mess_plugin.store import Store, open_store
+from mess_plugin.walk import Walk
+from mess_workers import feed
+from mess_workers.feed import Feeding, Progress
+from mess_workers.queue import Queue
+from tests.audio_files import music, noise, write_audio
+
+Eventually = Callable[..., None]
+
+_broker_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def ready(database_url: str, valkey_url: str, tmp_path: Path) -> Settings:
+    """Settings for a database and a part of the broker of the test's own."""
+    broker_url = valkey_url.replace("virtual_host=0", f"virtual_host={next(_broker_numbers)}")
+    return Settings(
+        home=tmp_path / "home",
+        encoder="descriptors",
+        database_url=database_url,
+        broker_url=broker_url,
+        jobs=1,
+        file_limit_s=60,
+    )
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with open_store(database_url) as opened:
+        yield opened
+
+
+@contextmanager
+def worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker with one process for the work, as `mess worker` starts it."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "worker.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mess_workers"],
+            env={**os.environ, **environment(settings)},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def run(settings: Settings, store: Store, *roots: Path) -> Progress:
+    feeding = Feeding(store, Queue(settings), str(Recipe.of(settings)))
+    return feeding.run(Walk([str(root) for root in roots]), lambda _: None, lambda: None)
+
+
+def send(settings: Settings, store: Store, path: Path) -> int:
+    """Want one file and send its job, without waiting for it."""
+    feeding = Feeding(store, Queue(settings), str(Recipe.of(settings)))
+    (job_id,) = store.ledger.want(list(Walk([str(path)])), feeding.recipe, feeding.batch).job_ids
+    feeding.queue.send([job_id])
+    return job_id
+
+
+def long_file(path: Path) -> Path:
+    """Enough sound that something can happen while it is read."""
+    return write_audio(path, noise(400, 24000, channels=1), 24000)
+
+
+def states(store: Store) -> dict[str, int]:
+    return {
+        state: count
+        for counts in store.ledger.count_jobs().values()
+        for state, count in counts.items()
+    }
+
+
+def attempts(database_url: str, job_id: int) -> int:
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT attempts FROM jobs WHERE id = %s", [job_id]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(pid) for pid in listed.split()]
+
+
+def test_two_runs_at_once_share_the_work_and_report_it_right(
+    ready: Settings, store: Store, database_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for number in range(6):
+        write_audio(folder / f"{number}.flac", music(8, 24000, channels=1, seed=number), 24000)
+    (folder / "broken.flac").write_bytes(b"x" * 9000)
+    seconds: list[Progress] = []
+
+    def second() -> None:
+        with open_store(database_url) as other:
+            seconds.append(run(ready, other, folder))
+
+    beside = threading.Thread(target=second)
+    with worker(ready):
+        beside.start()
+        first = run(ready, store, folder, folder / "0.flac")  # one file is named twice
+        beside.join()
+    for done in (first, *seconds):
+        assert done.seen == 7
+        assert done.gone == 0
+        assert done.indexed + done.known + done.unchanged == 6
+        assert done.failed + done.failed_before == 1
+    assert states(store) == {"done": 6, "failed": 1}
+    assert store.library.count()[:2] == (6, 6)
+
+
+def test_killed_in_the_middle_the_job_is_done_after_all_and_once(
+    ready: Settings,
+    store: Store,
+    database_url: str,
+    tmp_path: Path,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """First the process at work is killed, then the whole worker; another one takes over."""
+    monkeypatch.setattr(feed, "RESCUE_S", 1.0)
+    path = long_file(tmp_path / "long.wav")
+    job_id = send(ready, store, path)
+    with worker(ready) as process:
+        eventually(lambda: states(store) == {"running": 1}, timeout_s=60)
+        for pid in children(process):
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: attempts(database_url, job_id) == 2, timeout_s=60)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert states(store) == {"running": 1}
+    with worker(ready):
+        done = run(ready, store, path)
+    assert (done.indexed, done.failed, done.gone) == (1, 0, 0)
+    assert states(store) == {"done": 1}
+    assert store.library.count()[:2] == (1, 1)
+    assert attempts(database_url, job_id) == 1  # counted anew since it was wanted again
+
+
+def test_a_lost_message_is_sent_again(
+    ready: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "RESCUE_S", 0.5)
+    path = write_audio(tmp_path / "a.flac", music(6, 24000, channels=1), 24000)
+    assert ready.broker_url is not None
+    broker = redis.Redis.from_url(
+        ready.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+    )
+    lost: list[object] = []
+
+    def lose() -> None:
+        if not lost:
+            lost.append(broker.delete("mess.indexing"))
+            started.append(running.__enter__())
+
+    running = worker(ready)
+    started: list[object] = []
+    feeding = Feeding(store, Queue(ready), str(Recipe.of(ready)))
+    try:
+        done = feeding.run(Walk([str(path)]), lambda _: None, lose)
+    finally:
+        if started:
+            running.__exit__(None, None, None)
+        broker.close()
+    assert lost == [1]
+    assert (done.indexed, done.finished) == (1, 1)
+
+
+def test_a_database_that_goes_away_and_comes_back_costs_no_attempt(
+    ready: Settings, store: Store, database_url: str, tmp_path: Path, eventually: Eventually
+) -> None:
+    job_id = send(ready, store, long_file(tmp_path / "long.wav"))
+    name = database_url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
+    admin_url = database_url.replace(f"/{name}?", "/postgres?")
+    with worker(ready), psycopg.connect(admin_url, autocommit=True) as admin:
+        eventually(lambda: states(store) == {"running": 1}, timeout_s=60)
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        ours = store._session.connection.info.backend_pid
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = %s AND pid <> %s",
+            [name, ours],
+        )
+        log = ready.home / "worker.log"
+        eventually(lambda: "trying again" in log.read_text(), timeout_s=60)
+        assert states(store) == {"running": 1}
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        eventually(lambda: states(store) == {"done": 1}, timeout_s=90)
+    assert store.ledger.failures() == []
+    assert store.library.count()[:2] == (1, 1)
+    assert attempts(database_url, job_id) >= 2

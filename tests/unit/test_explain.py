@@ -1,0 +1,41 @@
+"""Words for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from mess_plugin.explain import clock, section_reason, song_reason
+from mess_plugin.model import Interval, Tags, Track
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "text"),
+    [
+        (0, 59.4, "0:00–0:59"),
+        (59.6, 60.5, "1:00–1:00"),
+        (72, 100, "1:12–1:40"),
+        (3599.6, 36000, "1:00:00–10:00:00"),
+    ],
+)
+def test_clock(start_s: float, end_s: float, text: str) -> None:
+    assert clock(Interval(start_s, end_s)) == text
+
+
+def test_reasons_carry_the_number_that_they_tell() -> None:
+    assert (song_reason(0.876).value, song_reason(0.876).text) == (0.876, "as wholes 0.88")
+    reason = section_reason(Interval(0, 10), Interval(60, 70), 0.5)
+    assert (reason.kind, reason.value) == ("section", 0.5)
+    assert reason.text == "0:00–0:10 ↔ 1:00–1:10: 0.50"
+
+
+def test_a_track_is_called_by_what_is_known() -> None:
+    assert Track(1, 1.0, Tags(title="T", artist="A", album="L")).describe() == "A – T (L)"
+    assert Track(1, 1.0, Tags(title="T")).describe() == "T"
+    assert Track(1, 1.0, Tags(artist="A"), ("/m/t.mp3",)).describe() == "/m/t.mp3"
+    assert Track(7, 1.0, Tags()).describe() == "track 7"
+
+
+def test_intervals() -> None:
+    assert Interval(2, 5).duration_s == 3
+    assert Interval(0, 5).overlap_s(Interval(3, 9)) == 2
+    assert Interval(0, 5).overlap_s(Interval(5, 9)) == 0

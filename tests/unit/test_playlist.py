@@ -1,0 +1,56 @@
+"""Playlists: exact bytes, never half a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mess_plugin.model import Tags, Track
+from mess_plugin.playlist import write_m3u
+
+file_names = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 10} & set(name))
+
+
+def test_lines_and_what_is_left_out(tmp_path: Path) -> None:
+    tracks = [
+        Track(1, 61.6, Tags(title="So\nWhat", artist="Miles"), ("/m/so what.flac", "/m/copy.flac")),
+        Track(2, 10.0, Tags(title="Gone")),
+        Track(3, 10.0, Tags(), ("/m/two\nlines.mp3",)),
+        Track(4, 0.4, Tags(), ("/m/plain.mp3",)),
+    ]
+    target = tmp_path / "list.m3u8"
+    write_m3u(target, tracks)
+    assert target.read_text(encoding="utf-8").splitlines() == [
+        "#EXTM3U",
+        "#EXTINF:62,Miles – So What",
+        "/m/so what.flac",
+        "#EXTINF:0,/m/plain.mp3",
+        "/m/plain.mp3",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["list.m3u8"]
+
+
+@given(st.lists(file_names, max_size=5))
+def test_odd_bytes_stay_as_they_are(names: list[bytes]) -> None:
+    import tempfile
+
+    paths = [os.fsdecode(b"/m/" + name) for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "list.m3u"
+        write_m3u(target, [Track(n, 1.0, Tags(), (path,)) for n, path in enumerate(paths)])
+        lines = target.read_bytes().split(b"\n")
+    assert [line for line in lines[2::2] if line] == [b"/m/" + name for name in names]
+
+
+def test_a_failure_leaves_the_old_list_and_no_rest(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        write_m3u(tmp_path / "none" / "list.m3u", [])
+    folder = tmp_path / "list.m3u"
+    folder.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_m3u(folder, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["list.m3u"]

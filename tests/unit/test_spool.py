@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from mess_plugin import spool
+from mess_plugin.spool import Changes
+
+ODD = "/m/caf\udce9.flac"  # a byte that is no UTF-8
+
+
+def changes(*touched: str) -> Changes:
+    return Changes(touched, (("/m/a", "/m/b"),), ("/m/gone",), "/m")
+
+
+def test_what_is_kept_is_read_again_in_order(tmp_path: Path) -> None:
+    first, second = changes(ODD, "/m/x"), changes("/m/y")
+    spool.keep(tmp_path, first)
+    spool.keep(tmp_path, second)
+    assert [found for _, found in spool.read(tmp_path)] == [first, second]
+    assert spool.count(tmp_path) == 4 + 3
+
+
+def test_an_empty_home_has_nothing_waiting(tmp_path: Path) -> None:
+    assert spool.count(tmp_path) == 0
+
+
+def test_half_a_file_is_never_read(tmp_path: Path) -> None:
+    kept = spool.keep(tmp_path, changes("/m/x"))
+    kept.with_name(f".{kept.name}.part").write_text('{"touched": [')
+    assert spool.waiting(tmp_path) == [kept]
+
+
+def test_a_damaged_file_is_set_aside_and_blocks_nothing(tmp_path: Path) -> None:
+    damaged = spool.keep(tmp_path, changes("/m/x"))
+    damaged.write_text("not JSON")
+    spool.keep(tmp_path, changes("/m/y"))
+    assert [found.touched for _, found in spool.read(tmp_path)] == [("/m/y",)]
+    assert damaged.with_suffix(".damaged").read_text() == "not JSON"
+    assert damaged not in spool.waiting(tmp_path)

@@ -1,0 +1,153 @@
+"""Cutting and joining, against direct computations over generated streams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mess_plugin.model import Float32
+from mess_plugin.windows import SILENCE_DB, TIMELINE_HZ, TimelineBuilder, Window, grid, slide
+
+RATE_HZ = 100
+
+spans = st.integers(1, 40).flatmap(
+    lambda window: st.tuples(st.just(window), st.integers(1, window))
+)
+
+
+def in_blocks(stream: Float32, sizes: list[int]) -> list[Float32]:
+    """The stream cut into blocks of the given sizes, over and over."""
+    blocks: list[Float32] = []
+    at = 0
+    while at < len(stream):
+        size = sizes[len(blocks) % len(sizes)]
+        blocks.append(stream[at : at + size])
+        at += size
+    return blocks
+
+
+@given(st.integers(0, 300), spans, st.lists(st.integers(1, 120), min_size=1, max_size=5))
+def test_slide_covers_everything_and_never_pads(
+    n_samples: int, span: tuple[int, int], sizes: list[int]
+) -> None:
+    window_samples, hop_samples = span
+    stream = np.arange(1, n_samples + 1, dtype=np.float32)
+    windows = list(slide(in_blocks(stream, sizes), window_samples, hop_samples))
+    covered = np.zeros(n_samples, dtype=bool)
+    for window in windows:
+        end = window.start_samples + len(window.waveform)
+        np.testing.assert_array_equal(window.waveform, stream[window.start_samples : end])
+        covered[window.start_samples : end] = True
+    assert covered.all()
+    assert all(len(one.waveform) == min(window_samples, n_samples) for one in windows)
+    starts = [window.start_samples for window in windows]
+    assert starts == sorted(set(starts))
+    assert all(start == n * hop_samples for n, start in enumerate(starts[:-1]))
+
+
+def test_slide_takes_an_empty_stream_and_empty_blocks() -> None:
+    empty = np.zeros(0, dtype=np.float32)
+    assert list(slide([], 4, 2)) == []
+    assert list(slide([empty, empty], 4, 2)) == []
+    one = np.ones(4, dtype=np.float32)
+    assert [window.start_samples for window in slide([empty, one, empty], 4, 2)] == [0]
+
+
+@pytest.mark.parametrize("hop_samples", [0, -1, 5])
+def test_slide_refuses_a_hop_that_leaves_gaps(hop_samples: int) -> None:
+    with pytest.raises(ValueError, match=r"must be in 1\.\.4"):
+        list(slide([], 4, hop_samples))
+
+
+def test_slide_keeps_little_of_a_long_stream() -> None:
+    import tracemalloc
+
+    blocks = (np.zeros(1000, dtype=np.float32) for _ in range(5000))
+    tracemalloc.start()
+    count = sum(1 for _ in slide(blocks, 2000, 1000))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 4999
+    assert peak_bytes < 200_000  # the stream has 20 million bytes
+
+
+@given(
+    st.floats(0.1, 200.0, allow_nan=False),
+    st.floats(0.5, 20.0, allow_nan=False),
+    st.floats(0.05, 1.0, allow_nan=False),
+)
+def test_grid_covers_a_recording_evenly(duration_s: float, window_s: float, share: float) -> None:
+    hop_s = window_s * share
+    intervals = grid(duration_s, window_s, hop_s).astype(np.float64)
+    starts, ends = intervals[:, 0], intervals[:, 1]
+    assert starts[0] == 0
+    assert ends[-1] == pytest.approx(duration_s, rel=1e-5)
+    if duration_s <= window_s:
+        assert len(intervals) == 1
+        return
+    np.testing.assert_allclose(ends - starts, window_s, rtol=1e-3, atol=1e-4)
+    gaps = np.diff(starts)
+    np.testing.assert_allclose(gaps[:-1], hop_s, rtol=1e-3, atol=1e-4)
+    assert (starts[1:] <= ends[:-1] + 1e-3).all()  # nothing is left out between two windows
+    if len(gaps) > 1 and hop_s <= window_s / 2:
+        assert gaps[-1] >= hop_s / 2 - 1e-3  # no two windows are almost the same
+
+
+def direct(windows: list[Window], frames: list[Float32], steps_hz: float, n_steps: int) -> Float32:
+    """Every step as the plain mean of the frames whose centres fall into it."""
+    bins: list[list[Float32]] = [[] for _ in range(n_steps)]
+    for window, rows in zip(windows, frames, strict=True):
+        frame_s = len(window.waveform) / RATE_HZ / len(rows)
+        for i, row in enumerate(rows):
+            centre_s = window.start_samples / RATE_HZ + (i + 0.5) * frame_s
+            bins[int(np.floor(centre_s * steps_hz))].append(row)
+    means = [np.mean(rows, axis=0) if rows else None for rows in bins]
+    first = next(mean for mean in means if mean is not None)
+    filled: list[Float32] = []
+    for mean in means:
+        filled.append(mean if mean is not None else (filled[-1] if filled else first))
+    return np.array(filled, dtype=np.float32)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(60, 900),
+    st.sampled_from([(100, 50), (100, 100), (120, 30)]),
+    st.integers(1, 12),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_timeline_equals_a_direct_computation(
+    n_samples: int, span: tuple[int, int], n_frames: int, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    stream = generator.standard_normal(n_samples).astype(np.float32)
+    windows = list(slide([stream], *span))
+    frames = [generator.standard_normal((n_frames, 3)).astype(np.float32) for _ in windows]
+    builder = TimelineBuilder(RATE_HZ)
+    for window, rows in zip(windows, frames, strict=True):
+        builder.add(window, rows)
+    timeline = builder.build()
+    assert timeline.duration_s == n_samples / RATE_HZ
+    assert timeline.rate_hz == min(TIMELINE_HZ, n_frames * RATE_HZ / len(windows[0].waveform))
+    wanted = direct(windows, frames, timeline.rate_hz, len(timeline.frames))
+    np.testing.assert_allclose(timeline.frames, wanted, rtol=1e-4, atol=1e-5)
+    assert len(timeline.frames) == len(timeline.loudness_db)
+    assert len(timeline.frames) >= timeline.duration_s * timeline.rate_hz
+
+
+def test_loudness_is_in_decibels_of_full_scale_and_has_a_floor() -> None:
+    builder = TimelineBuilder(RATE_HZ)
+    stream = np.concatenate((np.full(100, 0.1), np.zeros(100))).astype(np.float32)
+    for window in slide([stream], 100, 100):
+        builder.add(window, np.ones((4, 2), dtype=np.float32))
+    loudness_db = builder.build().loudness_db
+    np.testing.assert_allclose(loudness_db[:4], -20.0, atol=1e-3)
+    np.testing.assert_allclose(loudness_db[4:], -120.0, atol=1e-3)
+    assert loudness_db[4:].max() < SILENCE_DB
+
+
+def test_a_timeline_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no window"):
+        TimelineBuilder(RATE_HZ).build()

@@ -1,0 +1,93 @@
+"""`python -m mess_workers.dispatch`: keeps the workers fed from the ledger, as long as `mess up`.
+
+Everything it does can be repeated, and everything it knows is in the database, so it may be killed
+at any time; nothing is lost while it is away, it only waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mess_plugin.config import Settings, load_settings
+from mess_plugin.errors import MessError
+from mess_plugin.intake import drain
+from mess_plugin.recipe import Recipe
+from mess_plugin.refit import is_due
+from mess_plugin.services import connected
+from mess_plugin.store import Store, open_store
+from mess_workers.inbox import answer_events
+from mess_workers.logs import log_to_stderr
+from mess_workers.queue import Queue
+from mess_workers.reconcile import send_due
+from mess_workers.schedule import is_open
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0  # at least this often, also where nobody announced any work
+_TIDY_S = 60.0
+_KEEP_EVENTS_S = 30 * 86400.0
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """One dispatcher: call `tick` again and again."""
+
+    settings: Settings
+    store: Store
+    queue: Queue
+    _tidied_s: float = field(default=-_TIDY_S)
+
+    def tick(self) -> int:
+        """Take what hosts noted, answer events, send what is due, tidy up now and then. Returns how many jobs were sent."""
+        answer_events(self.store, self.settings)
+        drain(self.settings.home, self.store, str(Recipe.of(self.settings)))
+        sent = 0
+        if is_open(self.settings.index_hours, datetime.now().astimezone()):
+            sent = send_due(self.store, self.queue)
+        if time.monotonic() - self._tidied_s >= _TIDY_S:
+            self._tidied_s = time.monotonic()
+            self._tidy()
+        return sent
+
+    def _tidy(self) -> None:
+        forgotten = self.store.ledger.forget_missed(self.settings.keep_missing_s)
+        if forgotten:
+            log.info("%d files were missed for long enough and are forgotten", forgotten)
+        self.store.inbox.forget_old(_KEEP_EVENTS_S)
+        recipe = str(Recipe.of(self.settings))
+        if is_due(self.store, recipe):
+            self.queue.send_refit(recipe)
+
+
+def main() -> None:
+    """Dispatch until told to stop; where a server is away, wait for it."""
+    settings = load_settings()
+    log_to_stderr(settings.log_format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with connected(settings, broker=True) as ready:
+        log.info("dispatching")
+        while not stop.is_set():
+            try:
+                _dispatch(ready, stop)
+            except MessError as error:
+                log.warning("%s; trying again", error)
+                stop.wait(_LOOK_S)
+
+
+def _dispatch(ready: Settings, stop: threading.Event) -> None:
+    with open_store(ready.database_url or "") as store:
+        dispatcher = Dispatcher(ready, store, Queue(ready))
+        while not stop.is_set():
+            dispatcher.tick()
+            store.dispatch.wait(_LOOK_S)
+
+
+if __name__ == "__main__":
+    main()

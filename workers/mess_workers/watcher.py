@@ -1,0 +1,237 @@
+"""Keeping the ledger in step with folders: by what is heard of them and by walks.
+
+Events only say where to look. What is done follows from what is there when the file lies still, so
+that lost, repeated and late events do no harm, and a walk of the folder comes to the same result.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+from mess_plugin.audio import is_audio
+from mess_plugin.config import Settings
+from mess_plugin.recipe import Recipe
+from mess_plugin.store import Store
+from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.roots import Root
+from mess_plugin.walk import Walk
+from mess_workers.observing import Change, Observing, observe
+from mess_workers.pruning import is_there, prune, prune_some
+from mess_workers.settling import Settling
+
+log = logging.getLogger(__name__)
+
+_NIGHT_HOUR = 3  # of local time: everything is walked then
+_LOOK_AT_ROOT_S = 1.0
+_GROUP = 500  # files noted in one statement
+_MOST_PENDING = 100_000  # files that wait to lie still; beyond this a walk is cheaper
+
+
+class WatchedFolder:
+    """One root. Call `tick` a few times a second; every part of it can be cut off and repeated."""
+
+    def __init__(self, store: Store, settings: Settings, root: str) -> None:
+        self.root = root
+        self._store = store
+        self._settings = settings
+        self._recipe = str(Recipe.of(settings))
+        self._settling = Settling(settings.settle_s)
+        self._observing: Observing | None = None
+        self._identity: tuple[int, int] | None = None
+        self._looked_s = float("-inf")
+        self._walk_due = False
+        self._night = next_night(datetime.now().astimezone())
+        self._refused = ""
+
+    def tick(self, now_s: float) -> None:
+        """Look after the root, hear what happened, and note what lies still."""
+        if now_s - self._looked_s >= _LOOK_AT_ROOT_S:
+            self._looked_s = now_s
+            self._look_at_root()
+        if self._observing is None:
+            return
+        if self._observing.changes.lost.is_set():
+            self._observing.changes.lost.clear()
+            log.warning("%s: events were lost; walking it", self.root)
+            self._walk_due = True
+        self._pulse(now_s)
+        if self._walk_due or self._is_night():
+            self._walk_due = False
+            self.walk()
+
+    def walk(self) -> None:
+        """Compare the whole folder with the ledger."""
+        walk = Walk([self.root])
+        present: set[str] = set()
+        for group in _groups(walk):
+            present.update(file.path for file in group)
+            self._note(group)
+            self._pulse(time.monotonic())
+            if not is_there(self.root):
+                return  # it went away under our feet; the next look will say so
+        for line in walk.unreadable:
+            log.warning("cannot read %s", line)
+        self._refused = prune(self._store, self.root, present).refused or ""
+        self._save()
+        self._store.roots.walked(self.root)
+
+    def want_walk(self) -> None:
+        """Walk at the next tick."""
+        self._walk_due = True
+
+    def close(self) -> None:
+        """Stop observing."""
+        if self._observing is not None:
+            self._observing.close()
+            self._observing = None
+
+    def _look_at_root(self) -> None:
+        """Notice when the root vanishes, returns, or is another one than before."""
+        identity = _identity(self.root)
+        if identity == self._identity and (identity is None) == (self._observing is None):
+            return
+        self.close()
+        self._settling.forget()
+        self._identity = identity
+        if identity is None:
+            log.warning("%s is not there; nothing in it is forgotten meanwhile", self.root)
+        else:
+            self._start()
+        self._save()
+
+    def _start(self) -> None:
+        try:
+            self._observing = observe(self.root, self._settings.watch_by, self._settings.poll_s)
+        except OSError as error:
+            log.warning("%s cannot be watched: %s", self.root, error.strerror)
+            self._identity = None
+            return
+        if self._observing.problem:
+            log.warning("%s: %s", self.root, self._observing.problem)
+        log.info("watching %s by %s", self.root, self._observing.how)
+        self._walk_due = True
+
+    def _pulse(self, now_s: float) -> None:
+        assert self._observing is not None
+        for change in self._observing.changes.drain():
+            self._take(change, now_s)
+        if len(self._settling) > _MOST_PENDING:
+            self._settling.forget()
+            self._walk_due = True
+        still, gone = self._settling.settled(now_s)
+        for group in _groups(still):
+            self._store.ledger.want(group, self._recipe)
+        if gone:
+            self._miss(gone)
+
+    def _take(self, change: Change, now_s: float) -> None:
+        if change.kind == "moved":
+            self._move(change, now_s)
+        elif not self._is_visible(change.path):
+            return
+        elif change.is_folder and change.kind == "gone":
+            self._miss(self._store.ledger.known_paths([change.path], with_missed=False))
+        elif change.is_folder:
+            self._touch_below(change.path, now_s)
+        elif is_audio(Path(change.path)):
+            self._settling.touch(change.path, now_s)
+
+    def _move(self, change: Change, now_s: float) -> None:
+        """A new name costs no listening, where both names are ours to see."""
+        seen, hidden = self._is_visible(change.to), not self._is_visible(change.path)
+        if change.is_folder:
+            if seen and not hidden:
+                self._store.ledger.rename(change.path, change.to)
+            elif not hidden:
+                self._miss(self._store.ledger.known_paths([change.path], with_missed=False))
+            if seen:
+                self._touch_below(change.to, now_s)
+            return
+        old, new = is_audio(Path(change.path)), is_audio(Path(change.to))
+        if seen and not hidden and old and new:
+            self._store.ledger.rename(change.path, change.to)
+        if seen and new:
+            self._settling.touch(change.to, now_s)
+        if not hidden and old:
+            self._settling.touch(change.path, now_s)
+
+    def _touch_below(self, folder: str, now_s: float) -> None:
+        for file in Walk([folder]):
+            self._settling.touch(file.path, now_s)
+
+    def _note(self, group: Sequence[SeenFile]) -> None:
+        """Want what lies still already; the rest has to settle first."""
+        young_ns = time.time_ns() - int(self._settings.settle_s * 1e9)
+        now_s = time.monotonic()
+        still = []
+        for file in group:
+            if young_ns < file.mtime_ns <= time.time_ns():
+                self._settling.touch(file.path, now_s)
+            else:
+                still.append(file)
+        if still:
+            self._store.ledger.want(still, self._recipe)
+
+    def _miss(self, paths: Iterable[str]) -> None:
+        pruned = prune_some(self._store, self.root, paths)
+        if pruned.refused and pruned.refused != self._refused:
+            self._refused = pruned.refused
+            self._save()
+
+    def _save(self) -> None:
+        """Tell the ledger, and the log, how this root is."""
+        if self._observing is None:
+            state, detail, how = "absent", "the folder is not there", ""
+        else:
+            state = "refused" if self._refused else "watched"
+            detail, how = self._refused or self._observing.problem, self._observing.how
+        if self._refused:
+            log.warning(
+                "%s: %s; confirm with `mess watch --confirm-prune %s` if they are really gone",
+                self.root, self._refused, self.root,
+            )  # fmt: skip
+        self._store.roots.save(Root(self.root, state, detail, how))
+
+    def _is_visible(self, path: str) -> bool:
+        """Whether a path lies in this root and no part of it below the root is hidden."""
+        if path == self.root:
+            return True
+        inside = path.removeprefix(self.root.rstrip("/") + "/")
+        return inside != path and not any(part.startswith(".") for part in inside.split("/"))
+
+    def _is_night(self) -> bool:
+        now = datetime.now().astimezone()
+        if now < self._night and self._night - now <= timedelta(days=1, hours=1):
+            return False
+        due = now >= self._night
+        self._night = next_night(now)
+        return due
+
+
+def next_night(now: datetime) -> datetime:
+    """The next time at which everything is walked."""
+    tonight = now.replace(hour=_NIGHT_HOUR, minute=0, second=0, microsecond=0)
+    return tonight if tonight > now else tonight + timedelta(days=1)
+
+
+def _identity(root: str) -> tuple[int, int] | None:
+    """Device and number of a root that is there: another disk in its place has others."""
+    if not is_there(root):
+        return None
+    try:
+        found = os.stat(root)  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _groups(files: Iterable[SeenFile]) -> Iterable[list[SeenFile]]:
+    walk = iter(files)
+    while group := list(islice(walk, _GROUP)):
+        yield group
