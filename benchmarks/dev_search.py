@@ -16,6 +16,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -169,7 +170,7 @@ def main() -> None:
     ):
         track_ids = fill(store, recipe, encoder, waveforms)
         samples = [
-            Sample(track_id, Path(r.track).name, r.album, lambda w=waveform: w)
+            Sample(track_id, Path(r.track).name, r.album, partial(np.asarray, waveform))
             for track_id, (r, waveform) in zip(track_ids, waveforms, strict=True)
             if r.robustness
         ]

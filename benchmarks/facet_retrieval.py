@@ -1,6 +1,6 @@
 """Album retrieval by each facet alone, by all together, and beside an encoder's feel.
 
-    python benchmarks/facet_retrieval.py LIST AUDIO --encoder descriptors --cache DIR
+python benchmarks/facet_retrieval.py LIST AUDIO --encoder descriptors --cache DIR
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from mess_plugin import encoders
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.evaluation import report, tasks
-from mess_plugin.evaluation.embedding import apply, embed_recording, fit_whitening
+from mess_plugin.evaluation.embedding import embed_recording, fit_whitening
 from mess_plugin.evaluation.excerpts import ExcerptCache
 from mess_plugin.evaluation.listing import Role, read_listing
 from mess_plugin.evaluation.trials import SECTION_S
@@ -21,6 +21,7 @@ from mess_plugin.facets import Facet, Loudness, scale
 from mess_plugin.facets.listening import summarise
 from mess_plugin.facets.sketch import FACET_RATE_HZ, Sketcher
 from mess_plugin.model import Float32
+from mess_plugin.pooling import project
 
 EXCERPT_S = 60.0
 FEEL = "feel"
@@ -61,7 +62,7 @@ def main() -> None:
     similarity: dict[str, Float32] = {}
     stacked = np.stack(songs)
     if not encoder.projections:
-        stacked = apply(fit_whitening(stacked, 0.9), stacked)
+        stacked = project(stacked, fit_whitening(stacked, 0.9))
     similarity[FEEL] = np.clip(stacked @ stacked.T, 0, 1)
     for facet, vectors in facets.items():
         table = np.stack(vectors)

@@ -24,6 +24,7 @@ from mess_plugin.evaluate_search import (
 )
 from mess_plugin.evaluation import labels, tasks
 from mess_plugin.evaluation.labels import LabelForm
+from mess_plugin.evaluation.metrics import Floats
 from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.model import Level, Track, Waveform
 
@@ -159,7 +160,7 @@ def _labels(
             raise UsageError(f"{plan.label_file}: fewer than two of its paths are in the library")
         return found
 
-    def matrix(found: Mapping[str, int]) -> tasks.Floats:
+    def matrix(found: Mapping[str, int]) -> Floats:
         return similarities(system, list(found.values()), list(found.values()))
 
     if plan.label_form is LabelForm.GROUPS:

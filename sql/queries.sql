@@ -143,8 +143,9 @@ WITH held AS (
 lost AS (
     SELECT jobs.id, (
         jobs.started_at < pg_postmaster_start_time() OR NOT EXISTS (
-            SELECT FROM held
-            WHERE classid = %(workers)s::int::oid AND objid = jobs.worker_id::oid
+            SELECT FROM held JOIN workers ON workers.id::oid = objid
+            WHERE classid = %(workers)s::int::oid AND workers.id = jobs.worker_id
+                AND workers.started_at < jobs.started_at
         )
     )::integer AS excused
     FROM jobs
@@ -308,6 +309,10 @@ UPDATE jobs SET sent_at = NULL WHERE id = ANY(%(ids)s) AND state = 'wanted'
 -- A worker introduces itself.
 -- name: add_worker
 INSERT INTO workers (host, pid) VALUES (%(host)s, %(pid)s) RETURNING id
+
+-- A worker is here again after its connection was lost; what it had begun before does not count.
+-- name: reenter_worker
+UPDATE workers SET started_at = now() WHERE id = %(worker_id)s
 
 -- Workers that are gone, by the lock that each holds while it lives.
 -- name: delete_dead_workers

@@ -123,7 +123,4 @@ def _print(answer: Answer | Steered) -> None:
     say(f"similar to {_name(answer)}{asked}:")
     if isinstance(answer, Steered) and answer.taste is not None:
         say(f"the taste of {answer.taste.listener} is {answer.taste.state}")
-    columns = ["#", "#score", "#sure", "#id", "track", "where", "why"]
-    if not interval:  # only sections have a confidence
-        columns, rows = [*columns[:2], *columns[3:]], [(*row[:2], *row[3:]) for row in rows]
-    print_table(columns, rows)
+    print_table(["#", "#score", "#sure", "#id", "track", "where", "why"], rows)

@@ -29,7 +29,8 @@ def describe(sketch: Sketch) -> Float32:
         n = len(chroma) - lag
         table = chroma[:n].T @ chroma[lag:] if n > 0 else np.zeros((12, 12))
         tables.append(_levelled(table))
-    return unit(np.concatenate(tables)[None].astype(np.float32))[0]
+    pooled: Float32 = unit(np.concatenate(tables)[None].astype(np.float32))[0]
+    return pooled
 
 
 def transposed(vectors: Float32, semitones: int) -> Float32:

@@ -13,8 +13,8 @@ from mess_plugin.errors import UsageError
 from mess_plugin.facets import Facet, Measures
 from mess_plugin.facets import key as keys
 from mess_plugin.model import Float32, Level, Space, Tags
+from mess_plugin.nearest import nearest
 from mess_plugin.reference import Seed, resolve
-from mess_plugin.search import nearest
 from mess_plugin.steering.query import FEEL, Filters, Range
 from mess_plugin.store import Store
 from mess_plugin.store.steering import Allowed, Conditions

@@ -8,8 +8,8 @@ import numpy as np
 
 from mess_plugin.config import Settings
 from mess_plugin.model import Float32, Level, Space
+from mess_plugin.nearest import nearest
 from mess_plugin.pooling import unit
-from mess_plugin.search import nearest
 from mess_plugin.steering.transitions import transitions
 from mess_plugin.store import Store
 
@@ -75,4 +75,5 @@ def beam(
 
 def middle(vectors: Sequence[Float32]) -> Float32:
     """The direction between vectors, (dim,): their mean, of unit length."""
-    return unit(np.mean(vectors, axis=0, dtype=np.float64)[None].astype(np.float32))[0]
+    total = np.sum(np.stack(vectors), axis=0, keepdims=True)
+    return np.asarray(unit(total)[0], dtype=np.float32)

@@ -84,7 +84,7 @@ def test_a_lock_excludes_other_sessions_and_goes_with_its_own(
         assert store.ledger.lock(job_id)
         store.ledger.unlock(job_id)
         assert other.ledger.lock(job_id)
-    assert store.ledger.lock(job_id)
+    eventually(lambda: store.ledger.lock(job_id))
 
 
 def test_a_killed_process_loses_its_lock_and_the_job_is_recovered(
@@ -112,13 +112,7 @@ def test_a_killed_process_loses_its_lock_and_the_job_is_recovered(
     assert store.ledger.lock(job_id)
     job = store.ledger.start(job_id)
     assert job is not None
-    assert job.attempts == 2
-
-
-def test_each_start_counts_and_each_forgiven_one_counts_once(store: Store) -> None:
-    (job_id,) = want(store, "/music/a")
-    attempts = [store.ledger.start(job_id, forgiven) for forgiven in (0, 1, 1, 1, 2)]
-    assert [job.attempts for job in attempts if job] == [1, 1, 2, 3, 3]
+    assert (job.attempts, job.interruptions) == (1, 1)  # it belonged to no worker that lives
 
 
 def test_what_is_over_cannot_be_started_or_ended_again(store: Store) -> None:
@@ -155,8 +149,8 @@ def test_failures_are_rows_with_reasons_newest_first(store: Store) -> None:
 def test_given_back_jobs_are_wanted_with_their_reason(store: Store) -> None:
     (job_id,) = want(store, "/music/a")
     store.ledger.start(job_id)
-    store.ledger.give_back(job_id, "changed", "it changed")
-    assert store.ledger.waiting([job_id]) == [job_id]
+    store.ledger.give_back(job_id, "changed", "it changed", 0.0)
+    assert store.ledger.count_some([job_id]) == {"wanted": 1}
     job = store.ledger.start(job_id)
     assert job is not None
     assert job.attempts == 2

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,7 +25,7 @@ from mess_plugin.steering.radio import radio
 from mess_plugin.steering.refresh import refresh
 from mess_plugin.steering.taste import taste_of
 from mess_plugin.store import Store, open_store
-from steering_library import SAMPLES, index_files, settings_for
+from tests.steering_library import SAMPLES, index_files, settings_for
 
 FACTS = {"section", "tempo", "key"}
 
@@ -83,11 +84,12 @@ def test_indexing_hears_all_facets(library: Library) -> None:
 def test_the_parts_add_up_to_the_score(library: Library) -> None:
     emphasis = dict.fromkeys(ASPECTS, 1.0)
     other = str(library.store.library.find_words("kenta")[0][0])
-    for words in (
+    questions: list[dict[str, Any]] = [
         {"emphasis": emphasis},
         {"only": ("rhythm",)},
         {"emphasis": emphasis, "against": (other,)},
-    ):
+    ]
+    for words in questions:
         matches = ask(library, **words)
         assert matches
         for match in matches:

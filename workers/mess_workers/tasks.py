@@ -63,7 +63,7 @@ def index_file(job_id: int) -> None:
                 else:
                     store.ledger.postpone(job_id, BUSY_RETRY_S)
         except StoreError as error:
-            log.warning("job %d: %s; it will be tried again", job_id, error)
+            log.warning("job %d: %s; trying again later", job_id, error)
             _excuse(job_id, str(error))
 
 
