@@ -43,9 +43,13 @@ def main() -> None:
             [scale.similarity(facet, one, vectors, exact_key=exact) for one in vectors]
         )
         print(f"| {name} | " + " | ".join(f"{x:.2f}" for x in _figures(similarity, rows)) + " |")
+<<<<<<< HEAD
+    chance = _instruments_map(np.random.default_rng(0).random((len(rows), len(rows)), dtype=np.float32), rows)
+=======
     chance = _instruments_map(
         np.random.default_rng(0).random((len(rows), len(rows)), dtype=np.float32), rows
     )
+>>>>>>> main
     print(f"\nchance: instruments MAP {chance:.2f}; {len({row['piece'] for row in rows})} pieces")
     _print_measures(heard, rows)
 
@@ -103,8 +107,10 @@ def _instruments_map(similarity: Float32, rows: list[Row]) -> float:
 
 
 def _print_measures(heard: list[TrackFacets], rows: list[Row]) -> None:
+    exact: list[bool] = []
+    octave: list[bool] = []
+    keys: list[tuple[bool, float]] = []
     octaves = (1 / 3, 0.5, 1.0, 2.0, 3.0)
-    exact, octave, keys = [], [], []
     for one, row in zip(heard, rows, strict=True):
         bpm = one.measures.tempo.bpm if one.measures.tempo else 0.0
         ratios = [bpm / (float(row["bpm"]) * o) for o in octaves]
@@ -121,7 +127,11 @@ def _print_measures(heard: list[TrackFacets], rows: list[Row]) -> None:
     print(
         f"key: {np.mean([right for right, _ in keys]):.2f}; where confidence is at least .5", end=""
     )
+<<<<<<< HEAD
+    print(f" ({len(confident)} of {len(keys)}): {np.mean(confident):.2f}")
+=======
     print(f" ({len(confident)} of {len(keys)}): {np.mean(confident or [False]):.2f}")
+>>>>>>> main
 
 
 if __name__ == "__main__":

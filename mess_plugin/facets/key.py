@@ -81,7 +81,7 @@ def relation(one: tuple[int, str], other: tuple[int, str]) -> str:
     elif abs(distance) == 1 and one[1] == other[1]:
         kind = "a fifth apart"
     else:
-        kind = f"{abs(distance)} fifths apart"
+        kind = "closely related" if abs(distance) == 1 else f"{abs(distance)} fifths apart"
     return f"{name(*one)} and {name(*other)}, {kind}"
 
 

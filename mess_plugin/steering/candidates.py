@@ -122,12 +122,17 @@ def table(store: Store, space: Space, track_ids: Sequence[int], aspects: Collect
     )
 
 
-def allowed_ids(store: Store, filters: Filters, first: Voice) -> list[int] | None:
-    """The tracks that pass; None where nothing is filtered. Raises UsageError where none passes."""
+def allowed_ids(store: Store, filters: Filters, first: Voice | None) -> list[int] | None:
+    """The tracks that pass; None where nothing is filtered. Raises UsageError where none passes.
+
+    first: whose tempo and key "same" means; None where there is no such track.
+    """
     if not filters.any:
         return None
+    if first is None and (filters.same_tempo or filters.same_key):
+        raise UsageError("'same' tempo or key needs a track to be the same as: give a reference")
     tempo = filters.tempo_bpm
-    if filters.same_tempo:
+    if filters.same_tempo and first is not None:
         bpm = tempo_of(first.seed.track.tags if first.seed.track else Tags(), first.measures)
         if bpm is None:
             raise UsageError(f"{first.seed.name} has no tempo to go by: give one with --tempo")
@@ -183,9 +188,9 @@ def describe(filters: Filters) -> str:
     return ", ".join(parts)
 
 
-def _in_key(passed: Sequence[Allowed], filters: Filters, first: Voice) -> list[int]:
+def _in_key(passed: Sequence[Allowed], filters: Filters, first: Voice | None) -> list[int]:
     wanted = filters.key
-    if filters.same_key:
+    if filters.same_key and first is not None:
         wanted = key_of(first.seed.track.tags if first.seed.track else Tags(), first.measures)
         if wanted is None:
             raise UsageError(f"{first.seed.name} has no key to go by: give one with --key")

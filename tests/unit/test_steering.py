@@ -50,7 +50,10 @@ def test_contradictory_filters() -> None:
 
 @pytest.mark.parametrize(
     ("text", "low", "high"),
-    [("90-110", 90, 110), ("90-", 90, None), ("-110", None, 110), ("100", 100, 100), ("-14..-9", -14, -9)],
+    [
+        ("90-110", 90, 110), ("90-", 90, None), ("-110", None, 110), ("100", 100, 100),
+        ("-14..-9", -14, -9),
+    ],
 )  # fmt: skip
 def test_ranges_as_people_write_them(text: str, low: float | None, high: float | None) -> None:
     assert parsing.limits("tempo", text) == Range(low, high)
