@@ -30,7 +30,8 @@ def chord(seconds: float, seed: int = 0) -> np.ndarray:
     t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     notes = sum(np.sin(2 * np.pi * f * t) for f in 220 * 2 ** (rng.integers(0, 24, 3) / 12))
     decay = np.exp(-3 * (t % 0.5))
-    return (0.1 * notes * decay + 0.002 * rng.standard_normal(len(t))).astype(np.float32)
+    sound: np.ndarray = 0.1 * notes * decay + 0.002 * rng.standard_normal(len(t))
+    return sound.astype(np.float32)
 
 
 def song_vectors(mini: Encoder, windows: np.ndarray) -> np.ndarray:
