@@ -1,7 +1,7 @@
 """Score mess-mini honestly: every query by weights that were trained and fitted without its album.
 
     python -m mess_plugin.pretraining LIST AUDIO WORK --musicnn DIR --leave-out 0/3 --name fold0 ...
-    python benchmarks/mini_crossval.py LIST AUDIO --cache DIR --runs WORK/fold0 WORK/fold1 WORK/fold2
+    python -m benchmarks.mini_crossval LIST AUDIO --cache DIR --runs WORK/fold0 WORK/fold1 WORK/fold2
 
 The database holds all recordings, whichever fold they are in. Tasks and figures are those of
 dev_retrieval.py.
@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from dev_retrieval import hear, middles, score
 
+from benchmarks.dev_retrieval import hear, middles, score
 from mess_plugin import encoders
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.evaluation import report
