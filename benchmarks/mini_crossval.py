@@ -72,13 +72,13 @@ def main() -> None:
         encoder = encoders.load("mess-mini", EncoderOptions(weights=run))
         heard = hear(encoder, cache, arguments.audio, recordings, waveforms, sections)
         albums = {r.album for r, f in zip(listed, fold_of, strict=True) if f == fold}
-        results = score(heard, None, recordings, sections, repeats)
-        parts.append([only(result, albums) for result in results])
+        scored = score(heard, None, recordings, sections, repeats)
+        parts.append([only(result, albums) for result in scored])
         print(f"{run.name}: {heard.cpu_s_per_min:.2f} CPU s per minute of audio")
-    results = {"mess-mini": [joined(same) for same in zip(*parts, strict=True)]}
-    print(report.markdown(report.table(results)))
+    table = {"mess-mini": [joined(same) for same in zip(*parts, strict=True)]}
+    print(report.markdown(report.table(table)))
     if arguments.json:
-        arguments.json.write_text(json.dumps(report.as_json(results), indent=1) + "\n")
+        arguments.json.write_text(json.dumps(report.as_json(table), indent=1) + "\n")
 
 
 if __name__ == "__main__":
