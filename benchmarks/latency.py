@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import click
+import numpy as np
 
 from mess_plugin.store import Store, open_store
 from tests.audio_files import music, write_audio
@@ -48,7 +49,7 @@ def main(files: int, minutes: float, settle_s: float) -> None:
 
 
 def _recording(root: Path, seed: int, minutes: float) -> Path:
-    wave = music(60.0 * minutes, 44100, channels=2, seed=seed)
+    wave = np.tile(music(15.0 * minutes, 44100, channels=2, seed=seed), (1, 4))
     return write_audio(root / f"{seed}.mp3", wave, 44100, bit_rate=192_000)
 
 

@@ -6,6 +6,7 @@ from mess_plugin.config import Settings
 from mess_plugin.model import Interval, Match, Track
 from mess_plugin.recipe import Recipe
 from mess_plugin.search import Answer
+from mess_plugin.steering.asking import Steered
 from mess_plugin.store import Store
 
 
@@ -21,7 +22,23 @@ def answer_document(answer: Answer) -> dict[str, object]:
             "end_s": min(interval.end_s, seed.duration_s),
             "space": answer.space.name,
         },
-        "matches": [_match(match) for match in answer.matches],
+        "matches": [match_document(match) for match in answer.matches],
+    }
+
+
+def steered_document(answer: Steered) -> dict[str, object]:
+    """What `mess similar --json` prints for a steered question (docs/query.md)."""
+    taste = answer.taste
+    return {
+        "query": {
+            "refs": [one.seed.ref for one in answer.seeds],
+            "paths": [one.seed.path for one in answer.seeds],
+            "not": [one.seed.ref for one in answer.against],
+            "weights": {name: round(weight, 6) for name, weight in answer.weights.items()},
+            "taste": None if taste is None else {"listener": taste.listener, "state": taste.state},
+            "space": answer.space.name,
+        },
+        "matches": [match_document(match) for match in answer.matches],
     }
 
 
@@ -113,7 +130,7 @@ def _card(track: Track) -> dict[str, object]:
     }
 
 
-def _match(match: Match) -> dict[str, object]:
+def match_document(match: Match) -> dict[str, object]:
     return {
         "rank": match.rank,
         "score": round(match.score, 6),

@@ -182,7 +182,8 @@ def index_recall(
     system: System, level: Level, track_ids: Sequence[int], groups: Sequence[str]
 ) -> TaskResult:
     """Recall of the approximate index against an exact scan, for the middle vector of each track."""
-    found, exact = [], []
+    found: list[list[int]] = []
+    exact: list[list[int]] = []
     embeddings = system.store.embeddings
     for track_id in track_ids:
         vectors = embeddings.of_track(system.space, level, track_id).vectors

@@ -73,7 +73,7 @@ def similar(
         raise UsageError("scope is 'window': wanted 'song' or 'section'")
     if section is not None and interval is not None:
         raise UsageError("a section and a start or end exclude each other: leave one out")
-    recipe = str(Recipe.of(settings))
+    asked, recipe = interval, str(Recipe.of(settings))
     space = store.spaces.searchable(recipe)
     if space is None:
         raise UsageError(
@@ -84,9 +84,11 @@ def similar(
         interval = labelled(seed, section)
     if interval is not None:
         interval = _inside(interval, seed)
-    return Answer(
-        seed, space, interval, ask(store, settings, space, seed, k, scope=scope, interval=interval)
-    )
+    matches = ask(store, settings, space, seed, k, scope=scope, interval=interval)
+    if not matches and store.spaces.searchable(recipe) != space:
+        # A new projection took over meanwhile, and the vectors of the old one went with it.
+        return similar(store, settings, ref, k=k, scope=scope, interval=asked, section=section)
+    return Answer(seed, space, interval, matches)
 
 
 def ask(

@@ -133,7 +133,7 @@ UPDATE jobs SET sent_at = NULL, not_before = now() + make_interval(secs => %(wai
 WHERE id = %(job_id)s AND state = 'wanted'
 
 -- Jobs that nobody works at any more: running, but nobody holds their lock. The attempt counts
--- where the process died while its worker and the database lived on: then the file may be to blame.
+-- where the process died while its worker was present without a break: then the file may be to blame.
 -- name: recover_jobs
 WITH held AS (
     SELECT classid, objid FROM pg_locks
@@ -143,8 +143,9 @@ WITH held AS (
 lost AS (
     SELECT jobs.id, (
         jobs.started_at < pg_postmaster_start_time() OR NOT EXISTS (
-            SELECT FROM held
-            WHERE classid = %(workers)s::int::oid AND objid = jobs.worker_id::oid
+            SELECT FROM held JOIN workers ON workers.id::oid = objid
+            WHERE classid = %(workers)s::int::oid AND workers.id = jobs.worker_id
+                AND workers.started_at < jobs.started_at
         )
     )::integer AS excused
     FROM jobs
@@ -309,6 +310,10 @@ UPDATE jobs SET sent_at = NULL WHERE id = ANY(%(ids)s) AND state = 'wanted'
 -- name: add_worker
 INSERT INTO workers (host, pid) VALUES (%(host)s, %(pid)s) RETURNING id
 
+-- A worker is here again after its connection was lost; what it had begun before does not count.
+-- name: reenter_worker
+UPDATE workers SET started_at = now() WHERE id = %(worker_id)s
+
 -- Workers that are gone, by the lock that each holds while it lives.
 -- name: delete_dead_workers
 DELETE FROM workers WHERE started_at < now() - interval '1 day' AND NOT EXISTS (
@@ -472,11 +477,11 @@ WHERE files.path = %(path)s
 ORDER BY jobs.finished_at DESC NULLS LAST
 LIMIT 1
 
--- Tracks whose words contain all the words asked for, closest first.
+-- Tracks whose words contain all the words asked for: those of exactly this title, then the closest.
 -- name: find_words
 SELECT id, count(*) OVER () FROM track_cards
 WHERE words LIKE ALL (%(patterns)s::text[])
-ORDER BY words <-> %(words)s, id
+ORDER BY lower(title) IS NOT DISTINCT FROM lower(%(title)s) DESC, words <-> %(words)s, id
 LIMIT %(limit)s
 
 -- Tracks whose words resemble what was asked for.
@@ -501,13 +506,14 @@ INSERT INTO spaces (recipe, encoder, revision, layers, pooling, window_s, hop_s,
     base_id, fitted_on, state)
 VALUES (%(recipe)s, %(encoder)s, %(revision)s, %(layers)s, %(pooling)s, %(window_s)s, %(hop_s)s,
     %(dim)s, %(projection)s, %(base_id)s, %(fitted_on)s, %(state)s)
-ON CONFLICT (encoder, revision, layers, pooling, window_s, hop_s, projection) DO NOTHING
+ON CONFLICT ON CONSTRAINT spaces_identity DO NOTHING
 RETURNING id
 
--- One space by what it is.
+-- One space by what it is. Recipes that come to the same, such as one that names the encoder's own
+-- layers, have spaces of their own, because questions find their space by the recipe.
 -- name: find_space
 SELECT id FROM spaces
-WHERE encoder = %(encoder)s AND revision = %(revision)s AND layers = %(layers)s
+WHERE recipe = %(recipe)s AND encoder = %(encoder)s AND revision = %(revision)s AND layers = %(layers)s
     AND pooling = %(pooling)s AND window_s = %(window_s)s AND hop_s = %(hop_s)s
     AND projection = %(projection)s
 
@@ -728,3 +734,121 @@ SELECT coalesce(max(id), 0) FROM tracks
 -- Tracks that came after another, in order.
 -- name: tracks_after
 SELECT id FROM tracks WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+
+-- Facets ----------------------------------------------------------------------------------------
+
+-- Make room for what was heard in a track.
+-- name: delete_facets
+DELETE FROM facets WHERE track_id = %(track_id)s
+
+-- One facet of a track.
+-- name: save_facet
+INSERT INTO facets (facet, track_id, revision, vector, search)
+VALUES (%(facet)s, %(track_id)s, %(revision)s, %(vector)s, %(search)s)
+
+-- The measures of a track, in place of earlier ones.
+-- name: save_measures
+INSERT INTO measures (track_id, revision, tempo_bpm, tempo_confidence, tonic, mode, key_confidence,
+    loudness_lufs, loudness_range_lu, activity, course)
+VALUES (%(track_id)s, %(revision)s, %(tempo_bpm)s, %(tempo_confidence)s, %(tonic)s, %(mode)s,
+    %(key_confidence)s, %(loudness_lufs)s, %(loudness_range_lu)s, %(activity)s, %(course)s)
+ON CONFLICT (track_id) DO UPDATE SET revision = excluded.revision, tempo_bpm = excluded.tempo_bpm,
+    tempo_confidence = excluded.tempo_confidence, tonic = excluded.tonic, mode = excluded.mode,
+    key_confidence = excluded.key_confidence, loudness_lufs = excluded.loudness_lufs,
+    loudness_range_lu = excluded.loudness_range_lu, activity = excluded.activity,
+    course = excluded.course
+
+-- Tracks without measures of this revision, with one location.
+-- name: tracks_without_facets
+SELECT card.id, card.path FROM track_cards AS card
+WHERE NOT EXISTS (SELECT FROM measures
+    WHERE measures.track_id = card.id AND measures.revision = %(revision)s)
+ORDER BY card.path
+
+-- One facet of some tracks.
+-- name: get_facets
+SELECT track_id, vector FROM facets
+WHERE facet = %(facet)s AND revision = %(revision)s AND track_id = ANY(%(track_ids)s)
+
+-- The measures of some tracks.
+-- name: get_measures
+SELECT track_id, tempo_bpm, tempo_confidence, tonic, mode, key_confidence, loudness_lufs,
+    loudness_range_lu, activity, course
+FROM measures WHERE revision = %(revision)s AND track_id = ANY(%(track_ids)s)
+
+-- The tracks nearest in one facet, by looking at every one.
+-- name: nearest_in_facet
+SELECT track_id FROM facets
+WHERE facet = %(facet)s AND revision = %(revision)s AND track_id <> ALL (%(excluded)s::bigint[])
+    AND (%(allowed)s::bigint[] IS NULL OR track_id = ANY(%(allowed)s::bigint[]))
+ORDER BY coalesce(search, vector) <=> %(vector)s::halfvec, track_id
+LIMIT %(limit)s
+
+-- Steering --------------------------------------------------------------------------------------
+
+-- Tracks that pass the filters that SQL can judge, with their keys. Null parameters do not filter.
+-- name: allowed_tracks
+SELECT DISTINCT ON (files.track_id) files.track_id, files.key, measures.tonic, measures.mode
+FROM files
+JOIN tracks ON tracks.id = files.track_id
+LEFT JOIN measures ON measures.track_id = files.track_id AND measures.revision = %(revision)s
+WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
+        SELECT FROM unnest(ARRAY[0.5, 1, 2]) AS octave
+        WHERE coalesce(files.bpm, measures.tempo_bpm) * octave
+            BETWEEN %(tempo_low)s::real AND %(tempo_high)s::real))
+    AND tracks.duration_s BETWEEN %(duration_low)s::real AND %(duration_high)s::real
+    AND (%(year_low)s::real IS NULL
+        OR files.year BETWEEN %(year_low)s::real AND %(year_high)s::real)
+    AND (%(activity_low)s::real IS NULL
+        OR measures.activity BETWEEN %(activity_low)s::real AND %(activity_high)s::real)
+    AND (%(loudness_low)s::real IS NULL
+        OR measures.loudness_lufs BETWEEN %(loudness_low)s::real AND %(loudness_high)s::real)
+    AND (%(genre)s::text IS NULL OR files.genre ILIKE %(genre)s::text)
+    AND (%(artist)s::text IS NULL OR files.artist ILIKE %(artist)s::text
+        OR files.album_artist ILIKE %(artist)s::text)
+    AND (%(album)s::text IS NULL OR files.album ILIKE %(album)s::text)
+    AND (%(folder)s::bytea IS NULL
+        OR substring(files.path FROM 1 FOR length(%(folder)s::bytea)) = %(folder)s::bytea)
+    AND files.words NOT LIKE ALL (%(excluded_words)s::text[])
+ORDER BY files.track_id, files.path
+
+-- The songs nearest among some tracks, by looking at every one of them.
+-- name: nearest_songs_among
+SELECT track_id FROM song_embeddings
+WHERE space_id = %(space_id)s AND track_id = ANY(%(allowed)s::bigint[])
+    AND track_id <> ALL (%(excluded)s::bigint[])
+ORDER BY vector <=> %(vector)s::halfvec, track_id
+LIMIT %(limit)s
+
+-- How much happens in every track that is in a space.
+-- name: activities
+SELECT measures.track_id, measures.activity FROM measures
+JOIN song_embeddings ON song_embeddings.track_id = measures.track_id
+WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id)s
+ORDER BY measures.track_id
+
+-- The first and the last section of some tracks.
+-- name: edge_sections
+SELECT track_id, ordinal, vector FROM section_embeddings AS section
+WHERE space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
+    AND (ordinal = 0 OR NOT EXISTS (SELECT FROM section_embeddings AS later
+        WHERE later.space_id = section.space_id AND later.track_id = section.track_id
+            AND later.ordinal > section.ordinal))
+ORDER BY track_id, ordinal
+
+-- Taste -----------------------------------------------------------------------------------------
+
+-- What a listener says of a track as an answer to another one, in place of what was said before.
+-- name: save_verdict
+INSERT INTO verdicts (listener, seed_id, track_id, verdict)
+VALUES (%(listener)s, %(seed_id)s, %(track_id)s, %(verdict)s)
+ON CONFLICT (listener, seed_id, track_id) DO UPDATE SET verdict = excluded.verdict, noted_at = now()
+
+-- All that a listener said, oldest first.
+-- name: get_verdicts
+SELECT seed_id, track_id, verdict, noted_at FROM verdicts
+WHERE listener = %(listener)s ORDER BY noted_at, seed_id, track_id
+
+-- Forget what a listener said.
+-- name: delete_verdicts
+DELETE FROM verdicts WHERE listener = %(listener)s RETURNING track_id

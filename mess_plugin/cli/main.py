@@ -19,11 +19,17 @@ _COMMANDS = {
     "encoders": ("mess_plugin.cli.encoders", "List the encoders."),
     "evaluate": ("mess_plugin.cli.evaluate", "Measure how well the library answers questions."),
     "export": ("mess_plugin.cli.vectors", "Write the vectors of the library to a file."),
+    "facets": ("mess_plugin.cli.facets", "Hear the facets of tracks that lack them."),
     "failures": ("mess_plugin.cli.library", "List the files that could not be indexed, and why."),
+    "dislike": ("mess_plugin.cli.taste", "Note that a track is no good answer to another one."),
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
+    "like": ("mess_plugin.cli.taste", "Note that a track is a good answer to another one."),
+    "playlist": ("mess_plugin.cli.playlist", "Make playlists that flow."),
     "sections": ("mess_plugin.cli.sections", "List the sections of a track, and draw its form."),
     "similar": ("mess_plugin.cli.similar", "Find what sounds like a track, a file or a section."),
+    "skip": ("mess_plugin.cli.taste", "Note that a track was skipped as an answer to another."),
     "status": ("mess_plugin.cli.library", "Show what the library holds and what is being done."),
+    "taste": ("mess_plugin.cli.taste", "Show, reset or export what a listener's verdicts say."),
     "up": ("mess_plugin.cli.services", "Keep the services and a worker running."),
 }
 

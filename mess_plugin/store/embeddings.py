@@ -66,9 +66,8 @@ class Embeddings:
     ) -> dict[int, LevelVectors]:
         """One level of several tracks; empty for a track that has nothing there."""
         found = dict.fromkeys(track_ids, _level_vectors([], space.dim))
-        for track_id, starts_s, ends_s, labels, packed in self._session.rows(
+        for track_id, starts_s, ends_s, labels, packed in self._session.binary_rows(
             "get_embeddings_of_tracks",
-            binary=True,
             space_id=space.id,
             level=level.value,
             track_ids=list(track_ids),

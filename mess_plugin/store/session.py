@@ -19,13 +19,14 @@ class Session:
         """Run a statement for its effect."""
         self.connection.execute(statement(name), parameters)
 
-    def rows(self, name: str, *, binary: bool = False, **parameters: object) -> list[Any]:
-        """Run a statement and fetch all its rows; none where it returns no result.
-
-        binary: have numbers and vectors sent as they are instead of as text.
-        """
-        cursor = self.connection.execute(statement(name), parameters, binary=binary)
+    def rows(self, name: str, **parameters: object) -> list[Any]:
+        """Run a statement and fetch all its rows; none where it returns no result."""
+        cursor = self.connection.execute(statement(name), parameters)
         return cursor.fetchall() if cursor.description else []
+
+    def binary_rows(self, name: str, **parameters: object) -> list[Any]:
+        """As `rows`, with numbers and vectors sent as they are instead of as text."""
+        return self.connection.execute(statement(name), parameters, binary=True).fetchall()
 
     def row(self, name: str, **parameters: object) -> Any:
         """The only row of a statement that always has one."""

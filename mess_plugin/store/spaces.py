@@ -164,10 +164,11 @@ class Spaces:
         values: dict[str, object] = {
             name: getattr(space, name) for name in Space.__dataclass_fields__ if name != "id"
         }
-        rows = self._session.rows("find_space", **values) or self._session.rows(
-            "save_space", recipe=recipe, fitted_on=fitted_on, state=state, **values
+        known = {"recipe": recipe, **values}
+        rows = self._session.rows("find_space", **known) or self._session.rows(
+            "save_space", fitted_on=fitted_on, state=state, **known
         )
-        rows = rows or self._session.rows("find_space", **values)  # another session was faster
+        rows = rows or self._session.rows("find_space", **known)  # another session was faster
         return Space(rows[0][0], **values)  # type: ignore[arg-type]
 
     def _one(self, name: str, **parameters: object) -> Space | None:

@@ -1,249 +1,328 @@
-"""Search in a real database: what is found, what is promised about scores, what is refused."""
+"""Questions to a library of chosen vectors in a real database."""
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mess_plugin.config import Settings
-from mess_plugin.encoders.base import EncoderInfo
-from mess_plugin.errors import UnknownName, UsageError
-from mess_plugin.form import form_of
-from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.errors import AmbiguousReference, MessError, UsageError
+from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
 from mess_plugin.nearest import nearest
 from mess_plugin.pooling import unit
-from mess_plugin.reference import seed_of_track
-from mess_plugin.search import ask, rank_songs, similar
+from mess_plugin.projection import CENTRE_FROM
+from mess_plugin.reference import find_track
+from mess_plugin.refit import refit
+from mess_plugin.search import similar
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.ledger import SeenFile
-from mess_plugin.windows import grid
+from tests.audio_files import music, write_audio
+from tests.stored_library import (
+    DIM,
+    RECIPE,
+    add_track,
+    fill,
+    levels_of,
+    random_unit,
+    raw_space,
+    settings,
+)
 
-DIM = 32
-DURATION_S = 60.0
-RECIPE = "descriptors||5/2.5"
-
-
-class Shelf:
-    """A library of synthetic tracks, written as indexing writes them."""
-
-    def __init__(self, store: Store, home: Path) -> None:
-        self.store = store
-        self.settings = Settings(home=home, encoder="descriptors")
-        info = EncoderInfo("descriptors", "test", 24_000, 5.0, 5.0, 0.5, DIM, "none", "mean", "x")
-        self.space: Space = store.spaces.raw(RECIPE, info, DIM, 5.0, 2.5, "shipped")
-
-    def add(self, title: str, windows: Float32, *, album: str = "album") -> int:
-        """A track of one minute with these windows; its sections are its halves."""
-        job_id = self.store.ledger.want([SeenFile(f"/{title}", 1, 1)], RECIPE, uuid4()).job_ids[0]
-        job = self.store.ledger.start(job_id)
-        assert job is not None
-        n = len(windows)
-        half = DURATION_S / 2
-        levels = {
-            Level.SONG: LevelVectors(_spans((0, DURATION_S)), unit(windows.mean(axis=0)[None])),
-            Level.SECTION: LevelVectors(
-                _spans((0, half), (half, DURATION_S)),
-                unit(np.stack([windows[: n // 2].mean(axis=0), windows[n // 2 :].mean(axis=0)])),
-                ("A", "B"),
-            ),
-            Level.WINDOW: LevelVectors(grid(DURATION_S, 5.0, 2.5), windows),
-        }
-        with self.store.transaction():
-            track_id = self.store.library.save(title, DURATION_S, None)
-            self.store.embeddings.write(self.space, track_id, levels)
-            self.store.ledger.locate(job.file_id, f"/{title}", track_id, Tags(title, album=album))
-            self.store.ledger.finish(job.id, "encoded")
-        return track_id
-
-
-def _spans(*intervals: tuple[float, float]) -> Float32:
-    return np.array(intervals, dtype=np.float32)
-
-
-def windows(seed: int, centre: Float32 | None = None) -> Float32:
-    """23 windows around a centre of the track's own, or around a given one."""
-    rng = np.random.default_rng(seed)
-    middle = rng.standard_normal(DIM) if centre is None else centre
-    return unit((middle + 0.5 * rng.standard_normal((23, DIM))).astype(np.float32))
+N = 12
 
 
 @pytest.fixture
-def shelf(database_url: str, tmp_path: Path) -> Iterator[Shelf]:
-    with open_store(database_url) as store:
-        yield Shelf(store, tmp_path)
+def store(database_url: str) -> Iterator[Store]:
+    with open_store(database_url) as opened:
+        yield opened
 
 
-def test_vectors_come_back_as_they_were_written(shelf: Shelf) -> None:
-    written = windows(0)
-    one, other = shelf.add("one", written), shelf.add("other", windows(1))
-    found = shelf.store.embeddings.of_tracks(shelf.space, Level.WINDOW, [other, one, 999])
-    np.testing.assert_allclose(found[one].vectors, written, atol=1e-3)  # half precision
-    np.testing.assert_allclose(found[one].intervals, grid(DURATION_S, 5.0, 2.5))
-    assert len(found[999].vectors) == 0
-    sections = shelf.store.embeddings.of_tracks(shelf.space, Level.SECTION, [one])[one]
-    assert sections.labels == ("A", "B")
-    alone = shelf.store.embeddings.of_track(shelf.space, Level.WINDOW, one)
-    np.testing.assert_array_equal(alone.vectors, found[one].vectors)
+@pytest.fixture
+def house(tmp_path: Path) -> Settings:
+    return settings(tmp_path / "home")
 
 
-def test_adding_a_track_changes_no_score_and_no_order(shelf: Shelf) -> None:
-    asked = shelf.add("asked", windows(0))
-    for number in range(1, 30):
-        shelf.add(f"track {number}", windows(number))
-
-    def scores() -> dict[int, float]:
-        seed = seed_of_track(shelf.store, shelf.space, "asked", asked, None)
-        found = rank_songs(shelf.store, shelf.settings, shelf.space, seed, 100)
-        return {track_id: likeness.score for track_id, likeness in found}
-
-    before = scores()
-    new = shelf.add("new", windows(77))
-    after = scores()
-    assert set(after) - set(before) == {new}
-    assert [track_id for track_id in after if track_id != new] == list(before)
-    assert {track_id: after[track_id] for track_id in before} == before
+@pytest.fixture
+def space(store: Store) -> Space:
+    return raw_space(store)
 
 
-def test_a_sees_b_as_b_sees_a(shelf: Shelf) -> None:
-    ids = [shelf.add(f"track {number}", windows(number)) for number in range(6)]
-    seen = {}
-    for one in ids:
-        seed = seed_of_track(shelf.store, shelf.space, "", one, None)
-        for other, likeness in rank_songs(shelf.store, shelf.settings, shelf.space, seed, 10):
-            seen[one, other] = likeness.score
-    assert len(seen) == 30
-    for (one, other), score in seen.items():
-        assert score == pytest.approx(seen[other, one], abs=1e-6)
-
-
-def test_the_course_tells_apart_what_the_mean_cannot(shelf: Shelf) -> None:
-    rng = np.random.default_rng(5)
-    calm, wild = rng.standard_normal((2, DIM))
-    rising = unit(np.linspace(calm, wild, 23).astype(np.float32))
-    level = unit(np.repeat(((calm + wild) / 2)[None], 23, axis=0).astype(np.float32))
-    level = unit(level + 0.02 * rng.standard_normal(level.shape).astype(np.float32))
-    asked = shelf.add("asked", rising)
-    same_mean, same_course = shelf.add("level", level), shelf.add("rising", rising[::-1].copy())
-    answer = similar(shelf.store, shelf.settings, str(asked), k=2)
-    assert [match.track.id for match in answer.matches] == [same_course, same_mean]
-    kinds = [reason.kind for reason in answer.matches[0].reasons]
-    assert kinds == ["song", "windows", "course", "section"]
-
-
-def test_a_section_is_found_with_its_place_its_repeats_and_how_sure(shelf: Shelf) -> None:
-    own = windows(0)
-    asked = shelf.add("asked", own)
-    copy = windows(50)
-    copy[4:8] = own[10:14]
-    copy[15:19] = own[10:14]
-    twice = shelf.add("twice", copy)
-    for number in range(1, 25):
-        shelf.add(f"track {number}", windows(number))
-    answer = similar(shelf.store, shelf.settings, str(asked), k=3, interval=Interval(25.0, 37.5))
-    first, second = answer.matches[:2]
-    assert first.track.id == twice
-    assert first.match_section is not None
-    places_s = sorted([first.match_section.start_s, *(r.start_s for r in first.repeats)])
-    assert places_s == pytest.approx([10.0, 37.5], abs=0.5)
-    assert first.confidence is not None
-    assert first.confidence > 0.5
-    assert second.confidence == 0
-
-
-def test_a_filter_that_keeps_one_in_a_hundred_does_not_starve(shelf: Shelf) -> None:
-    near = np.random.default_rng(0).standard_normal(DIM).astype(np.float32)
-    with shelf.store.transaction():
-        crowd = [shelf.add(f"near {number}", windows(number, near)) for number in range(120)]
-        kept = shelf.add("far", windows(1000))
-    for exact_below in (0, 100_000):
-        settings = Settings(home=shelf.settings.home, exact_below=exact_below)
-        for level, limit in ((Level.SONG, 1), (Level.WINDOW, 20)):
-            found = nearest(
-                shelf.store, settings, shelf.space, level, unit(near[None])[0], limit, crowd
+@pytest.fixture
+def ids(store: Store, space: Space) -> list[int]:
+    """Tracks whose songs turn away from the first one, step by step."""
+    first, side = random_unit(2, seed=9)
+    side = unit((side - (side @ first) * first)[None])[0]
+    with store.transaction():
+        return [
+            add_track(
+                store,
+                space,
+                f"/music/artist {n % 3}/{n:02d}.mp3",
+                levels_of(
+                    n, song=(math.cos(n / 10) * first + math.sin(n / 10) * side).astype("f4")
+                ),
+                Tags(title=f"Song {n}", artist=f"Artist {n % 3}"),
             )
-            assert len(found) == limit
-            assert {hit.track_id for hit in found} == {kept}
+            for n in range(N)
+        ]
 
 
-def test_a_long_filter_finds_no_less_than_an_exact_scan(shelf: Shelf) -> None:
-    ids = [shelf.add(f"track {number}", windows(number)) for number in range(60)]
-    vector = unit(np.random.default_rng(9).standard_normal((1, DIM)).astype(np.float32))[0]
-    by_index, exactly = (
-        nearest(
-            shelf.store, Settings(home=shelf.settings.home, exact_below=threshold), shelf.space,
-            Level.SONG, vector, 10, ids[:50],
-        )
-        for threshold in (0, 100_000)
-    )  # fmt: skip
-    assert [hit.track_id for hit in by_index] == [hit.track_id for hit in exactly]
+def test_an_empty_library_says_what_to_do(store: Store, house: Settings) -> None:
+    with pytest.raises(UsageError, match="nothing is indexed with the encoder descriptors"):
+        similar(store, house, "anything")
+
+
+def test_an_only_track_has_no_match(store: Store, house: Settings, space: Space) -> None:
+    add_track(store, space, "/music/a.mp3", levels_of(1), Tags(title="Alone"))
+    for scope in (Level.SONG, Level.SECTION):
+        assert similar(store, house, "alone", scope=scope).matches == ()
+    assert similar(store, house, "alone", interval=Interval(0, 10)).matches == ()
+
+
+@pytest.mark.parametrize("exact_below", [0, 20_000])
+def test_songs_come_in_order_without_the_seed(
+    store: Store, tmp_path: Path, ids: list[int], exact_below: int
+) -> None:
+    house = settings(tmp_path, exact_below=exact_below)
+    answer = similar(store, house, str(ids[0]), k=5)
+    assert [match.track.id for match in answer.matches] == ids[1:6]
+    assert [match.rank for match in answer.matches] == [1, 2, 3, 4, 5]
+    for n, match in enumerate(answer.matches, start=1):
+        assert match.score == pytest.approx(math.cos(n / 10), abs=2e-3)
+        assert match.reasons[0].value == pytest.approx(match.score)
+        assert match.query_section is not None
+        assert match.match_section is not None
+    assert len(similar(store, house, str(ids[0]), k=1000).matches) == N - 1
+
+
+def test_path_id_and_words_mean_the_same(store: Store, house: Settings, ids: list[int]) -> None:
+    answers = [
+        similar(store, house, ref).matches
+        for ref in ("/music/artist 0/03.mp3", str(ids[3]), f"mess:{ids[3]}", "ARTIST 0 song 3")
+    ]
+    assert all(matches == answers[0] for matches in answers)
+    assert ids[3] not in {match.track.id for match in answers[0]}
+
+
+@pytest.mark.parametrize("interval", [None, Interval(5, 20)])
+def test_sections_of_each_track_come_once(
+    store: Store, house: Settings, ids: list[int], interval: Interval | None
+) -> None:
+    answer = similar(store, house, str(ids[0]), k=8, scope=Level.SECTION, interval=interval)
+    found = [match.track.id for match in answer.matches]
+    assert len(found) == len(set(found)) == 8
+    assert ids[0] not in found
+    scores = [match.score for match in answer.matches]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+def test_one_long_track_does_not_fill_all_the_places(
+    store: Store, house: Settings, space: Space, ids: list[int]
+) -> None:
+    """A mix of hours whose every part is nearer than any other track."""
+    seed = store.embeddings.of_track(space, Level.SECTION, ids[0]).vectors[0]
+    windows = store.embeddings.of_track(space, Level.WINDOW, ids[0]).vectors
+    n = 400
+    starts = np.arange(n, dtype=np.float32) * 10
+    parts = np.stack((starts, starts + 10), axis=1)
+    levels = levels_of(99, duration_s=10.0 * n)
+    near = unit(seed + 0.01 * random_unit(n, seed=3))
+    levels[Level.SECTION] = LevelVectors(parts, near, ("A",) * n)
+    levels[Level.WINDOW] = LevelVectors(parts, np.resize(windows, (n, DIM)))
+    add_track(store, space, "/music/mix.mp3", levels)
+    for interval in (None, Interval(0, 30)):
+        answer = similar(store, house, str(ids[0]), k=N, scope=Level.SECTION, interval=interval)
+        assert len(answer.matches) == N
+        assert answer.matches[0].track.path == "/music/mix.mp3"
+
+
+def test_a_stretch_is_cut_off_at_the_end(store: Store, house: Settings, ids: list[int]) -> None:
+    answer = similar(store, house, str(ids[0]), interval=Interval(20, math.inf))
+    assert answer.interval == Interval(20, 30)
+    for match in answer.matches:
+        assert match.query_section == Interval(20, 30)
+        assert match.match_section is not None
+        assert 0 <= match.match_section.start_s < match.match_section.end_s <= 30
 
 
 @pytest.mark.parametrize(
-    ("interval", "reason"),
+    ("start_s", "end_s", "message"),
     [
-        (Interval(61, 70), "starts at 61 s, but .* is 60.0 s long"),
-        (Interval(30, 20), "ends .20 s. before it starts .30 s."),
-        (Interval(20, 20), "before it starts"),
-        (Interval(-5, 20), "starts at -5 s"),
-        (Interval(float("nan"), 20), "before it starts"),
+        (10, 10, "before it starts"),
+        (20, 10, "before it starts"),
+        (30, 40, "is 30.0 s long"),
+        (-1, 10, "starts at -1 s"),
+        (math.nan, 10, "before it starts"),
+        (0, math.nan, "before it starts"),
+        (math.inf, math.inf, "before it starts"),
     ],
 )
-def test_a_section_that_is_not_there_is_refused(
-    shelf: Shelf, interval: Interval, reason: str
+def test_an_impossible_stretch_is_refused(
+    store: Store, house: Settings, ids: list[int], start_s: float, end_s: float, message: str
 ) -> None:
-    shelf.add("asked", windows(0))
-    with pytest.raises(UsageError, match=reason):
-        similar(shelf.store, shelf.settings, "asked", interval=interval)
+    with pytest.raises(UsageError, match=message):
+        similar(store, house, str(ids[0]), interval=Interval(start_s, end_s))
 
 
-def test_sections_are_asked_for_by_their_letter(shelf: Shelf) -> None:
-    shelf.add("asked", windows(0))
-    shelf.add("other", windows(1))
-    answer = similar(shelf.store, shelf.settings, "asked", section="b")
-    assert answer.interval == Interval(30.0, 60.0)
-    with pytest.raises(UnknownName, match="known are A, B"):
-        similar(shelf.store, shelf.settings, "asked", section="X")
-    with pytest.raises(UsageError, match="exclude each other"):
-        similar(shelf.store, shelf.settings, "asked", section="A", interval=Interval(0, 9))
+def test_a_silent_stretch_is_refused(store: Store, house: Settings, space: Space) -> None:
+    levels = levels_of(1, duration_s=60)
+    windows = levels[Level.WINDOW]
+    heard = (windows.intervals[:, 1] <= 20) | (windows.intervals[:, 0] >= 40)
+    levels[Level.WINDOW] = LevelVectors(windows.intervals[heard], windows.vectors[heard])
+    add_track(store, space, "/music/a.mp3", levels, Tags(title="Pause"))
+    with pytest.raises(UsageError, match="Pause is silent from 25 s to 35 s"):
+        similar(store, house, "pause", interval=Interval(25, 35))
 
 
-def test_an_empty_library_says_so(database_url: str, tmp_path: Path) -> None:
-    with open_store(database_url) as store:
-        settings = Settings(home=tmp_path, encoder="descriptors")
-        for question in (similar, form_of):
-            with pytest.raises(UsageError, match=r"nothing is indexed .* run `mess index FOLDER`"):
-                question(store, settings, "anything")
+@pytest.mark.parametrize("k", [0, -1, 1001])
+def test_k_has_bounds(store: Store, house: Settings, ids: list[int], k: int) -> None:
+    with pytest.raises(UsageError, match="wanted 1 to 1000"):
+        similar(store, house, str(ids[0]), k=k)
 
 
-def test_a_seed_that_failed_to_index_tells_its_reason(shelf: Shelf, tmp_path: Path) -> None:
-    shelf.add("other", windows(1))
-    broken = tmp_path / "broken.mp3"
-    broken.write_bytes(b"no music")
-    (job_id,) = shelf.store.ledger.want([SeenFile(str(broken), 8, 1)], RECIPE, uuid4()).job_ids
-    assert shelf.store.ledger.start(job_id) is not None
-    shelf.store.ledger.fail(job_id, "not-audio", "it cannot be decoded as audio")
-    for _ in range(2):  # while the file is there, and after it went
-        with pytest.raises(UsageError, match="could not be indexed: it cannot be decoded"):
-            similar(shelf.store, shelf.settings, str(broken))
-        broken.unlink(missing_ok=True)
+def test_words_with_several_matches_list_them(store: Store, ids: list[int]) -> None:
+    with pytest.raises(AmbiguousReference) as caught:
+        find_track(store, "artist 1")
+    for n in (1, 4, 7, 10):
+        assert f"{ids[n]}  Artist 1 – Song {n}" in str(caught.value)
+    with pytest.raises(AmbiguousReference, match="and 4 more"):
+        find_track(store, "song")
+    assert find_track(store, "song 1") == ids[1]  # also "Song 10" and "Song 11" hold the words
 
 
-def test_a_library_of_one_answers_with_nothing(shelf: Shelf) -> None:
-    asked = shelf.add("asked", windows(0))
-    seed = seed_of_track(shelf.store, shelf.space, "asked", asked, None)
-    for scope in (Level.SONG, Level.SECTION):
-        assert ask(shelf.store, shelf.settings, shelf.space, seed, 5, scope=scope) == ()
-    part = Interval(0, 20)
-    assert ask(shelf.store, shelf.settings, shelf.space, seed, 5, interval=part) == ()
+def test_an_exact_title_is_found_among_any_number(store: Store, space: Space) -> None:
+    titles = ["Élan", *(f"Élan vital {n}" for n in range(20))]
+    with store.transaction():
+        found = [
+            add_track(store, space, f"/music/{n}.mp3", levels_of(n), Tags(title=title))
+            for n, title in enumerate(titles)
+        ]
+    assert find_track(store, " éLAN ") == found[0]
+    add_track(store, space, "/music/other.mp3", levels_of(99), Tags(title="élan"))
+    with pytest.raises(AmbiguousReference, match="and 14 more"):
+        find_track(store, "Élan")
 
 
-def test_the_form_shows_sections_and_bounded_similarity(shelf: Shelf) -> None:
-    shelf.add("asked", windows(0))
-    form = form_of(shelf.store, shelf.settings, "asked")
-    assert [label for _, label in form.sections] == ["A", "B"]
-    assert form.similarity.shape == (23, 23)
-    np.testing.assert_allclose(form.similarity, form.similarity.T, atol=1e-6)
+def test_a_question_during_a_switch_is_answered_in_the_new_space(
+    store: Store,
+    database_url: str,
+    house: Settings,
+    space: Space,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The space that was chosen is gone before its vectors are looked at."""
+    ids = fill(store, space, CENTRE_FROM)
+    first = refit(store, RECIPE, force=True)
+    assert first is not None
+    spaces: list[Space] = []
+
+    def late(store: Store, settings: Settings, space: Space, *rest: Any) -> Any:
+        spaces.append(space)
+        if len(spaces) == 1:
+            with open_store(database_url) as other:
+                assert refit(other, RECIPE, force=True) is not None
+        return nearest(store, settings, space, *rest)
+
+    monkeypatch.setattr("mess_plugin.search.nearest", late)
+    answer = similar(store, house, str(ids[0]), k=3)
+    assert len(answer.matches) == 3
+    assert spaces[0] == first
+    assert answer.space == spaces[1] != first
+
+
+def test_recipes_that_come_to_the_same_have_spaces_of_their_own(
+    store: Store, tmp_path: Path
+) -> None:
+    """One names the layers that the encoder would choose anyway."""
+    explicit = RECIPE.replace("||", "|none|")
+    first, second = raw_space(store), raw_space(store, recipe=explicit)
+    assert first.id != second.id
+    assert raw_space(store, recipe=explicit) == second
+    for layers, space in ((None, first), ("none", second)):
+        seed, other = (
+            add_track(store, space, f"/music/{space.id}/{n}.mp3", levels_of(n)) for n in range(2)
+        )
+        answer = similar(store, settings(tmp_path, layers=layers), str(seed))
+        assert answer.space == space
+        assert [match.track.id for match in answer.matches] == [other]
+
+
+def test_misspelt_words_get_suggestions(store: Store, ids: list[int]) -> None:
+    with pytest.raises(UsageError, match=f"did you mean …[?](.|\n)*{ids[7]}  Artist 1 – Song 7"):
+        find_track(store, "artst 1 sogn 7")
+
+
+@pytest.mark.parametrize(
+    ("ref", "message"),
+    [
+        ("", "names nothing"),
+        ("  ", "names nothing"),
+        ("/music/none.mp3", "no such file"),
+        ("~nobody-of-this-name/x", "is called"),
+        ("999999999999999999999", "is called"),
+        ("100%_", "is called"),
+        ("nul\0byte", "is called"),
+        ("half \ud800 a pair of", "is called"),
+        ("zzzzqqqq", "is called"),
+    ],
+)
+def test_odd_references_get_one_clear_line(
+    store: Store, house: Settings, ids: list[int], ref: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        similar(store, house, ref)
+
+
+def test_a_failed_file_says_why(
+    store: Store, house: Settings, ids: list[int], tmp_path: Path
+) -> None:
+    from tests.stored_library import want
+
+    path = tmp_path / "bad.mp3"
+    path.write_bytes(b"x")
+    (job_id,) = want(store, str(path))
+    store.ledger.start(job_id)
+    store.ledger.fail(job_id, "damaged", "it ends after 0 s")
+    with pytest.raises(UsageError, match=r"could not be indexed: it ends after 0 s"):
+        similar(store, house, str(path))
+
+
+def test_a_copy_of_a_known_recording_is_that_recording(
+    store: Store, house: Settings, tmp_path: Path
+) -> None:
+    """Heard on the fly by a real encoder, and not stored."""
+    from uuid import uuid4
+
+    from mess_plugin import encoders
+    from mess_plugin.indexing import index
+    from mess_plugin.recipe import Recipe
+    from mess_plugin.walk import Walk
+
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for n in range(3):
+        write_audio(folder / f"{n}.flac", music(10, 24000, channels=1, seed=n), 24000)
+    files = list(Walk([str(folder)]))
+    encoder = encoders.load("descriptors")
+    for job_id in store.ledger.want(files, str(Recipe.of(house)), uuid4()).job_ids:
+        job = store.ledger.start(job_id)
+        assert job is not None
+        assert index(store, job, encoder, limit_s=None) == "encoded"
+    copy = Path(shutil.copy(folder / "0.flac", tmp_path / "copy.flac"))
+    by_copy = similar(store, house, str(copy))
+    assert by_copy.seed.track is not None
+    assert by_copy.matches == similar(store, house, str(folder / "0.flac")).matches
+    stranger = write_audio(tmp_path / "new.flac", music(11, 24000, channels=1, seed=0), 24000)
+    by_stranger = similar(store, house, str(stranger))
+    assert by_stranger.seed.track is None
+    assert by_stranger.matches[0].track.path == str(folder / "0.flac")
+    assert store.library.count()[:2] == (3, 3)
+    (tmp_path / "text.mp3").write_text("no music")
+    with pytest.raises(MessError, match=r"text\.mp3"):
+        similar(store, house, str(tmp_path / "text.mp3"))

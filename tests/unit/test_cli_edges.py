@@ -12,7 +12,7 @@ from mess_plugin.cli.library import failures
 from mess_plugin.cli.main import main
 from mess_plugin.cli.output import printable
 from mess_plugin.cli.similar import similar
-from mess_workers.cli import _is_gone
+from mess_workers.pruning import is_gone
 
 
 def test_an_unknown_log_level_is_one_line(
@@ -49,9 +49,9 @@ def test_only_what_is_surely_gone_counts_as_gone(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    assert not _is_gone(str(tmp_path / "there"))
-    assert not _is_gone(str(tmp_path / "link"))
-    assert not _is_gone(str(loop / "a.mp3"))  # cannot be looked at: too many links
-    assert not _is_gone(os.fspath(tmp_path / ("x" * 300)))  # cannot be asked about
-    assert _is_gone(str(tmp_path / "none.mp3"))
-    assert _is_gone(str(tmp_path / "there" / "below.mp3"))
+    assert not is_gone(str(tmp_path / "there"))
+    assert not is_gone(str(tmp_path / "link"))
+    assert not is_gone(str(loop / "a.mp3"))  # cannot be looked at: too many links
+    assert not is_gone(os.fspath(tmp_path / ("x" * 300)))  # cannot be asked about
+    assert is_gone(str(tmp_path / "none.mp3"))
+    assert is_gone(str(tmp_path / "there" / "below.mp3"))

@@ -99,13 +99,15 @@ def test_stored_spectra_equal_those_of_the_encoder(collection: Collection) -> No
     np.testing.assert_allclose(tones[4:-4], heard.tones[4:-4], atol=0.1)
 
 
-def test_noise_in_spectra_has_the_colour_of_noise_in_the_waveform() -> None:
+def test_noise_in_spectra_has_the_colour_of_noise_in_the_waveform(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     here = melody(6.0, 2)
     noise = np.random.default_rng(0).standard_normal(len(here)).astype(np.float32)
     noise *= here.std() / noise.std()
     loud = scaled_spectra((here + noise) * np.float32(level_gain(here)))
     augment = Augment(replace(STILL, snr_db=(0.0, 0.0)), torch.Generator().manual_seed(0))
-    augment.touched = lambda n: torch.ones(n, dtype=torch.bool)
+    monkeypatch.setattr(augment, "touched", lambda n: torch.ones(n, dtype=torch.bool))
     augment.noises = [n[:1].repeat(len(n), 1) for n in augment.noises]  # white alone
     batch = as_batch(here)
     powers = [(10**x - 1) / 1e4 for x in (batch.mel, batch.tones)]
@@ -116,12 +118,12 @@ def test_noise_in_spectra_has_the_colour_of_noise_in_the_waveform() -> None:
         assert 0 < difference.mean() < 0.8  # … and up to 8 dB louder: see `Strength.snr_db`
 
 
-def test_transposition_moves_the_semitones() -> None:
+def test_transposition_moves_the_semitones(monkeypatch: pytest.MonkeyPatch) -> None:
     t = np.arange(2 * RATE_HZ) / RATE_HZ
     batch = as_batch(np.sin(2 * np.pi * 440 * t).astype(np.float32))
     powers = [(10**x - 1) / 1e4 for x in (batch.mel, batch.tones)]
     augment = Augment(replace(STILL, often=1.0, semitones=2.0), torch.Generator())
-    augment.uniform = lambda n, low, high: torch.full((n,), high)
+    monkeypatch.setattr(augment, "uniform", lambda n, _low, high: torch.full((n,), high))
     _, tones = augment.transpose(powers)
     assert int(tones[0].mean(0).argmax()) == int(powers[1][0].mean(0).argmax()) + 2
 
@@ -170,7 +172,7 @@ def test_projection_forgets_what_differs_within_albums() -> None:
     clean = np.concatenate([identity, 4 * nuisance], axis=1)
     changed = clean[:, None] + 0.1 * rng.standard_normal((n, 2, 6))
     albums = np.repeat([f"album{i}" for i in range(n // 4)], 4)
-    samples = Samples(clean, changed, np.arange(n), albums, (6,))
+    samples = Samples(clean, changed, albums, (6,))
     projection = fit(samples, Recipe((1.0,), 1.0, 0.1, 0.0, 0.01, width=3))
     vectors = (clean - projection.mean) @ projection.matrix
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

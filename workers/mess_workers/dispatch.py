@@ -43,7 +43,7 @@ class Dispatcher:
     _tidied_s: float = field(default=-_TIDY_S)
 
     def tick(self) -> int:
-        """Take what hosts noted, answer events, send what is due, tidy up now and then. Returns how many jobs were sent."""
+        """Take what hosts noted, answer events, send what is due, tidy up. Returns the number sent."""
         answer_events(self.store, self.settings)
         drain(self.settings.home, self.store, str(Recipe.of(self.settings)))
         sent = 0

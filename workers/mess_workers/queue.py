@@ -62,13 +62,14 @@ class Queue:
         try:
             with self._app.connection_or_acquire() as connection:
                 channel = connection.default_channel
-                client = channel.client
-                waiting = [
-                    text
-                    for step in PRIORITY_STEPS
-                    for text in client.lrange(channel._q_for_pri(INDEXING, step), 0, -1)
-                ]
-                taken = client.hvals(channel.unacked_key)
+                # Not the channel's own client: an answer to `ping` may still be on its way there.
+                with channel.conn_or_acquire() as client:
+                    waiting = [
+                        text
+                        for step in PRIORITY_STEPS
+                        for text in client.lrange(channel._q_for_pri(INDEXING, step), 0, -1)
+                    ]
+                    taken = client.hvals(channel.unacked_key)
         except (OperationalError, RedisError) as error:
             raise _unreachable(error) from error
         return Held(frozenset(_job_ids(waiting)), frozenset(_job_ids(taken)))

@@ -63,7 +63,7 @@ def index_file(job_id: int) -> None:
                 else:
                     store.ledger.postpone(job_id, BUSY_RETRY_S)
         except StoreError as error:
-            log.warning("job %d: %s; it will be tried again", job_id, error)
+            log.warning("job %d: %s; trying again later", job_id, error)
             _excuse(job_id, str(error))
 
 
@@ -97,14 +97,19 @@ def run_job(store: Store, job_id: int) -> None:
         )
     except (AudioError, EncoderError, SoftTimeLimitExceeded, MemoryError) as error:
         _fail(store, job, *_verdict(error))
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
-        _unexpected(store, job, error)  # the database is well, but cannot take this
-    except psycopg.Error:
-        raise  # becomes a StoreError at the store's door; the file is not to blame
-    except Exception as error:  # noqa: BLE001  the task boundary: whatever it was becomes a row
-        _unexpected(store, job, error)
+    except Exception as error:
+        if _is_the_databases(error):
+            raise  # becomes a StoreError at the store's door; the file is not to blame
+        _unexpected(store, job, error)  # the task boundary: whatever it was becomes a row
     else:
         _finish(store, job, outcome)
+
+
+def _is_the_databases(error: Exception) -> bool:
+    """Whether a database that is away, full or busy is to blame, not what it was asked to take."""
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded):
+        return False
+    return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
 
 
 def _verdict(error: Exception) -> tuple[str, str]:
