@@ -15,6 +15,7 @@ from mess_plugin.migrate import migrate
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.facets import Facets
+from mess_plugin.store.hosts import Hosts
 from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.library import Library
@@ -42,6 +43,7 @@ class Store:
         self.dispatch = Dispatch(session)
         self.workers = Workers(session)
         self.inbox = Inbox(session)
+        self.hosts = Hosts(session)
         self.roots = Roots(session)
         self.facets = Facets(session)
         self.steering = Steering(session)
