@@ -188,6 +188,7 @@ def _from_recording(store: Store, settings: Settings, space: Space, sound: Recor
         window_s=settings.window_s,
         hop_s=settings.hop_s,
         source=sound.name,
+        coverage=settings.coverage,
     )
     levels = _levels(store, space, analysis, encoder, 0.0)
     return Seed(sound.name, None, None, analysis.duration_s, levels)

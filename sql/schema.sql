@@ -93,7 +93,7 @@ CREATE TABLE spaces (
     fitted_on   integer NOT NULL DEFAULT 0,
     state       space_state NOT NULL DEFAULT 'active',
     created_at  timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (encoder, revision, layers, pooling, window_s, hop_s, projection)
+    UNIQUE (recipe, encoder, revision, layers, pooling, window_s, hop_s, projection)
 );
 
 
@@ -175,6 +175,14 @@ CREATE TABLE feedback (
 );
 CREATE INDEX feedback_item ON feedback (source, item);
 CREATE INDEX feedback_track_id ON feedback (track_id);
+
+-- How the library is to be heard, where somebody chose it: one recipe answers. While another is
+-- built beside it, answers keep coming from the first.
+CREATE TABLE chosen_recipes (
+    role    text PRIMARY KEY CHECK (role IN ('answering', 'building')),
+    recipe  text NOT NULL,
+    since   timestamptz NOT NULL DEFAULT now()
+);
 
 -- What a person sees of a track: its first location and the tags found there.
 -- A track whose every file is missed has no card.

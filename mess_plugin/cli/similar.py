@@ -17,6 +17,7 @@ from mess_plugin.search import Answer
 from mess_plugin.search import similar as find_similar
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
+from mess_plugin.switching import settled
 
 
 @click.command()
@@ -62,7 +63,12 @@ def similar(
             raise UsageError("--scope song and --start/--end exclude each other: leave one out")
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         answer = find_similar(
-            store, ready, ref, k=k, scope=Level(scope or Level.SONG), interval=interval
+            store,
+            settled(store, ready),
+            ref,
+            k=k,
+            scope=Level(scope or Level.SONG),
+            interval=interval,
         )
     if m3u is not None:
         write_m3u(m3u, [match.track for match in answer.matches])

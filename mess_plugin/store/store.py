@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from mess_plugin.errors import StoreError, UsageError
 from mess_plugin.migrate import migrate
+from mess_plugin.store.choices import Choices
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.inbox import Inbox
@@ -40,6 +41,7 @@ class Store:
         self.workers = Workers(session)
         self.inbox = Inbox(session)
         self.roots = Roots(session)
+        self.choices = Choices(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """All or nothing; outside of it every statement is its own transaction."""
