@@ -5,6 +5,7 @@ from __future__ import annotations
 from mess_plugin.config import Settings
 from mess_plugin.model import Interval, Match, Track
 from mess_plugin.search import Answer
+from mess_plugin.steering.asking import Steered
 from mess_plugin.store import Store
 from mess_plugin.switching import answering, under_way
 
@@ -21,7 +22,23 @@ def answer_document(answer: Answer) -> dict[str, object]:
             "end_s": min(interval.end_s, seed.duration_s),
             "space": answer.space.name,
         },
-        "matches": [_match(match) for match in answer.matches],
+        "matches": [match_document(match) for match in answer.matches],
+    }
+
+
+def steered_document(answer: Steered) -> dict[str, object]:
+    """What `mess similar --json` prints for a steered question (docs/query.md)."""
+    taste = answer.taste
+    return {
+        "query": {
+            "refs": [one.seed.ref for one in answer.seeds],
+            "paths": [one.seed.path for one in answer.seeds],
+            "not": [one.seed.ref for one in answer.against],
+            "weights": {name: round(weight, 6) for name, weight in answer.weights.items()},
+            "taste": None if taste is None else {"listener": taste.listener, "state": taste.state},
+            "space": answer.space.name,
+        },
+        "matches": [match_document(match) for match in answer.matches],
     }
 
 
@@ -133,13 +150,15 @@ def _card(track: Track) -> dict[str, object]:
     }
 
 
-def _match(match: Match) -> dict[str, object]:
+def match_document(match: Match) -> dict[str, object]:
     return {
         "rank": match.rank,
         "score": round(match.score, 6),
         "track": _card(match.track),
         "query_section": _interval(match.query_section),
         "match_section": _interval(match.match_section),
+        "confidence": None if match.confidence is None else round(match.confidence, 6),
+        "repeats": [_interval(repeat) for repeat in match.repeats],
         "reasons": [
             {"kind": reason.kind, "value": round(reason.value, 6), "text": reason.text}
             for reason in match.reasons

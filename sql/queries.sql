@@ -689,11 +689,15 @@ SELECT start_s, end_s, label, vector FROM embeddings
 WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = %(track_id)s
 ORDER BY ordinal
 
--- One level of several tracks.
+-- One level of several tracks, a row for each: the closer look at candidates asks for thousands of
+-- vectors, and parsing them row by row would cost more than finding them.
 -- name: get_embeddings_of_tracks
-SELECT track_id, start_s, end_s, label, vector FROM embeddings
+SELECT track_id, array_agg(start_s ORDER BY ordinal), array_agg(end_s ORDER BY ordinal),
+    array_agg(label ORDER BY ordinal),
+    string_agg(halfvec_send(vector), ''::bytea ORDER BY ordinal)
+FROM embeddings
 WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
-ORDER BY track_id, ordinal
+GROUP BY track_id
 
 -- One level of a whole space with the track's first location.
 -- name: export_embeddings
@@ -701,6 +705,10 @@ SELECT card.path, start_s, end_s, vector
 FROM embeddings JOIN track_cards AS card ON card.id = track_id
 WHERE level = %(level)s AND space_id = %(space_id)s
 ORDER BY card.path, ordinal
+
+-- The tracks of a space.
+-- name: list_tracks_of_space
+SELECT track_id FROM song_embeddings WHERE space_id = %(space_id)s ORDER BY track_id
 
 -- A sample of one level for fitting a projection; a fixed order makes it repeatable.
 -- name: sample_embeddings
@@ -794,3 +802,121 @@ SELECT coalesce(max(id), 0) FROM tracks
 -- Tracks that came after another, in order.
 -- name: tracks_after
 SELECT id FROM tracks WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+
+-- Facets ----------------------------------------------------------------------------------------
+
+-- Make room for what was heard in a track.
+-- name: delete_facets
+DELETE FROM facets WHERE track_id = %(track_id)s
+
+-- One facet of a track.
+-- name: save_facet
+INSERT INTO facets (facet, track_id, revision, vector, search)
+VALUES (%(facet)s, %(track_id)s, %(revision)s, %(vector)s, %(search)s)
+
+-- The measures of a track, in place of earlier ones.
+-- name: save_measures
+INSERT INTO measures (track_id, revision, tempo_bpm, tempo_confidence, tonic, mode, key_confidence,
+    loudness_lufs, loudness_range_lu, activity, course)
+VALUES (%(track_id)s, %(revision)s, %(tempo_bpm)s, %(tempo_confidence)s, %(tonic)s, %(mode)s,
+    %(key_confidence)s, %(loudness_lufs)s, %(loudness_range_lu)s, %(activity)s, %(course)s)
+ON CONFLICT (track_id) DO UPDATE SET revision = excluded.revision, tempo_bpm = excluded.tempo_bpm,
+    tempo_confidence = excluded.tempo_confidence, tonic = excluded.tonic, mode = excluded.mode,
+    key_confidence = excluded.key_confidence, loudness_lufs = excluded.loudness_lufs,
+    loudness_range_lu = excluded.loudness_range_lu, activity = excluded.activity,
+    course = excluded.course
+
+-- Tracks without measures of this revision, with one location.
+-- name: tracks_without_facets
+SELECT card.id, card.path FROM track_cards AS card
+WHERE NOT EXISTS (SELECT FROM measures
+    WHERE measures.track_id = card.id AND measures.revision = %(revision)s)
+ORDER BY card.path
+
+-- One facet of some tracks.
+-- name: get_facets
+SELECT track_id, vector FROM facets
+WHERE facet = %(facet)s AND revision = %(revision)s AND track_id = ANY(%(track_ids)s)
+
+-- The measures of some tracks.
+-- name: get_measures
+SELECT track_id, tempo_bpm, tempo_confidence, tonic, mode, key_confidence, loudness_lufs,
+    loudness_range_lu, activity, course
+FROM measures WHERE revision = %(revision)s AND track_id = ANY(%(track_ids)s)
+
+-- The tracks nearest in one facet, by looking at every one.
+-- name: nearest_in_facet
+SELECT track_id FROM facets
+WHERE facet = %(facet)s AND revision = %(revision)s AND track_id <> ALL (%(excluded)s::bigint[])
+    AND (%(allowed)s::bigint[] IS NULL OR track_id = ANY(%(allowed)s::bigint[]))
+ORDER BY coalesce(search, vector) <=> %(vector)s::halfvec, track_id
+LIMIT %(limit)s
+
+-- Steering --------------------------------------------------------------------------------------
+
+-- Tracks that pass the filters that SQL can judge, with their keys. Null parameters do not filter.
+-- name: allowed_tracks
+SELECT DISTINCT ON (files.track_id) files.track_id, files.key, measures.tonic, measures.mode
+FROM files
+JOIN tracks ON tracks.id = files.track_id
+LEFT JOIN measures ON measures.track_id = files.track_id AND measures.revision = %(revision)s
+WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
+        SELECT FROM unnest(ARRAY[0.5, 1, 2]) AS octave
+        WHERE coalesce(files.bpm, measures.tempo_bpm) * octave
+            BETWEEN %(tempo_low)s::real AND %(tempo_high)s::real))
+    AND tracks.duration_s BETWEEN %(duration_low)s::real AND %(duration_high)s::real
+    AND (%(year_low)s::real IS NULL
+        OR files.year BETWEEN %(year_low)s::real AND %(year_high)s::real)
+    AND (%(activity_low)s::real IS NULL
+        OR measures.activity BETWEEN %(activity_low)s::real AND %(activity_high)s::real)
+    AND (%(loudness_low)s::real IS NULL
+        OR measures.loudness_lufs BETWEEN %(loudness_low)s::real AND %(loudness_high)s::real)
+    AND (%(genre)s::text IS NULL OR files.genre ILIKE %(genre)s::text)
+    AND (%(artist)s::text IS NULL OR files.artist ILIKE %(artist)s::text
+        OR files.album_artist ILIKE %(artist)s::text)
+    AND (%(album)s::text IS NULL OR files.album ILIKE %(album)s::text)
+    AND (%(folder)s::bytea IS NULL
+        OR substring(files.path FROM 1 FOR length(%(folder)s::bytea)) = %(folder)s::bytea)
+    AND files.words NOT LIKE ALL (%(excluded_words)s::text[])
+ORDER BY files.track_id, files.path
+
+-- The songs nearest among some tracks, by looking at every one of them.
+-- name: nearest_songs_among
+SELECT track_id FROM song_embeddings
+WHERE space_id = %(space_id)s AND track_id = ANY(%(allowed)s::bigint[])
+    AND track_id <> ALL (%(excluded)s::bigint[])
+ORDER BY vector <=> %(vector)s::halfvec, track_id
+LIMIT %(limit)s
+
+-- How much happens in every track that is in a space.
+-- name: activities
+SELECT measures.track_id, measures.activity FROM measures
+JOIN song_embeddings ON song_embeddings.track_id = measures.track_id
+WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id)s
+ORDER BY measures.track_id
+
+-- The first and the last section of some tracks.
+-- name: edge_sections
+SELECT track_id, ordinal, vector FROM section_embeddings AS section
+WHERE space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
+    AND (ordinal = 0 OR NOT EXISTS (SELECT FROM section_embeddings AS later
+        WHERE later.space_id = section.space_id AND later.track_id = section.track_id
+            AND later.ordinal > section.ordinal))
+ORDER BY track_id, ordinal
+
+-- Taste -----------------------------------------------------------------------------------------
+
+-- What a listener says of a track as an answer to another one, in place of what was said before.
+-- name: save_verdict
+INSERT INTO verdicts (listener, seed_id, track_id, verdict)
+VALUES (%(listener)s, %(seed_id)s, %(track_id)s, %(verdict)s)
+ON CONFLICT (listener, seed_id, track_id) DO UPDATE SET verdict = excluded.verdict, noted_at = now()
+
+-- All that a listener said, oldest first.
+-- name: get_verdicts
+SELECT seed_id, track_id, verdict, noted_at FROM verdicts
+WHERE listener = %(listener)s ORDER BY noted_at, seed_id, track_id
+
+-- Forget what a listener said.
+-- name: delete_verdicts
+DELETE FROM verdicts WHERE listener = %(listener)s RETURNING track_id

@@ -19,9 +19,12 @@ class Session:
         """Run a statement for its effect."""
         self.connection.execute(statement(name), parameters)
 
-    def rows(self, name: str, **parameters: object) -> list[Any]:
-        """Run a statement and fetch all its rows; none where it returns no result."""
-        cursor = self.connection.execute(statement(name), parameters)
+    def rows(self, name: str, *, binary: bool = False, **parameters: object) -> list[Any]:
+        """Run a statement and fetch all its rows; none where it returns no result.
+
+        binary: have numbers and vectors sent as they are instead of as text.
+        """
+        cursor = self.connection.execute(statement(name), parameters, binary=binary)
         return cursor.fetchall() if cursor.description else []
 
     def row(self, name: str, **parameters: object) -> Any:

@@ -49,7 +49,7 @@ class Spaces:
             state="active",
         )
         if shipped != "none":
-            self._create_indexes(space)
+            self.create_indexes(space)
         return space
 
     def add_projected(
@@ -71,7 +71,7 @@ class Spaces:
                     mean=projection.mean.astype("<f4").tobytes(),
                     matrix=projection.matrix.astype("<f4").tobytes(),
                 )
-        self._create_indexes(space)
+        self.create_indexes(space)
         return space
 
     def searchable(self, recipe: str) -> Space | None:
@@ -146,7 +146,8 @@ class Spaces:
                 index = sql.Identifier(_index_name(level, space_id))
                 self._session.connection.execute(template("drop_index", index=index))
 
-    def _create_indexes(self, space: Space) -> None:
+    def create_indexes(self, space: Space) -> None:
+        """The approximate indexes of all levels, where the space has not too many dimensions."""
         if space.dim > MAX_INDEXED_DIM:
             return
         for level in Level:

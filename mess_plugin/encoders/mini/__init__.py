@@ -29,7 +29,7 @@ def _load(options: EncoderOptions) -> Encoder:
     return load(options)
 
 
-def _weights_state() -> WeightsState:
+def _weights_state(_directory: Path | None) -> WeightsState:
     if (SHIPPED / FILE_NAME).is_file():
         return WeightsState(ready=True, detail="comes with mess-plugin")
     return WeightsState(ready=False, detail=f"{SHIPPED / FILE_NAME} is gone: reinstall mess-plugin")
