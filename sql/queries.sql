@@ -39,7 +39,9 @@ SELECT extversion FROM pg_extension WHERE extname = 'vector'
 -- Ledger ----------------------------------------------------------------------------------------
 
 -- Note the files that were seen and want work for the new and the changed ones, and for all where
--- that is asked for. Unfinished work is joined to the batch and need not wait any longer.
+-- that is asked for. Unfinished work is joined to the batch and need not wait any longer. A recipe
+-- that is being built wants the new and the changed files as well, with the least priority; what
+-- other recipes know of the changed ones is out of date.
 -- name: want_files
 WITH seen AS (
     SELECT DISTINCT ON (path) * FROM unnest(
@@ -75,6 +77,22 @@ renewed AS (
         wanted_at = now(), noticed_at = excluded.noticed_at, not_before = NULL, sent_at = NULL,
         started_at = NULL, finished_at = NULL
     RETURNING id
+),
+outdated AS (
+    DELETE FROM jobs USING state
+    WHERE jobs.file_id = state.file_id AND state.changed AND jobs.recipe <> %(recipe)s
+        AND jobs.state IN ('done', 'failed')
+        AND jobs.recipe NOT IN (SELECT recipe FROM chosen_recipes WHERE role = 'building')
+),
+beside AS (
+    INSERT INTO jobs (file_id, recipe, priority)
+    SELECT file_id, chosen.recipe, 9 FROM state CROSS JOIN chosen_recipes AS chosen
+    WHERE chosen.role = 'building' AND chosen.recipe <> %(recipe)s AND (state.changed OR NOT EXISTS (
+        SELECT FROM jobs WHERE jobs.file_id = state.file_id AND jobs.recipe = chosen.recipe))
+    ON CONFLICT (file_id, recipe) DO UPDATE SET
+        state = 'wanted', outcome = NULL, priority = 9, attempts = 0, interruptions = 0,
+        kind = NULL, reason = NULL, wanted_at = now(), not_before = NULL, sent_at = NULL,
+        started_at = NULL, finished_at = NULL
 ),
 joined AS (
     UPDATE jobs SET batch = coalesce(%(batch)s::uuid, batch), not_before = NULL
@@ -192,9 +210,11 @@ UPDATE files SET track_id = %(track_id)s, title = %(title)s, artist = %(artist)s
 WHERE id = %(file_id)s AND path = %(path)s
 RETURNING id
 
--- A file whose audio could not be read any more belongs to no track.
+-- A file whose audio could not be read any more belongs to no track, unless another recipe could read
+-- the very same.
 -- name: unlocate_file
-UPDATE files SET track_id = NULL WHERE id = %(file_id)s
+UPDATE files SET track_id = NULL WHERE id = %(file_id)s AND NOT EXISTS (
+    SELECT FROM jobs WHERE jobs.file_id = files.id AND jobs.state = 'done')
 
 -- Known paths below some folders (prefixes that end with a slash, whose successor is 0), or equal to
 -- some files, and whether each is missed already.
@@ -598,6 +618,60 @@ CREATE INDEX IF NOT EXISTS {index} ON {table}
 -- Gone with its space.
 -- name: drop_index
 DROP INDEX IF EXISTS {index}
+
+-- Choices ---------------------------------------------------------------------------------------
+
+-- The recipe that answers and the one that is being built, as far as they were chosen.
+-- name: list_choices
+SELECT role, recipe, since FROM chosen_recipes
+
+-- Choices are made one after another.
+-- name: lock_choices
+LOCK TABLE chosen_recipes IN SHARE ROW EXCLUSIVE MODE
+
+-- From now on a recipe has a role.
+-- name: choose_recipe
+INSERT INTO chosen_recipes (role, recipe) VALUES (%(role)s, %(recipe)s)
+ON CONFLICT (role) DO UPDATE SET recipe = excluded.recipe,
+    since = CASE WHEN chosen_recipes.recipe = excluded.recipe
+        THEN chosen_recipes.since ELSE now() END
+
+-- Nothing is being built.
+-- name: stop_building
+DELETE FROM chosen_recipes WHERE role = 'building'
+
+-- Work for a recipe on every file that is there, with the least priority, except where it was done:
+-- the track that the file holds now is in the recipe's space. What failed is tried again.
+-- name: want_all_files
+INSERT INTO jobs (file_id, recipe, priority)
+SELECT files.id, %(recipe)s, 9 FROM files
+WHERE missing_since IS NULL AND NOT EXISTS (
+    SELECT FROM jobs JOIN spaces ON spaces.recipe = jobs.recipe AND spaces.base_id IS NULL
+    JOIN song_embeddings ON space_id = spaces.id AND song_embeddings.track_id = files.track_id
+    WHERE jobs.file_id = files.id AND jobs.recipe = %(recipe)s AND jobs.state = 'done'
+)
+ON CONFLICT (file_id, recipe) DO UPDATE SET
+    state = 'wanted', outcome = NULL, priority = 9, attempts = 0, interruptions = 0, kind = NULL,
+    reason = NULL, wanted_at = now(), noticed_at = now(), not_before = NULL, sent_at = NULL,
+    started_at = NULL, finished_at = NULL
+WHERE jobs.state IN ('done', 'failed')
+
+-- Work for a recipe that nobody wants any more and nobody has begun.
+-- name: withdraw_jobs
+DELETE FROM jobs WHERE recipe = %(recipe)s AND state = 'wanted'
+
+-- How far a recipe is with the files that are there: done, failed, failed where the answering recipe
+-- did not, open, and done within the last ten minutes (and how many seconds ago the first of those).
+-- name: building_progress
+SELECT count(*) FILTER (WHERE new.state = 'done'),
+    count(*) FILTER (WHERE new.state = 'failed'),
+    count(*) FILTER (WHERE new.state = 'failed' AND files.track_id IS NOT NULL),
+    count(*) FILTER (WHERE new.state IN ('wanted', 'running')),
+    count(*) FILTER (WHERE new.finished_at > now() - interval '10 minutes'),
+    extract(epoch FROM now() - min(new.finished_at)
+        FILTER (WHERE new.finished_at > now() - interval '10 minutes'))::float8
+FROM jobs AS new JOIN files ON files.id = new.file_id AND files.missing_since IS NULL
+WHERE new.recipe = %(recipe)s
 
 -- Embeddings ------------------------------------------------------------------------------------
 

@@ -230,6 +230,14 @@ CREATE TABLE host_edits (
 );
 CREATE INDEX host_edits_track_id ON host_edits (track_id);
 
+-- How the library is to be heard, where somebody chose it: one recipe answers. While another is
+-- built beside it, answers keep coming from the first.
+CREATE TABLE chosen_recipes (
+    role    text PRIMARY KEY CHECK (role IN ('answering', 'building')),
+    recipe  text NOT NULL,
+    since   timestamptz NOT NULL DEFAULT now()
+);
+
 -- What a person sees of a track: its first location and the tags found there.
 -- A track whose every file is missed has no card.
 CREATE VIEW track_cards AS

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from mess_plugin.errors import StoreError, UsageError
 from mess_plugin.migrate import migrate
+from mess_plugin.store.choices import Choices
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.facets import Facets
@@ -45,6 +46,7 @@ class Store:
         self.inbox = Inbox(session)
         self.hosts = Hosts(session)
         self.roots = Roots(session)
+        self.choices = Choices(session)
         self.facets = Facets(session)
         self.steering = Steering(session)
         self.verdicts = Verdicts(session)
