@@ -151,6 +151,7 @@ def _card(track: Track) -> dict[str, object]:
 
 
 def match_document(match: Match) -> dict[str, object]:
+    """One match, as all answers show it."""
     return {
         "rank": match.rank,
         "score": round(match.score, 6),

@@ -26,6 +26,7 @@ _COMMANDS = {
     "like": ("mess_plugin.cli.taste", "Note that a track is a good answer to another one."),
     "playlist": ("mess_plugin.cli.playlist", "Make playlists that flow."),
     "sections": ("mess_plugin.cli.sections", "List the sections of a track, and draw its form."),
+    "pretrain": ("mess_plugin.cli.pretrain", "Train mess-mini from recordings."),
     "similar": ("mess_plugin.cli.similar", "Find what sounds like a track, a file or a section."),
     "skip": ("mess_plugin.cli.taste", "Note that a track was skipped as an answer to another."),
     "status": ("mess_plugin.cli.library", "Show what the library holds and what is being done."),
