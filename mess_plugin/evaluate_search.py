@@ -22,7 +22,7 @@ from mess_plugin.evaluation.transforms import TRANSFORMS
 from mess_plugin.evaluation.trials import draw_sections, halves, transformed
 from mess_plugin.model import Interval, Level, Space, Waveform
 from mess_plugin.reference import Seed, seed_of, seed_of_track
-from mess_plugin.rerank import WEIGHTS, Weights, compare, profile
+from mess_plugin.rerank import Weights, compare, profile
 from mess_plugin.search import ask, rank_songs
 from mess_plugin.store import Store
 
@@ -40,7 +40,7 @@ class System:
     settings: Settings
     space: Space
     encoder: Encoder
-    weights: Weights = WEIGHTS
+    weights: Weights
 
     def known(self, track_id: int) -> Seed:
         """A track of the library as a question."""

@@ -15,7 +15,7 @@ from mess_plugin.evaluate_search import System
 from mess_plugin.evaluation import report
 from mess_plugin.evaluation.labels import LabelForm
 from mess_plugin.recipe import Recipe, load_encoder
-from mess_plugin.rerank import SONG_ALONE
+from mess_plugin.rerank import SONG_ALONE, weights_of
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.switching import settled
@@ -104,7 +104,7 @@ def _systems(
     if space is None or base is None:
         raise UsageError(f"nothing is indexed with the encoder {encoder}: run `mess index FOLDER`")
     loaded = load_encoder(recipe, chosen)
-    full = System(encoder, store, settings, space, loaded)
+    full = System(encoder, store, settings, space, loaded, weights_of(space))
     bare = System(f"{encoder}, raw", store, settings, base, loaded, SONG_ALONE)
     if steps:
         return ablation(full, bare)

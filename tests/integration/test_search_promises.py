@@ -17,6 +17,7 @@ from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tag
 from mess_plugin.nearest import nearest
 from mess_plugin.pooling import unit
 from mess_plugin.reference import seed_of_track
+from mess_plugin.rerank import WEIGHTS
 from mess_plugin.search import ask, rank_songs, similar
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import SeenFile
@@ -34,7 +35,8 @@ class Shelf:
         self.store = store
         self.settings = Settings(home=home, encoder="descriptors")
         info = EncoderInfo("descriptors", "test", 24_000, 5.0, 5.0, 0.5, DIM, "none", "mean", "x")
-        self.space: Space = store.spaces.raw(RECIPE, info, DIM, 5.0, 2.5, "shipped")
+        self.space: Space = store.spaces.raw(RECIPE, info, DIM, 5.0, 2.5, "none")
+        store.spaces.create_indexes(self.space)
 
     def add(self, title: str, windows: Float32, *, album: str = "album") -> int:
         """A track of one minute with these windows; its sections are its halves."""
@@ -97,7 +99,7 @@ def test_adding_a_track_changes_no_score_and_no_order(shelf: Shelf) -> None:
 
     def scores() -> dict[int, float]:
         seed = seed_of_track(shelf.store, shelf.space, "asked", asked, None)
-        found = rank_songs(shelf.store, shelf.settings, shelf.space, seed, 100)
+        found = rank_songs(shelf.store, shelf.settings, shelf.space, seed, 100, WEIGHTS)
         return {track_id: likeness.score for track_id, likeness in found}
 
     before = scores()
@@ -113,7 +115,9 @@ def test_a_sees_b_as_b_sees_a(shelf: Shelf) -> None:
     seen = {}
     for one in ids:
         seed = seed_of_track(shelf.store, shelf.space, "", one, None)
-        for other, likeness in rank_songs(shelf.store, shelf.settings, shelf.space, seed, 10):
+        for other, likeness in rank_songs(
+            shelf.store, shelf.settings, shelf.space, seed, 10, WEIGHTS
+        ):
             seen[one, other] = likeness.score
     assert len(seen) == 30
     for (one, other), score in seen.items():
