@@ -131,6 +131,7 @@ def _card(track: Track) -> dict[str, object]:
 
 
 def match_document(match: Match) -> dict[str, object]:
+    """The JSON form of a match."""
     return {
         "rank": match.rank,
         "score": round(match.score, 6),
