@@ -839,9 +839,9 @@ WHERE NOT EXISTS (SELECT FROM measures
     WHERE measures.track_id = card.id AND measures.revision = %(revision)s)
 ORDER BY card.path
 
--- One facet of some tracks.
+-- One facet of some tracks, as bytes: text would take most of the time.
 -- name: get_facets
-SELECT track_id, vector FROM facets
+SELECT track_id, halfvec_send(vector) FROM facets
 WHERE facet = %(facet)s AND revision = %(revision)s AND track_id = ANY(%(track_ids)s)
 
 -- The measures of some tracks.
@@ -901,9 +901,9 @@ JOIN song_embeddings ON song_embeddings.track_id = measures.track_id
 WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id)s
 ORDER BY measures.track_id
 
--- The first and the last section of some tracks.
+-- The first and the last section of some tracks, as bytes.
 -- name: edge_sections
-SELECT track_id, ordinal, vector FROM section_embeddings AS section
+SELECT track_id, ordinal, halfvec_send(vector) FROM section_embeddings AS section
 WHERE space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
     AND (ordinal = 0 OR NOT EXISTS (SELECT FROM section_embeddings AS later
         WHERE later.space_id = section.space_id AND later.track_id = section.track_id

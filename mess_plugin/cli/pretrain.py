@@ -9,6 +9,6 @@ from mess_plugin.errors import UsageError
 if importlib.util.find_spec("torch") is None:
     raise UsageError("`mess pretrain` needs torch: pip install 'mess-plugin[pretrain]'")
 
-from mess_plugin.pretraining.__main__ import main as pretrain  # noqa: E402  it imports torch
+from mess_plugin.pretraining.__main__ import main as pretrain
 
 __all__ = ["pretrain"]
