@@ -126,7 +126,9 @@ class FakeJellyfin:
             found = [item for item in self.favourites if item in found]
         if query.get("filters") == ["IsPlayed"]:
             found = [item for item in self.played if item in found]
-        start, limit = (int(query.get(key, [n])[0]) for key, n in (("startIndex", "0"), ("limit", "100000")))
+        start, limit = (
+            int(query.get(key, [n])[0]) for key, n in (("startIndex", "0"), ("limit", "100000"))
+        )
         if limit > self.largest_page and "startIndex" in query:
             return 500, "Error processing request."
         return 200, self._list([self._audio_dto(item) for item in found[start : start + limit]])
