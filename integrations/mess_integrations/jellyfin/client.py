@@ -49,7 +49,7 @@ class Patience:
         return Retry(
             total=self.tries - 1,
             status_forcelist=_PASSING,
-            allowed_methods=None if repeatable else (),
+            allowed_methods=None if repeatable else {"GET"},
             backoff_factor=self.backoff_s,
             backoff_jitter=self.backoff_s / 2,
             backoff_max=30,
