@@ -43,13 +43,9 @@ def main() -> None:
             [scale.similarity(facet, one, vectors, exact_key=exact) for one in vectors]
         )
         print(f"| {name} | " + " | ".join(f"{x:.2f}" for x in _figures(similarity, rows)) + " |")
-<<<<<<< HEAD
-    chance = _instruments_map(np.random.default_rng(0).random((len(rows), len(rows)), dtype=np.float32), rows)
-=======
     chance = _instruments_map(
         np.random.default_rng(0).random((len(rows), len(rows)), dtype=np.float32), rows
     )
->>>>>>> main
     print(f"\nchance: instruments MAP {chance:.2f}; {len({row['piece'] for row in rows})} pieces")
     _print_measures(heard, rows)
 
@@ -127,11 +123,7 @@ def _print_measures(heard: list[TrackFacets], rows: list[Row]) -> None:
     print(
         f"key: {np.mean([right for right, _ in keys]):.2f}; where confidence is at least .5", end=""
     )
-<<<<<<< HEAD
-    print(f" ({len(confident)} of {len(keys)}): {np.mean(confident):.2f}")
-=======
     print(f" ({len(confident)} of {len(keys)}): {np.mean(confident or [False]):.2f}")
->>>>>>> main
 
 
 if __name__ == "__main__":

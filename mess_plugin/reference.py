@@ -193,6 +193,7 @@ def _from_recording(store: Store, settings: Settings, space: Space, sound: Recor
         window_s=settings.window_s,
         hop_s=settings.hop_s,
         source=sound.name,
+        coverage=settings.coverage,
     )
     return seed_of(store, encoder, space, analysis, sound.name, None)
 

@@ -13,9 +13,15 @@ from mess_plugin.pooling import unit
 from mess_plugin.steering.transitions import transitions
 from mess_plugin.store import Store
 
-LAYER = 40  # candidates for each place of a path
+LAYER = 40  # candidates for each place of a path …
+_ALL_LAYERS = 800  # … and about for all places together
 _BEAM = 12
 _SMOOTH = 0.3  # how much a transition counts beside the fit to the place
+
+
+def layer_for(n: int) -> int:
+    """How many candidates each of n places gets."""
+    return max(6, min(LAYER, _ALL_LAYERS // n))
 
 
 def great_circle(start: Float32, end: Float32, n: int) -> Float32:
@@ -36,13 +42,14 @@ def nearest_ids(
     vector: Float32,
     excluded: Sequence[int],
     allowed: Sequence[int] | None,
+    limit: int = LAYER,
 ) -> list[int]:
-    """The LAYER tracks whose songs are nearest to a vector, nearest first; allowed: only these."""
+    """The tracks whose songs are nearest to a vector, nearest first; allowed: only these."""
     if allowed is not None:
         return store.steering.nearest_songs(
-            space, vector, LAYER, excluded=excluded, allowed=allowed
+            space, vector, limit, excluded=excluded, allowed=allowed
         )
-    hits = nearest(store, settings, space, Level.SONG, vector, LAYER, excluded)
+    hits = nearest(store, settings, space, Level.SONG, vector, limit, excluded)
     return [hit.track_id for hit in hits]
 
 

@@ -15,7 +15,7 @@ from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32, Space, Track
 from mess_plugin.steering.asking import answering_space, steer
 from mess_plugin.steering.candidates import allowed_ids, table, voice
-from mess_plugin.steering.paths import LAYER, beam, great_circle, nearest_ids
+from mess_plugin.steering.paths import beam, great_circle, layer_for, nearest_ids
 from mess_plugin.steering.query import FEEL, Query
 from mess_plugin.steering.transitions import ordered, transitions
 from mess_plugin.store import Store
@@ -103,7 +103,8 @@ def journey(
     excluded = [first.seed.track.id, last.seed.track.id]
     allowed = allowed_ids(store, query.filters, first)
     layers = [
-        nearest_ids(store, settings, space, target, excluded, allowed) for target in targets[1:-1]
+        nearest_ids(store, settings, space, target, excluded, allowed, layer_for(n))
+        for target in targets[1:-1]
     ]
     ids = list(dict.fromkeys(i for layer in layers for i in layer))
     if len(ids) < n - 2:
@@ -149,7 +150,7 @@ def arc(
     targets = np.interp(np.linspace(0, 1, n), np.linspace(0, 1, len(curve)), curve)
     away = np.abs(targets[:, None] - ranks)
     jitter = np.random.default_rng(seed).uniform(0, 0.02, away.shape)
-    layer = min(len(ids), LAYER)
+    layer = min(len(ids), layer_for(n))
     near = np.argsort(away + jitter, axis=1, kind="stable")[:, :layer]
     kept = np.unique(near)
     fits = (1 - away[:, kept]).astype(np.float32)

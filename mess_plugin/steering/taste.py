@@ -131,13 +131,8 @@ def held_out(pairs: Pairs) -> tuple[Floats, Floats]:
 def _certainty(gains: Floats) -> float:
     """Mean over standard error; an equal gain of all seeds is certain, no gain is not."""
     mean = float(gains.mean())
-<<<<<<< HEAD
-    error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
-    return float(mean / max(error, 1e-3))
-=======
     error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
     return mean / max(error, 1e-3)
->>>>>>> main
 
 
 def preferences(verdicts: Sequence[Verdict], known: Table) -> Pairs:

@@ -68,7 +68,7 @@ class Facets:
         rows = self._session.rows(
             "get_facets", facet=facet.value, revision=REVISION, track_ids=list(track_ids)
         )
-        return {track_id: vector.to_numpy().astype(np.float32) for track_id, vector in rows}
+        return {track_id: unpacked(data) for track_id, data in rows}
 
     def measures(self, track_ids: Sequence[int]) -> dict[int, tuple[Measures, Float32]]:
         """Measures and the course of energy of several tracks; those without are left out."""
@@ -100,6 +100,11 @@ class Facets:
             allowed=None if allowed is None else list(allowed),
         )
         return [row[0] for row in rows]
+
+
+def unpacked(data: bytes) -> Float32:
+    """What `halfvec_send` gives (two big-endian int16, then half floats): (dim,) float32."""
+    return np.frombuffer(data, dtype=">f2", offset=4).astype(np.float32)
 
 
 def _measures(row: tuple[Any, ...]) -> tuple[Measures, Float32]:

@@ -11,6 +11,7 @@ from pgvector import HalfVector
 
 from mess_plugin.facets import REVISION
 from mess_plugin.model import Float32, Space
+from mess_plugin.store.facets import unpacked
 from mess_plugin.store.paths import to_bytes, words
 from mess_plugin.store.session import Session
 
@@ -103,10 +104,10 @@ class Steering:
     def edges(self, space: Space, track_ids: Sequence[int]) -> dict[int, tuple[Float32, Float32]]:
         """Vectors of the first and the last section of tracks, (dim,) each."""
         found: dict[int, list[Float32]] = {}
-        for track_id, _ordinal, vector in self._session.rows(
+        for track_id, _ordinal, data in self._session.rows(
             "edge_sections", space_id=space.id, track_ids=list(track_ids)
         ):
-            found.setdefault(track_id, []).append(vector.to_numpy().astype(np.float32))
+            found.setdefault(track_id, []).append(unpacked(data))
         return {track_id: (edges[0], edges[-1]) for track_id, edges in found.items()}
 
 

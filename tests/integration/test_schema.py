@@ -97,7 +97,14 @@ _BRACES = {
     "space": sql.Literal(1),
     "table": sql.Identifier("song_embeddings"),
 }
-_NEVER_PREPARED = ("ALTER", "COPY", "CREATE", "DROP", "NOTIFY")  # Postgres prepares only queries
+_NEVER_PREPARED = (
+    "ALTER",
+    "COPY",
+    "CREATE",
+    "DROP",
+    "LOCK",
+    "NOTIFY",
+)  # Postgres prepares only queries
 
 
 def numbered(text: str) -> str:

@@ -185,7 +185,7 @@ def test_a_database_that_goes_away_and_comes_back_costs_no_attempt(
             [name, ours],
         )
         log = ready.home / "worker.log"
-        eventually(lambda: "it will be tried again" in log.read_text(), timeout_s=60)
+        eventually(lambda: "trying again later" in log.read_text(), timeout_s=60)
         assert states(store) == {"running": 1}
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         eventually(is_done, timeout_s=90)

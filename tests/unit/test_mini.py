@@ -94,7 +94,7 @@ def test_description_agrees_with_the_loaded_encoder(mini: Encoder) -> None:
     assert (row.dim, row.rate_hz, row.licence) == (
         mini.info.dim, mini.info.rate_hz, mini.info.licence,
     )  # fmt: skip
-    assert row.weights_state().ready
+    assert row.weights_state(None).ready
 
 
 def test_a_semitone_is_one_band() -> None:

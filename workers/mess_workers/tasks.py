@@ -23,8 +23,9 @@ from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Job
+from mess_plugin.switching import complete, under_way
 from mess_workers.logs import working_at
-from mess_workers.names import INDEX_FILE, REFIT
+from mess_workers.names import INDEX_FILE, REFIT, SWITCH
 from mess_workers.presence import worker_id
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,15 @@ def refit_space(recipe: str) -> None:
         space = refit(store, recipe)
     if space is not None:
         log.info("new projection: %s", space.name)
+
+
+@shared_task(name=SWITCH)
+def switch_encoder() -> None:
+    """Complete a switch to another encoder if all is done."""
+    with open_store(_database_url()) as store:
+        switch = under_way(store)
+        if switch is not None and complete(store):
+            log.info("%s answers from now on, not %s", switch.new, switch.old)
 
 
 def run_job(store: Store, job_id: int) -> None:
