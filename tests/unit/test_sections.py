@@ -120,7 +120,7 @@ def test_stairs_of_the_encoders_own_windows_are_no_boundaries() -> None:
     loudness_db = np.full(n_steps, -20.0, dtype=np.float32)
     found = find_sections(Timeline(frames, 4.0, loudness_db, n_steps / 4))
     nearest_s = found.intervals[np.argmin(np.abs(found.intervals[:, 0] - 34.0)), 0]
-    assert nearest_s == pytest.approx(34.0, abs=1.0)
+    assert nearest_s == pytest.approx(34.0, abs=0.5)
 
 
 def test_only_stairs_are_sloped() -> None:
