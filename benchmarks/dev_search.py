@@ -48,7 +48,7 @@ from mess_plugin.indexing import raw_space
 from mess_plugin.model import Float32, Level, Projection, Tags, Waveform
 from mess_plugin.recipe import Recipe
 from mess_plugin.refit import refit
-from mess_plugin.rerank import SONG_ALONE
+from mess_plugin.rerank import SONG_ALONE, weights_of
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import SeenFile
 
@@ -170,14 +170,27 @@ def main() -> None:
     ):
         track_ids = fill(store, recipe, encoder, waveforms)
         samples = [
-            Sample(track_id, Path(r.track).name, r.album, partial(np.asarray, waveform))
+            Sample(
+                track_id,
+                Path(r.track).name,
+                r.album,
+                lambda kept=waveform: kept,  # type: ignore[misc]
+                partial(cache.transformed, options.audio / r.track, EXCERPT_S),
+            )
             for track_id, (r, waveform) in zip(track_ids, waveforms, strict=True)
             if r.robustness
         ]
         space, base = store.spaces.searchable(str(recipe)), store.spaces.base(str(recipe))
         assert space is not None
         assert base is not None
-        full = System(f"{options.encoder}, all", store, Settings(home=Path(home)), space, encoder)
+        full = System(
+            f"{options.encoder}, all",
+            store,
+            Settings(home=Path(home)),
+            space,
+            encoder,
+            weights_of(space),
+        )
         raw = replace(full, space=base, weights=SONG_ALONE)
         systems = ablation(full, raw) if options.steps else [full]
         results = {

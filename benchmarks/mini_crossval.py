@@ -1,7 +1,7 @@
 """Score mess-mini honestly: every query by weights that were trained and fitted without its album.
 
     python -m mess_plugin.pretraining LIST AUDIO WORK --musicnn DIR --leave-out 0/3 --name fold0 ...
-    python benchmarks/mini_crossval.py LIST AUDIO --cache DIR --runs WORK/fold0 WORK/fold1 WORK/fold2
+    python -m benchmarks.mini_crossval LIST AUDIO --cache DIR --runs WORK/fold0 WORK/fold1 WORK/fold2
 
 The database holds all recordings, whichever fold they are in. Tasks and figures are those of
 dev_retrieval.py.
@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from dev_retrieval import hear, middles, score
 
+from benchmarks.dev_retrieval import hear, middles, score
 from mess_plugin import encoders
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.evaluation import report
@@ -72,13 +72,13 @@ def main() -> None:
         encoder = encoders.load("mess-mini", EncoderOptions(weights=run))
         heard = hear(encoder, cache, arguments.audio, recordings, waveforms, sections)
         albums = {r.album for r, f in zip(listed, fold_of, strict=True) if f == fold}
-        results = score(heard, None, recordings, sections, repeats)
-        parts.append([only(result, albums) for result in results])
+        scored = score(heard, None, recordings, sections, repeats)
+        parts.append([only(result, albums) for result in scored])
         print(f"{run.name}: {heard.cpu_s_per_min:.2f} CPU s per minute of audio")
-    results = {"mess-mini": [joined(same) for same in zip(*parts, strict=True)]}
-    print(report.markdown(report.table(results)))
+    table = {"mess-mini": [joined(same) for same in zip(*parts, strict=True)]}
+    print(report.markdown(report.table(table)))
     if arguments.json:
-        arguments.json.write_text(json.dumps(report.as_json(results), indent=1) + "\n")
+        arguments.json.write_text(json.dumps(report.as_json(table), indent=1) + "\n")
 
 
 if __name__ == "__main__":

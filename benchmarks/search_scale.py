@@ -46,7 +46,7 @@ from mess_plugin.store import Store, open_store
 CLUSTERS, SUBSPACE = 2000, 32
 HOP_S, WINDOW_S = 2.5, 5.0
 K = 20
-EF_SEARCH = 100  # of both indexes
+EF_SEARCH = 200  # of both indexes
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from mess_plugin.encoders import DEFAULT_ENCODER
 from mess_plugin.errors import ConfigError, UnknownName
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -27,18 +26,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a user may set.
 
     home: where MESS keeps its database, logs and caches. database_url, broker_url: external
-    servers; None means the embedded ones. encoder, layers, weights, device,
-    precision: what hears the music (weights: a directory of the user's own instead of the standard
-    places; a precision other than fp32 must have passed `mess encoders test`).
-    window_s, hop_s: the stored windows. jobs: worker processes. file_limit_s: wall-clock limit for
-    one file. attempts: tries before a file counts as failed. exact_below: libraries with fewer
-    vectors at a level are searched exactly, without the approximate index.
+    servers; None means the embedded ones. encoder, layers, weights, device, precision: what hears the
+    music (encoder: None for the one that was chosen with `mess encoders use`, else the default;
+    weights: a directory of the user's own instead of the standard places; a precision other than fp32
+    must have passed `mess encoders test`). window_s, hop_s: the stored windows. coverage: the share
+    of a recording that the encoder hears, above 0, at most 1. jobs: worker processes. file_limit_s:
+    wall-clock limit for one file. attempts: tries before a file counts as failed. exact_below:
+    libraries with fewer vectors at a level are searched exactly, without the approximate index.
 
     roots: the folders whose
     files servers may open for a client, separated as in PATH; None means the folders that hold
     indexed files. osc: whether `mess up` runs the OSC server. osc_host, osc_port: where it listens;
     osc_reply_port: where clients listen (0: at the port they send from); osc_secret: what clients
-    must know; osc_announce: whether it makes itself known in the local network.
+    must know; osc_announce: whether it makes itself known in the local network. jellyfin:
+    whether `mess up` follows Jellyfin; None: where MESS_HOME/jellyfin.json links it.
 
     watch: folders that `mess up` watches. watch_by: "auto", "inotify" or "polling"; poll_s: between
     two looks when polling. settle_s: a file must lie still for so long before it is read.
@@ -52,13 +53,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     database_url: str | None = None
     broker_url: str | None = None
-    encoder: str = DEFAULT_ENCODER
+    encoder: str | None = None
     layers: str | None = None
     weights: Path | None = None
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     precision: Literal["fp32", "bf16", "int8"] = "fp32"
     window_s: Positive = 5.0
     hop_s: Positive = 2.5
+    coverage: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     jobs: Count = os.cpu_count() or 1
     file_limit_s: Positive = 1800.0
     attempts: Count = 3
@@ -70,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     osc_reply_port: Port = 0
     osc_secret: str | None = None
     osc_announce: bool = False
+    jellyfin: bool | None = None
     watch: tuple[str, ...] = ()
     watch_by: Literal["auto", "inotify", "polling"] = "auto"
     poll_s: Positive = 30.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mess_plugin.config import Settings
 from mess_plugin.model import Interval, Match, Track
-from mess_plugin.recipe import Recipe
 from mess_plugin.search import Answer
 from mess_plugin.steering.asking import Steered
 from mess_plugin.store import Store
+from mess_plugin.switching import answering, under_way
 
 
 def answer_document(answer: Answer) -> dict[str, object]:
@@ -62,7 +62,8 @@ def track_document(track: Track) -> dict[str, object]:
 def status_document(store: Store, settings: Settings) -> dict[str, object]:
     """What `mess status --json` prints, without the services of this machine."""
     n_tracks, n_files, hours = store.library.count()
-    searchable = store.spaces.searchable(str(Recipe.of(settings)))
+    recipe = answering(store, settings)
+    searchable = store.spaces.searchable(recipe)
     pace = store.dispatch.pace()
     return {
         "home": str(settings.home),
@@ -72,6 +73,8 @@ def status_document(store: Store, settings: Settings) -> dict[str, object]:
             "hours": round(hours, 3),
             "missed_files": store.ledger.count_missed(),
         },
+        "recipe": recipe,
+        "switch": switch_document(store),
         "jobs": store.ledger.count_jobs(),
         "failures": store.dispatch.failures(),
         "pace": {
@@ -119,6 +122,23 @@ def status_document(store: Store, settings: Settings) -> dict[str, object]:
     }
 
 
+def switch_document(store: Store) -> dict[str, object] | None:
+    """How far the switch to another encoder is, None where there is none under way."""
+    switch = under_way(store)
+    if switch is None:
+        return None
+    built = switch.built
+    return {
+        "from": switch.old,
+        "to": switch.new,
+        "state": switch.state.value,
+        "done": built.done,
+        "failed": built.failed,
+        "left": built.left,
+        "eta_s": None if built.eta_s is None else round(built.eta_s, 1),
+    }
+
+
 def _card(track: Track) -> dict[str, object]:
     return {
         "id": track.id,
@@ -131,7 +151,7 @@ def _card(track: Track) -> dict[str, object]:
 
 
 def match_document(match: Match) -> dict[str, object]:
-    """The JSON form of a match."""
+    """One match, as all answers show it."""
     return {
         "rank": match.rank,
         "score": round(match.score, 6),

@@ -27,9 +27,9 @@ from mess_plugin.evaluation.labels import LabelForm
 from mess_plugin.evaluation.metrics import Floats
 from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.model import Level, Track, Waveform
+from mess_plugin.rerank import SONG_ALONE, WEIGHTS
 
 MAX_SAMPLE_S = 300.0  # of a file that is transformed; the whole of most songs
-_LONGEST_GROUP = 1000
 
 
 class Task(StrEnum):
@@ -238,10 +238,9 @@ def _chosen(values: Sequence[int], n: int, seed: int) -> list[int]:
 
 def ablation(system: System, raw: System) -> list[System]:
     """The same library with ever more of the pipeline: what does each step add?"""
-    weights = system.weights
-    bare = replace(weights, windows=0.0, course=0.0)
-    steps = [replace(raw, name="song mean", weights=bare)]
+    steps = [replace(raw, name="song mean", weights=SONG_ALONE)]
     if raw.space.id != system.space.id:
-        steps.append(replace(system, name="+ whitening", weights=bare))
-    steps.append(replace(system, name="+ windows", weights=replace(weights, course=0.0)))
-    return [*steps, replace(system, name="+ course")]
+        steps.append(replace(system, name="+ whitening", weights=SONG_ALONE))
+    windows = replace(WEIGHTS, course=0.0)
+    steps.append(replace(system, name="+ windows", weights=windows))
+    return [*steps, replace(system, name="+ course", weights=WEIGHTS)]

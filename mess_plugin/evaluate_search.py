@@ -22,7 +22,7 @@ from mess_plugin.evaluation.transforms import TRANSFORMS
 from mess_plugin.evaluation.trials import draw_sections, halves, transformed
 from mess_plugin.model import Interval, Level, Space, Waveform
 from mess_plugin.reference import Seed, seed_of, seed_of_track
-from mess_plugin.rerank import WEIGHTS, Weights, compare, profile
+from mess_plugin.rerank import Weights, compare, profile
 from mess_plugin.search import ask, rank_songs
 from mess_plugin.store import Store
 
@@ -40,7 +40,7 @@ class System:
     settings: Settings
     space: Space
     encoder: Encoder
-    weights: Weights = WEIGHTS
+    weights: Weights
 
     def known(self, track_id: int) -> Seed:
         """A track of the library as a question."""
@@ -70,12 +70,16 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A recording whose audio is at hand: its track, a name for chance, the name of its group."""
+    """A recording whose audio is at hand: its track, a name for chance, the name of its group.
+
+    changed: its waveform after one of TRANSFORMS, where that is kept somewhere.
+    """
 
     track_id: int
     key: str
     group: str
     load: Callable[[], Waveform]
+    changed: Callable[[str], Waveform] | None = None
 
 
 def similarities(system: System, queries: Sequence[int], track_ids: Sequence[int]) -> Floats:
@@ -98,7 +102,10 @@ def robustness(system: System, samples: Iterable[Sample], *, seed: int = 0) -> l
         waveform = sample.load()
         groups.append(sample.group)
         for name, reciprocal in ranks.items():
-            asked = transformed(name, waveform, rate_hz, sample.key, seed)
+            if sample.changed is not None:
+                asked = sample.changed(name)
+            else:
+                asked = transformed(name, waveform, rate_hz, sample.key, seed)
             reciprocal.append(_reciprocal_rank(system, asked, sample.track_id))
     return [
         TaskResult(

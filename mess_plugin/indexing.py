@@ -51,7 +51,12 @@ def hear(
     rate_hz = encoder.info.rate_hz
     with audio.decode(path, rate_hz, interval=interval, limit_s=limit_s) as decoding:
         analysis = analyse(
-            decoding, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
+            decoding,
+            encoder,
+            window_s=recipe.window_s,
+            hop_s=recipe.hop_s,
+            source=str(path),
+            coverage=recipe.coverage,
         )
         return Heard(analysis, decoding.damage, None)
 
@@ -131,12 +136,13 @@ def _locate(store: Store, job: Job, track_id: int, tags: Tags) -> None:
 def raw_space(store: Store, recipe: Recipe, encoder: Encoder) -> Space:
     """The space that an encoder's own vectors go to, made on first use.
 
-    The decoder's revision is part of it: another resampling gives other vectors.
+    The decoder's revision is part of it: another resampling gives other vectors. So is the coverage.
     """
     shipped = encoder.projections.get(Level.SONG)
     info = encoder.info
     width = info.dim * (2 if info.pooling == "mean+std" else 1)
-    heard_as = replace(info, revision=f"{info.revision}.{audio.DECODER_REVISION}")
+    share = "" if recipe.coverage == 1 else f".cover-{recipe.coverage!r}"
+    heard_as = replace(info, revision=f"{info.revision}.{audio.DECODER_REVISION}{share}")
     return store.spaces.raw(
         str(recipe),
         heard_as,

@@ -20,9 +20,9 @@ class PathMap:
     pairs: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def parse(cls, rules: Sequence[str]) -> PathMap:
+    def parse(cls, rules: Sequence[str], setting: str = "path_map") -> PathMap:
         """From rules "LIBRARY=HERE" of absolute folders. Raises ConfigError naming the wrong one."""
-        pairs = [_pair(rule) for rule in rules]
+        pairs = [_pair(rule, setting) for rule in rules]
         return cls(tuple(sorted(pairs, key=lambda pair: -len(pair[0]))))
 
     def local(self, path: str) -> str:
@@ -46,10 +46,10 @@ def _mapped(path: str, pairs: Sequence[tuple[str, str]]) -> str:
     return path
 
 
-def _pair(rule: str) -> tuple[str, str]:
+def _pair(rule: str, setting: str) -> tuple[str, str]:
     there, equals, here = rule.partition("=")
     if not equals or not posixpath.isabs(there) or not posixpath.isabs(here):
         raise ConfigError(
-            "path_map", rule, "wanted /folder/of/the/library=/folder/here, both absolute"
+            setting, rule, "wanted /folder/of/the/library=/folder/here, both absolute"
         )
     return posixpath.normpath(there), posixpath.normpath(here)

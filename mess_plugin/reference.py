@@ -112,7 +112,7 @@ def find_track(store: Store, ref: str) -> int:
         )
     tracks = store.library.get(candidates)
     exact = [i for i in found if _is_title(ref, tracks[i])]
-    if len(exact) == 1 and total <= len(found):
+    if len(exact) == 1:  # titles come first, so there is no other among those left out
         return exact[0]
     more = [f"… and {total - len(found)} more"] if total > len(found) else []
     lines = [f"{i}  {tracks[i].describe()}" for i in candidates if i in tracks]
@@ -193,6 +193,7 @@ def _from_recording(store: Store, settings: Settings, space: Space, sound: Recor
         window_s=settings.window_s,
         hop_s=settings.hop_s,
         source=sound.name,
+        coverage=settings.coverage,
     )
     return seed_of(store, encoder, space, analysis, sound.name, None)
 

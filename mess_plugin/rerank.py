@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mess_plugin.model import Float32, LevelVectors
+from mess_plugin.model import Float32, LevelVectors, Space
 from mess_plugin.pooling import unit
 
 MAX_WINDOWS = (
@@ -38,6 +38,17 @@ class Weights:
 WEIGHTS = Weights()
 """Chosen by cross-validation over albums; see docs/quality.md."""
 SONG_ALONE = Weights(0.0, 0.0)
+
+
+def weights_of(space: Space) -> Weights:
+    """The weights that were found to help in a space.
+
+    Windows can only speak of songs where they are projected like songs, as the maps are that are
+    fitted on a library. A projection that comes with an encoder may aim its windows at finding
+    places instead; there the song vectors decide alone.
+    """
+    shipped = space.base_id is None and space.projection != "none"
+    return SONG_ALONE if shipped else WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)

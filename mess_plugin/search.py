@@ -24,7 +24,7 @@ from mess_plugin.nearest import nearest, nearest_of_tracks
 from mess_plugin.passages import find_passages
 from mess_plugin.recipe import Recipe
 from mess_plugin.reference import Recording, Seed, resolve
-from mess_plugin.rerank import SONG_ALONE, WEIGHTS, Likeness, Profile, Weights, compare, profile
+from mess_plugin.rerank import SONG_ALONE, Likeness, Profile, Weights, compare, profile, weights_of
 from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
 
@@ -73,7 +73,7 @@ def similar(
         raise UsageError("scope is 'window': wanted 'song' or 'section'")
     if section is not None and interval is not None:
         raise UsageError("a section and a start or end exclude each other: leave one out")
-    recipe = str(Recipe.of(settings))
+    asked, recipe = interval, str(Recipe.of(settings))
     space = store.spaces.searchable(recipe)
     if space is None:
         raise UsageError(
@@ -84,9 +84,11 @@ def similar(
         interval = labelled(seed, section)
     if interval is not None:
         interval = _inside(interval, seed)
-    return Answer(
-        seed, space, interval, ask(store, settings, space, seed, k, scope=scope, interval=interval)
-    )
+    matches = ask(store, settings, space, seed, k, scope=scope, interval=interval)
+    if not matches and store.spaces.searchable(recipe) != space:
+        # A new projection took over meanwhile, and the vectors of the old one went with it.
+        return similar(store, settings, ref, k=k, scope=scope, interval=asked, section=section)
+    return Answer(seed, space, interval, matches)
 
 
 def ask(
@@ -98,17 +100,18 @@ def ask(
     *,
     scope: Level = Level.SONG,
     interval: Interval | None = None,
-    weights: Weights = WEIGHTS,
+    weights: Weights | None = None,
 ) -> tuple[Match, ...]:
     """The matches of a seed that is at hand, such as an excerpt that was just heard.
 
-    interval: inside the seed. weights: of the views that order songs (`mess_plugin.rerank`).
+    interval: inside the seed. weights: of the views that order songs, None for those of the space
+    (`mess_plugin.rerank`).
     """
     if interval is not None:
         return _by_passage(store, settings, space, seed, interval, k)
     if scope is Level.SECTION:
         return _by_section(store, settings, space, seed, k)
-    return _by_song(store, settings, space, seed, k, weights)
+    return _by_song(store, settings, space, seed, k, weights or weights_of(space))
 
 
 def labelled(seed: Seed, label: str) -> Interval:
@@ -138,7 +141,7 @@ def _inside(interval: Interval, seed: Seed) -> Interval:
 
 
 def rank_songs(
-    store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights = WEIGHTS
+    store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights
 ) -> list[tuple[int, Likeness]]:
     """The k most similar tracks by id, best first: candidates by the song vector, then rerank."""
     own = profile(seed.levels[Level.SONG].vectors[0], seed.levels[Level.WINDOW])

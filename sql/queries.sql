@@ -39,7 +39,9 @@ SELECT extversion FROM pg_extension WHERE extname = 'vector'
 -- Ledger ----------------------------------------------------------------------------------------
 
 -- Note the files that were seen and want work for the new and the changed ones, and for all where
--- that is asked for. Unfinished work is joined to the batch and need not wait any longer.
+-- that is asked for. Unfinished work is joined to the batch and need not wait any longer. A recipe
+-- that is being built wants the new and the changed files as well, with the least priority; what
+-- other recipes know of the changed ones is out of date.
 -- name: want_files
 WITH seen AS (
     SELECT DISTINCT ON (path) * FROM unnest(
@@ -75,6 +77,22 @@ renewed AS (
         wanted_at = now(), noticed_at = excluded.noticed_at, not_before = NULL, sent_at = NULL,
         started_at = NULL, finished_at = NULL
     RETURNING id
+),
+outdated AS (
+    DELETE FROM jobs USING state
+    WHERE jobs.file_id = state.file_id AND state.changed AND jobs.recipe <> %(recipe)s
+        AND jobs.state IN ('done', 'failed')
+        AND jobs.recipe NOT IN (SELECT recipe FROM chosen_recipes WHERE role = 'building')
+),
+beside AS (
+    INSERT INTO jobs (file_id, recipe, priority)
+    SELECT file_id, chosen.recipe, 9 FROM state CROSS JOIN chosen_recipes AS chosen
+    WHERE chosen.role = 'building' AND chosen.recipe <> %(recipe)s AND (state.changed OR NOT EXISTS (
+        SELECT FROM jobs WHERE jobs.file_id = state.file_id AND jobs.recipe = chosen.recipe))
+    ON CONFLICT (file_id, recipe) DO UPDATE SET
+        state = 'wanted', outcome = NULL, priority = 9, attempts = 0, interruptions = 0,
+        kind = NULL, reason = NULL, wanted_at = now(), not_before = NULL, sent_at = NULL,
+        started_at = NULL, finished_at = NULL
 ),
 joined AS (
     UPDATE jobs SET batch = coalesce(%(batch)s::uuid, batch), not_before = NULL
@@ -133,7 +151,7 @@ UPDATE jobs SET sent_at = NULL, not_before = now() + make_interval(secs => %(wai
 WHERE id = %(job_id)s AND state = 'wanted'
 
 -- Jobs that nobody works at any more: running, but nobody holds their lock. The attempt counts
--- where the process died while its worker and the database lived on: then the file may be to blame.
+-- where the process died while its worker was present without a break: then the file may be to blame.
 -- name: recover_jobs
 WITH held AS (
     SELECT classid, objid FROM pg_locks
@@ -192,9 +210,11 @@ UPDATE files SET track_id = %(track_id)s, title = %(title)s, artist = %(artist)s
 WHERE id = %(file_id)s AND path = %(path)s
 RETURNING id
 
--- A file whose audio could not be read any more belongs to no track.
+-- A file whose audio could not be read any more belongs to no track, unless another recipe could read
+-- the very same.
 -- name: unlocate_file
-UPDATE files SET track_id = NULL WHERE id = %(file_id)s
+UPDATE files SET track_id = NULL WHERE id = %(file_id)s AND NOT EXISTS (
+    SELECT FROM jobs WHERE jobs.file_id = files.id AND jobs.state = 'done')
 
 -- Known paths below some folders (prefixes that end with a slash, whose successor is 0), or equal to
 -- some files, and whether each is missed already.
@@ -477,11 +497,11 @@ WHERE files.path = %(path)s
 ORDER BY jobs.finished_at DESC NULLS LAST
 LIMIT 1
 
--- Tracks whose words contain all the words asked for, closest first.
+-- Tracks whose words contain all the words asked for: those of exactly this title, then the closest.
 -- name: find_words
 SELECT id, count(*) OVER () FROM track_cards
 WHERE words LIKE ALL (%(patterns)s::text[])
-ORDER BY words <-> %(words)s, id
+ORDER BY lower(title) IS NOT DISTINCT FROM lower(%(title)s) DESC, words <-> %(words)s, id
 LIMIT %(limit)s
 
 -- Tracks whose words resemble what was asked for.
@@ -506,13 +526,14 @@ INSERT INTO spaces (recipe, encoder, revision, layers, pooling, window_s, hop_s,
     base_id, fitted_on, state)
 VALUES (%(recipe)s, %(encoder)s, %(revision)s, %(layers)s, %(pooling)s, %(window_s)s, %(hop_s)s,
     %(dim)s, %(projection)s, %(base_id)s, %(fitted_on)s, %(state)s)
-ON CONFLICT (encoder, revision, layers, pooling, window_s, hop_s, projection) DO NOTHING
+ON CONFLICT ON CONSTRAINT spaces_identity DO NOTHING
 RETURNING id
 
--- One space by what it is.
+-- One space by what it is. Recipes that come to the same, such as one that names the encoder's own
+-- layers, have spaces of their own, because questions find their space by the recipe.
 -- name: find_space
 SELECT id FROM spaces
-WHERE encoder = %(encoder)s AND revision = %(revision)s AND layers = %(layers)s
+WHERE recipe = %(recipe)s AND encoder = %(encoder)s AND revision = %(revision)s AND layers = %(layers)s
     AND pooling = %(pooling)s AND window_s = %(window_s)s AND hop_s = %(hop_s)s
     AND projection = %(projection)s
 
@@ -597,6 +618,60 @@ CREATE INDEX IF NOT EXISTS {index} ON {table}
 -- Gone with its space.
 -- name: drop_index
 DROP INDEX IF EXISTS {index}
+
+-- Choices ---------------------------------------------------------------------------------------
+
+-- The recipe that answers and the one that is being built, as far as they were chosen.
+-- name: list_choices
+SELECT role, recipe, since FROM chosen_recipes
+
+-- Choices are made one after another.
+-- name: lock_choices
+LOCK TABLE chosen_recipes IN SHARE ROW EXCLUSIVE MODE
+
+-- From now on a recipe has a role.
+-- name: choose_recipe
+INSERT INTO chosen_recipes (role, recipe) VALUES (%(role)s, %(recipe)s)
+ON CONFLICT (role) DO UPDATE SET recipe = excluded.recipe,
+    since = CASE WHEN chosen_recipes.recipe = excluded.recipe
+        THEN chosen_recipes.since ELSE now() END
+
+-- Nothing is being built.
+-- name: stop_building
+DELETE FROM chosen_recipes WHERE role = 'building'
+
+-- Work for a recipe on every file that is there, with the least priority, except where it was done:
+-- the track that the file holds now is in the recipe's space. What failed is tried again.
+-- name: want_all_files
+INSERT INTO jobs (file_id, recipe, priority)
+SELECT files.id, %(recipe)s, 9 FROM files
+WHERE missing_since IS NULL AND NOT EXISTS (
+    SELECT FROM jobs JOIN spaces ON spaces.recipe = jobs.recipe AND spaces.base_id IS NULL
+    JOIN song_embeddings ON space_id = spaces.id AND song_embeddings.track_id = files.track_id
+    WHERE jobs.file_id = files.id AND jobs.recipe = %(recipe)s AND jobs.state = 'done'
+)
+ON CONFLICT (file_id, recipe) DO UPDATE SET
+    state = 'wanted', outcome = NULL, priority = 9, attempts = 0, interruptions = 0, kind = NULL,
+    reason = NULL, wanted_at = now(), noticed_at = now(), not_before = NULL, sent_at = NULL,
+    started_at = NULL, finished_at = NULL
+WHERE jobs.state IN ('done', 'failed')
+
+-- Work for a recipe that nobody wants any more and nobody has begun.
+-- name: withdraw_jobs
+DELETE FROM jobs WHERE recipe = %(recipe)s AND state = 'wanted'
+
+-- How far a recipe is with the files that are there: done, failed, failed where the answering recipe
+-- did not, open, and done within the last ten minutes (and how many seconds ago the first of those).
+-- name: building_progress
+SELECT count(*) FILTER (WHERE new.state = 'done'),
+    count(*) FILTER (WHERE new.state = 'failed'),
+    count(*) FILTER (WHERE new.state = 'failed' AND files.track_id IS NOT NULL),
+    count(*) FILTER (WHERE new.state IN ('wanted', 'running')),
+    count(*) FILTER (WHERE new.finished_at > now() - interval '10 minutes'),
+    extract(epoch FROM now() - min(new.finished_at)
+        FILTER (WHERE new.finished_at > now() - interval '10 minutes'))::float8
+FROM jobs AS new JOIN files ON files.id = new.file_id AND files.missing_since IS NULL
+WHERE new.recipe = %(recipe)s
 
 -- Embeddings ------------------------------------------------------------------------------------
 
@@ -851,3 +926,156 @@ WHERE listener = %(listener)s ORDER BY noted_at, seed_id, track_id
 -- Forget what a listener said.
 -- name: delete_verdicts
 DELETE FROM verdicts WHERE listener = %(listener)s RETURNING track_id
+
+-- Media servers ---------------------------------------------------------------------------------
+
+-- Begin to read a server's list, or go on where the last reading was cut short a short time ago.
+-- name: begin_reading
+WITH before AS (
+    SELECT number, next_start, started_at, finished_at IS NULL AND NOT %(fresh)s
+        AND started_at > now() - make_interval(secs => %(resume_s)s) AS goes_on
+    FROM host_readings WHERE host = %(host)s
+)
+INSERT INTO host_readings (host, number, next_start, started_at)
+VALUES (
+    %(host)s,
+    coalesce((SELECT CASE WHEN goes_on THEN number ELSE number + 1 END FROM before), 1),
+    coalesce((SELECT next_start FROM before WHERE goes_on), 0),
+    coalesce((SELECT started_at FROM before WHERE goes_on), now())
+)
+ON CONFLICT (host) DO UPDATE SET number = excluded.number, next_start = excluded.next_start,
+    started_at = excluded.started_at, finished_at = NULL
+RETURNING number, next_start
+
+-- How far a reading came.
+-- name: continue_reading
+UPDATE host_readings SET next_start = %(next_start)s
+WHERE host = %(host)s AND number = %(number)s
+
+-- A reading came to its end.
+-- name: finish_reading
+UPDATE host_readings SET finished_at = now(), next_start = 0
+WHERE host = %(host)s AND number = %(number)s
+
+-- When a server's list was last read to its end, and the last event that was looked at.
+-- name: get_reading
+SELECT finished_at, last_event, number FROM host_readings WHERE host = %(host)s
+
+-- The events of a server were looked at up to here.
+-- name: note_events
+INSERT INTO host_readings (host, last_event) VALUES (%(host)s, %(last_event)s)
+ON CONFLICT (host) DO UPDATE SET last_event = excluded.last_event
+
+-- Items as the server lists them. What an item is stays known until it is matched again.
+-- name: save_items
+INSERT INTO host_items AS known (host, item, name, path, duration_s, recordings, reading)
+SELECT DISTINCT ON (item) %(host)s, item, name, path, duration_s,
+    string_to_array(recordings, ' '), %(number)s
+FROM unnest(%(items)s::text[], %(names)s::text[], %(paths)s::text[],
+    %(durations)s::double precision[], %(recordings)s::text[])
+    AS listed (item, name, path, duration_s, recordings)
+ON CONFLICT (host, item) DO UPDATE SET name = excluded.name, path = excluded.path,
+    duration_s = excluded.duration_s, recordings = excluded.recordings, reading = excluded.reading
+
+-- Items that a reading did not meet.
+-- name: unseen_items
+SELECT item FROM host_items WHERE host = %(host)s AND reading <> %(number)s ORDER BY item
+
+-- Items that the server does not have any more.
+-- name: delete_items
+DELETE FROM host_items WHERE host = %(host)s AND item = ANY(%(items)s)
+
+-- All items of a server with what they are.
+-- name: list_items
+SELECT item, name, path, duration_s, recordings, track_id, matched_by, unmatched
+FROM host_items WHERE host = %(host)s ORDER BY item
+
+-- What items are.
+-- name: match_items
+UPDATE host_items SET track_id = found.track_id, matched_by = found.matched_by,
+    unmatched = found.unmatched
+FROM unnest(%(items)s::text[], %(tracks)s::bigint[], %(matched)s::text[], %(unmatched)s::text[])
+    AS found (item, track_id, matched_by, unmatched)
+WHERE host_items.host = %(host)s AND host_items.item = found.item
+
+-- Everything that is known of files, for matching.
+-- name: list_known_files
+SELECT files.path, files.track_id, tracks.duration_s, files.musicbrainz_recording,
+    (SELECT jobs.reason FROM jobs WHERE jobs.file_id = files.id AND jobs.state = 'failed'
+        ORDER BY jobs.finished_at DESC NULLS LAST LIMIT 1)
+FROM files LEFT JOIN tracks ON tracks.id = files.track_id
+WHERE files.missing_since IS NULL
+
+-- The items that tracks are on a server.
+-- name: items_of_tracks
+SELECT track_id, item FROM host_items
+WHERE host = %(host)s AND track_id = ANY(%(tracks)s)
+ORDER BY track_id, matched_by <> 'path', item
+
+-- The tracks that items are.
+-- name: tracks_of_items
+SELECT item, track_id FROM host_items
+WHERE host = %(host)s AND item = ANY(%(items)s) AND track_id IS NOT NULL
+
+-- What listeners did with items becomes what they did with tracks.
+-- name: attribute_feedback
+UPDATE feedback SET track_id = host_items.track_id
+FROM host_items
+WHERE feedback.source = %(source)s AND feedback.track_id IS NULL AND host_items.host = %(host)s
+    AND host_items.item = feedback.item AND host_items.track_id IS NOT NULL
+
+-- Messages of a source after one that was looked at.
+-- name: events_after
+SELECT id, kind, body, received_at FROM events
+WHERE source = %(source)s AND id > %(after)s ORDER BY id LIMIT %(limit)s
+
+-- The playlists that are kept for a listener.
+-- name: list_kept
+SELECT playlist, name, written, intended, refreshed_at FROM host_playlists
+WHERE host = %(host)s AND listener = %(listener)s ORDER BY playlist
+
+-- A playlist that is kept from now on.
+-- name: keep_playlist
+INSERT INTO host_playlists (host, listener, playlist, name)
+VALUES (%(host)s, %(listener)s, %(playlist)s, %(title)s)
+ON CONFLICT (host, listener, playlist) DO UPDATE SET name = excluded.name
+
+-- A write is about to begin.
+-- name: intend_playlist
+UPDATE host_playlists SET intended = %(items)s
+WHERE host = %(host)s AND listener = %(listener)s AND playlist = %(playlist)s
+
+-- What a playlist holds now, by our own doing or as we found it.
+-- name: settle_playlist
+UPDATE host_playlists SET written = %(items)s, intended = NULL, refreshed_at = now()
+WHERE host = %(host)s AND listener = %(listener)s AND playlist = %(playlist)s
+
+-- A playlist that is not there any more.
+-- name: drop_playlist
+DELETE FROM host_playlists
+WHERE host = %(host)s AND listener = %(listener)s AND playlist = %(playlist)s
+
+-- What the listener changed by hand, in the order of the playlist.
+-- name: list_edits
+SELECT item, track_id, edit FROM host_edits
+WHERE host = %(host)s AND listener = %(listener)s AND playlist = %(playlist)s
+ORDER BY ordinal, item
+
+-- The listener's changes are these from now on.
+-- name: delete_edits
+DELETE FROM host_edits
+WHERE host = %(host)s AND listener = %(listener)s AND playlist = %(playlist)s
+
+-- One change by hand.
+-- name: save_edit
+INSERT INTO host_edits (host, listener, playlist, item, track_id, edit, ordinal)
+SELECT %(host)s, %(listener)s, %(playlist)s, %(item)s, (SELECT id FROM tracks WHERE id = %(track_id)s),
+    %(edit)s, %(ordinal)s
+
+-- One program at a time changes what a server has; the lock goes with the session.
+-- name: lock_host
+SELECT pg_advisory_lock(hashtext('mess host'), hashtext(%(host)s))
+
+-- Give it back.
+-- name: unlock_host
+SELECT pg_advisory_unlock(hashtext('mess host'), hashtext(%(host)s))

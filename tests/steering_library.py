@@ -7,11 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from mess_plugin import encoders
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
 
@@ -27,7 +25,7 @@ def settings_for(database_url: str, home: Path) -> Settings:
 def index_files(store: Store, settings: Settings, files: list[Path]) -> None:
     """Index files in this process, as a worker does."""
     recipe = str(Recipe.of(settings))
-    encoder = encoders.load(settings.encoder, EncoderOptions())
+    encoder = load_encoder(Recipe.of(settings), settings)
     stats = [(path, path.stat()) for path in files]
     seen = [SeenFile(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
     for job_id in store.ledger.want(seen, recipe, uuid.uuid4()).job_ids:

@@ -15,9 +15,10 @@ from mess_plugin.evaluate_search import System
 from mess_plugin.evaluation import report
 from mess_plugin.evaluation.labels import LabelForm
 from mess_plugin.recipe import Recipe, load_encoder
-from mess_plugin.rerank import SONG_ALONE
+from mess_plugin.rerank import SONG_ALONE, weights_of
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
+from mess_plugin.switching import settled
 
 
 @click.command()
@@ -75,10 +76,11 @@ def evaluate(
         chosen = {*({Task(name) for name in tasks}), Task.LABELS}
     plan = Plan(frozenset(chosen), queries, files, seed, labels, LabelForm(label_form))
     settings = load_settings()
-    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+    with connected(settings) as home, open_store(home.database_url or "") as store:
+        ready = settled(store, home)
         systems = [
             system
-            for name in encoders or (ready.encoder,)
+            for name in encoders or (Recipe.of(ready).encoder,)
             for system in _systems(store, ready, name, raw=raw, steps=steps)
         ]
         results = {system.name: measure(system, plan, say) for system in systems}
@@ -96,13 +98,13 @@ def _systems(
     store: Store, settings: Settings, encoder: str, *, raw: bool, steps: bool
 ) -> list[System]:
     """What is compared for one encoder, the plainest first."""
-    chosen = load_settings(encoder=encoder)
+    chosen = settings if settings.encoder == encoder else load_settings(encoder=encoder)
     recipe = Recipe.of(chosen)
     space, base = store.spaces.searchable(str(recipe)), store.spaces.base(str(recipe))
     if space is None or base is None:
         raise UsageError(f"nothing is indexed with the encoder {encoder}: run `mess index FOLDER`")
     loaded = load_encoder(recipe, chosen)
-    full = System(encoder, store, settings, space, loaded)
+    full = System(encoder, store, settings, space, loaded, weights_of(space))
     bare = System(f"{encoder}, raw", store, settings, base, loaded, SONG_ALONE)
     if steps:
         return ablation(full, bare)

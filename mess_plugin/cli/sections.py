@@ -14,6 +14,7 @@ from mess_plugin.explain import timestamp
 from mess_plugin.form import Form, contrasted, form_of
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
+from mess_plugin.switching import settled
 
 WIDTH, HEIGHT = 64, 24  # characters of the drawing
 _SHADES = " ░▒▓█"
@@ -38,7 +39,7 @@ def sections(ref: str, png: Path | None, encoder: str | None, as_json: bool) -> 
         raise UsageError(f"--png is {png}: there is no folder {png.absolute().parent}")
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        form = form_of(store, ready, ref)
+        form = form_of(store, settled(store, ready), ref)
     if png is not None:
         from mess_plugin.picture import save_picture  # noqa: PLC0415  only where a picture is drawn
 

@@ -41,12 +41,18 @@ def down() -> None:
 def _programs(settings: Settings) -> list[embedded.Program]:
     """The background programs of the packages above the core: entry points that name modules.
 
-    A setting with the name of a program switches it.
+    A setting with the name of a program switches it; None there means: if MESS_HOME/NAME.json, by
+    which it is linked to another server, exists.
     """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     variables = {**kept, **environment(settings)}
     return [
         embedded.Program(point.name, (sys.executable, "-m", point.value), variables)
         for point in sorted(entry_points(group="mess.programs"))
-        if getattr(settings, point.name, True)
+        if _is_on(settings, point.name)
     ]
+
+
+def _is_on(settings: Settings, name: str) -> bool:
+    switch = getattr(settings, name, True)
+    return (settings.home / f"{name}.json").exists() if switch is None else bool(switch)

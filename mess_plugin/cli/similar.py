@@ -20,6 +20,7 @@ from mess_plugin.search import similar as find_similar
 from mess_plugin.services import connected
 from mess_plugin.steering.asking import Steered, steer
 from mess_plugin.store import open_store
+from mess_plugin.switching import settled
 
 
 @click.command()
@@ -72,7 +73,8 @@ def similar(
         interval = Interval(start_s or 0.0, end_s if end_s is not None else float("inf"))
     if scope == Level.SONG.value and (interval is not None or section is not None):
         raise UsageError("--scope song and a section exclude each other: leave one out")
-    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+    with connected(settings) as home, open_store(home.database_url or "") as store:
+        ready = settled(store, home)
         answer: Answer | Steered
         if query.steers or len(refs) > 1:
             answer = steer(store, ready, refs, query, k=k)

@@ -22,7 +22,8 @@ FLOAT = 1  # DataType.DT_FLOAT
 def read_checkpoint(folder: Path, name: str = "") -> dict[str, Float32]:
     """All float32 tensors of a checkpoint of one shard, by name.
 
-    folder, name: where "NAME.index" lies; the name may be empty. Raises UsageError for anything else than such a checkpoint.
+    folder, name: where "NAME.index" lies; the name may be empty. Raises UsageError for anything
+    else than such a checkpoint.
     """
     index = (folder / f"{name}.index").read_bytes()
     data = (folder / f"{name}.data-00000-of-00001").read_bytes()

@@ -19,7 +19,7 @@ from mess_plugin.pretraining.checkpoint import read_checkpoint
 WIDTH = 753  # 2 * 204 timbral, 3 * 51 temporal, 3 * 64 of the middle layers
 TEMPORAL_STEPS = (128, 64, 32)  # lengths of the temporal filters, in spectra
 BATCH_NORM_EPSILON = 1e-3
-DEAD_NORM = 1e-3  # a filter with a smaller norm is a constant; the living ones exceed 0.03
+DEAD_NORM = 1e-3  # a filter with a smaller norm is a constant
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,9 +80,11 @@ class Stem(nn.Module):
         """Starts from the teacher's living filters, as distilled networks often do."""
         self.scale.copy_(torch.stack([teacher.factor.squeeze(), teacher.offset.squeeze()]))
         for filters, layer in zip(self.front, teacher.layers[:5], strict=True):
-            alive = layer.alive
+            assert isinstance(filters, Filters)
+            alive, bias = layer.alive, filters.conv.bias
+            assert bias is not None
             filters.conv.weight.copy_(layer.kernel[alive])
-            filters.conv.bias.copy_(layer.bias[alive])
+            bias.copy_(layer.bias[alive])
             filters.factor.copy_(layer.factor[alive])
             filters.offset.copy_(layer.offset[alive])
         first = teacher.layers[5]
@@ -92,14 +94,16 @@ class Stem(nn.Module):
         starts = [sum(sizes[:i]) for i in range(5)]
         alive = torch.cat([s + x.alive for s, x in zip(starts, teacher.layers[:5], strict=True)])
         constant[alive] = 0
-        bias = first.bias + kernel.sum(-1) @ constant
-        _inherit_middle(self.middle[0], first, kernel[:, alive], bias)
+        folded = first.bias + kernel.sum(-1) @ constant
+        _inherit_middle(self.middle[0], first, kernel[:, alive], folded)
         for middle, layer in zip(self.middle[1:], teacher.layers[6:], strict=True):
             _inherit_middle(middle, layer, layer.kernel[:, 0].transpose(1, 2), layer.bias)
 
 
 def _inherit_middle(middle: nn.Module, layer: Layer, kernel: Tensor, bias: Tensor) -> None:
     """Seven taps become three, twice as far apart."""
+    assert isinstance(middle, Middle)
+    assert middle.conv.bias is not None
     half = 0.5 * kernel
     merged = [
         kernel[..., 0] + kernel[..., 1] + half[..., 2],
@@ -135,6 +139,9 @@ class Block(nn.Module):
 
 class MiniNet(nn.Module):
     """Spectra → stem and trunk features of every frame."""
+
+    stem_mean: Tensor
+    stem_scale: Tensor
 
     def __init__(self, width: int = 192, layers: int = 3, heads: int = 6) -> None:
         super().__init__()

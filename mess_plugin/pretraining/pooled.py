@@ -41,7 +41,6 @@ def pool_collection(
     return Samples(
         clean=np.concatenate(clean),
         changed=np.concatenate(changed),
-        tracks=np.array(numbers),
         albums=np.array(["" if name in unnamed else name for name in names]),
         blocks=(clean[0].shape[1] - 2 * N_MELS - N_TONES, N_MELS, N_MELS, N_TONES),
     )

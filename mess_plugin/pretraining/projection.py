@@ -42,45 +42,22 @@ class Samples:
     """What projections are fitted on.
 
     clean: (n, d) pooled vectors; changed: (n, k, d) of the same windows after augmentation;
-    tracks: (n,) numbers; albums: (n,) names, "" for recordings without a telling album;
+    albums: (n,) names, "" for recordings without a telling album;
     blocks: widths of the blocks that make up d.
     """
 
     clean: Float64
     changed: Float64
-    tracks: npt.NDArray[np.int64]
     albums: npt.NDArray[np.str_]
     blocks: tuple[int, ...]
 
-    def of(self, chosen: npt.NDArray[np.bool_]) -> Samples:
-        """Some of the windows."""
-        return Samples(
-            self.clean[chosen],
-            self.changed[chosen],
-            self.tracks[chosen],
-            self.albums[chosen],
-            self.blocks,
-        )
-
-    def songs(self) -> Samples:
-        """Means over each recording; the changed windows stay as they are."""
-        _, first, at = np.unique(self.tracks, return_index=True, return_inverse=True)
-        means = np.zeros((len(first), self.clean.shape[1]))
-        np.add.at(means, at, self.clean)
-        means /= np.bincount(at)[:, None]
-        changes = self.changed - self.clean[:, None]
-        moved = means[at][:, None] + changes
-        return Samples(means[at], moved, self.tracks, self.albums, self.blocks)
-
 
 def fit(samples: Samples, recipe: Recipe) -> Projection:
-    """The projection of one level; `samples` are windows or, for songs, `Samples.songs`."""
-    _, first = np.unique(samples.clean, axis=0, return_index=True)
-    first.sort()
+    """The projection of one level."""
     parts, start = [], 0
     for width, weight in zip(samples.blocks, recipe.weights, strict=True):
         block = slice(start, start + width)
-        parts.append(_whiten(samples, block, first, recipe) * weight)
+        parts.append(_whiten(samples, block, recipe) * weight)
         start += width
     matrix = np.zeros((start, start))
     start = 0
@@ -88,24 +65,22 @@ def fit(samples: Samples, recipe: Recipe) -> Projection:
         end = start + len(part)
         matrix[start:end, start:end] = part
         start = end
-    mean = samples.clean[first].mean(axis=0)
-    turned = (samples.clean[first] - mean) @ matrix
+    mean = samples.clean.mean(axis=0)
+    turned = (samples.clean - mean) @ matrix
     axes = np.linalg.svd(turned, full_matrices=False)[2][: recipe.width]
     return _named(mean, matrix @ axes.T)
 
 
-def _whiten(
-    samples: Samples, block: slice, first: npt.NDArray[np.int64], recipe: Recipe
-) -> Float64:
+def _whiten(samples: Samples, block: slice, recipe: Recipe) -> Float64:
     """(d, d) for one block, scaled so that the projected block has a total variance of one."""
-    clean = samples.clean[first][:, block]
+    clean = samples.clean[:, block]
     mean, scale = clean.mean(axis=0), clean.std(axis=0)
     scale = np.maximum(scale, 1e-3 * np.abs(clean).mean() + 1e-4)
     standard = (clean - mean) / scale
     changes = (samples.changed[..., block] - samples.clean[:, None, block]) / scale
     nuisance = recipe.change * _unit_trace(_scatter(changes.reshape(-1, len(scale))))
     if recipe.album:
-        nuisance += recipe.album * _unit_trace(_within(standard, samples.albums[first]))
+        nuisance += recipe.album * _unit_trace(_within(standard, samples.albums))
     if recipe.total:
         nuisance += recipe.total * _unit_trace(_scatter(standard))
     shrunk = (1 - recipe.shrinkage) * _unit_trace(nuisance)

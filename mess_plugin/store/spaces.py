@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -164,11 +165,12 @@ class Spaces:
         values: dict[str, object] = {
             name: getattr(space, name) for name in Space.__dataclass_fields__ if name != "id"
         }
+        values["recipe"] = recipe
         rows = self._session.rows("find_space", **values) or self._session.rows(
-            "save_space", recipe=recipe, fitted_on=fitted_on, state=state, **values
+            "save_space", fitted_on=fitted_on, state=state, **values
         )
         rows = rows or self._session.rows("find_space", **values)  # another session was faster
-        return Space(rows[0][0], **values)  # type: ignore[arg-type]
+        return replace(space, id=rows[0][0])
 
     def _one(self, name: str, **parameters: object) -> Space | None:
         rows = self._session.rows(name, **parameters)

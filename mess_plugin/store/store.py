@@ -12,9 +12,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from mess_plugin.errors import StoreError, UsageError
 from mess_plugin.migrate import migrate
+from mess_plugin.store.choices import Choices
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.facets import Facets
+from mess_plugin.store.hosts import Hosts
 from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.library import Library
@@ -25,7 +27,7 @@ from mess_plugin.store.steering import Steering
 from mess_plugin.store.verdicts import Verdicts
 
 _SESSION = (
-    "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
+    "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order"
     " -c client_min_messages=warning -c timezone=UTC"
 )
 
@@ -42,7 +44,9 @@ class Store:
         self.dispatch = Dispatch(session)
         self.workers = Workers(session)
         self.inbox = Inbox(session)
+        self.hosts = Hosts(session)
         self.roots = Roots(session)
+        self.choices = Choices(session)
         self.facets = Facets(session)
         self.steering = Steering(session)
         self.verdicts = Verdicts(session)

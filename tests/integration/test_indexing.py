@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from mess_plugin import encoders
 from mess_plugin.config import load_settings
 from mess_plugin.encoders.base import Encoder, EncoderInfo
-from mess_plugin.errors import EncoderError, StoreError
+from mess_plugin.errors import EncoderError
 from mess_plugin.model import Float32, Level, Projection
 from mess_plugin.recipe import Recipe
 from mess_plugin.store import Store, open_store
@@ -31,6 +32,7 @@ Befall = Callable[[Callable[[], object]], None]
 def store(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("MESS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MESS_ENCODER", "descriptors")
+    monkeypatch.setenv("MESS_DATABASE_URL", database_url)
     caches = (tasks.settings, tasks.encoder_for)
     for cache in caches:
         cache.cache_clear()
@@ -51,12 +53,9 @@ def jobs(store: Store, *roots: Path, force: bool = False) -> tuple[int, ...]:
     return store.ledger.want(files, recipe, uuid4(), retry_failed=True, force=force).job_ids
 
 
-def run(store: Store, *roots: Path, force: bool = False) -> int:
-    """Do what a walk wants; how many jobs that was."""
-    wanted = jobs(store, *roots, force=force)
-    for job_id in wanted:
+def run(store: Store, *roots: Path, force: bool = False) -> None:
+    for job_id in jobs(store, *roots, force=force):
         tasks.run_job(store, job_id)
-    return len(wanted)
 
 
 def outcomes(store: Store) -> dict[str, int]:
@@ -66,7 +65,7 @@ def outcomes(store: Store) -> dict[str, int]:
 
 def test_a_file_becomes_vectors_of_all_levels(store: Store, tmp_path: Path) -> None:
     path = song(tmp_path / "a.flac")
-    assert run(store, path) == 1
+    run(store, path)
     space = store.spaces.searchable(str(Recipe.of(load_settings())))
     assert space is not None
     known = store.library.find_path(str(path))
@@ -116,18 +115,18 @@ def test_audio_replaced_by_rubbish_is_no_track_any_more(store: Store, tmp_path: 
     assert failure.path == str(path)
 
 
-def test_a_file_that_vanished_is_missed_and_takes_its_job_along(
+def test_a_file_that_vanished_is_hidden_and_takes_its_job_along(
     store: Store, tmp_path: Path
 ) -> None:
     path = song(tmp_path / "a.flac")
     (job_id,) = jobs(store, path)
     path.unlink()
     tasks.run_job(store, job_id)
-    assert outcomes(store) == {"done": 1}
     assert store.ledger.known_paths(["/"], with_missed=False) == {}
-    assert store.ledger.forget_missed(0.0) == 1
+    assert store.ledger.forget_missed(0) == 1
     assert store.ledger.known_paths(["/"]) == {}
-    tasks.run_job(store, job_id)
+    tasks.run_job(store, job_id)  # nothing is left to do
+    assert store.ledger.count_jobs() == {}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +152,7 @@ def test_what_is_no_music_is_a_row_with_its_reason(
 ) -> None:
     path = tmp_path / "a.wav"
     make(path)
-    assert run(store, path) == 1
+    run(store, path)
     (failure,) = store.ledger.failures()
     assert (failure.kind, failure.attempts) == (kind, 1)
     assert failure.reason
@@ -216,40 +215,90 @@ def test_what_would_happen_again_fails_at_once(
     reason: str,
 ) -> None:
     befall(trouble)
-    assert run(store, song(tmp_path / "a.flac")) == 1
+    run(store, song(tmp_path / "a.flac"))
     (failure,) = store.ledger.failures()
     assert (failure.kind, failure.attempts) == (kind, 1)
     assert reason in failure.reason
     assert store.library.count()[0] == 0
 
 
-@pytest.mark.parametrize("error", [ValueError("odd \udcff"), psycopg.DataError("no such value")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("odd \0"),
+        psycopg.DataError("no such value"),
+        psycopg.IntegrityError("twice"),
+        psycopg.ProgrammingError("no such table"),
+        psycopg.errors.ProgramLimitExceeded("too long for an index"),
+    ],
+)
 def test_what_nobody_expected_is_tried_a_few_times(
     store: Store, tmp_path: Path, befall: Befall, error: Exception
 ) -> None:
     befall(raising(error))
     (job_id,) = jobs(store, song(tmp_path / "a.flac"))
-    for _ in range(4):
-        assert not store.ledger.failures() or store.ledger.failures()[0].attempts == 3
-        tasks.run_job(store, job_id)
+    for _ in range(2):
+        tasks.index_file(job_id)
+        assert outcomes(store) == {"wanted": 1}
+        assert store.dispatch.claim(1) == []  # it waits for its time
+    tasks.index_file(job_id)
+    tasks.index_file(job_id)  # over is over
     (failure,) = store.ledger.failures()
     assert (failure.kind, failure.attempts) == ("crashed", 3)
     assert type(error).__name__ in failure.reason
 
 
-def test_a_file_that_ends_its_process_is_given_up(
-    store: Store, tmp_path: Path, befall: Befall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MESS_WORKER_ID", str(store.workers.enter("here", 1)))  # it lives on
-    befall(
-        raising(KeyboardInterrupt())
-    )  # as if the process ended here: nothing is written after it
-    (job_id,) = jobs(store, song(tmp_path / "a.flac"))
-    for _ in range(3):
+def test_vectors_that_are_no_numbers_end_as_a_failure(store: Store, tmp_path: Path) -> None:
+    """The database itself refuses them, were they ever to come so far."""
+    path = song(tmp_path / "a.flac")
+    run(store, path)
+    space = store.spaces.searchable(str(Recipe.of(load_settings())))
+    assert space is not None
+    levels = {level: store.embeddings.of_track(space, level, 1) for level in Level}
+    broken = replace(levels[Level.SONG], vectors=levels[Level.SONG].vectors * np.nan)
+    with pytest.raises(psycopg.DataError), store.transaction():
+        store.embeddings.write(space, 1, {Level.SONG: broken})
+    assert store.embeddings.has(space, 1)
+
+
+@pytest.fixture
+def present(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Store, int]]:
+    """A worker that stays present, to which the tasks of this process belong, and its id."""
+    with open_store(database_url) as worker:
+        number = worker.workers.enter("here", os.getpid())
+        monkeypatch.setattr(tasks, "worker_id", lambda: number)
+        yield worker, number
+
+
+def end_the_process(database_url: str, job_id: int) -> None:
+    """A task whose process ends while the encoder works: nothing is written after that."""
+    with open_store(database_url) as child:
+        assert child.ledger.lock(job_id)
         with pytest.raises(KeyboardInterrupt):
-            tasks.run_job(store, job_id)
-        assert store.ledger.recover() == [job_id]
-    tasks.run_job(store, job_id)
+            tasks.run_job(child, job_id)
+
+
+def recovered(store: Store, job_id: int) -> bool:
+    return store.ledger.recover([job_id]) == [job_id]
+
+
+def test_a_file_that_ends_its_process_is_given_up(
+    store: Store,
+    database_url: str,
+    present: tuple[Store, int],
+    tmp_path: Path,
+    befall: Befall,
+    eventually: Callable[..., None],
+) -> None:
+    """Also where the database failed before: what was excused then is not excused again."""
+    (job_id,) = jobs(store, song(tmp_path / "a.flac"))
+    befall(raising(psycopg.OperationalError("gone")))
+    tasks.index_file(job_id)
+    befall(raising(KeyboardInterrupt()))
+    for _ in range(3):
+        end_the_process(database_url, job_id)
+        eventually(lambda: recovered(store, job_id))
+    tasks.index_file(job_id)
     (failure,) = store.ledger.failures()
     assert (failure.kind, failure.reason) == (
         "crashed",
@@ -257,14 +306,55 @@ def test_a_file_that_ends_its_process_is_given_up(
     )
 
 
+def test_a_file_whose_end_nobody_sees_is_given_up_in_the_end(
+    store: Store, database_url: str, tmp_path: Path, befall: Befall
+) -> None:
+    befall(raising(KeyboardInterrupt()))
+    (job_id,) = jobs(store, song(tmp_path / "a.flac"))
+    for _ in range(100):
+        with pytest.raises(KeyboardInterrupt):
+            tasks.run_job(store, job_id)
+        assert store.ledger.recover([job_id]) == [job_id]
+        if read_row(database_url, job_id)[1] > tasks._MOST_INTERRUPTIONS:
+            break
+    tasks.run_job(store, job_id)
+    (failure,) = store.ledger.failures()
+    assert failure.kind == "crashed"
+
+
+def read_row(database_url: str, job_id: int) -> tuple[int, int]:
+    """(attempts, interruptions) of a job."""
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "SELECT attempts, interruptions FROM jobs WHERE id = %s", [job_id]
+        ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def test_a_worker_that_was_away_excuses_what_ended_meanwhile(
+    store: Store, database_url: str, present: tuple[Store, int], tmp_path: Path, befall: Befall
+) -> None:
+    """The database lost sight of a worker and its job, and the worker is back first."""
+    befall(raising(KeyboardInterrupt()))
+    (job_id,) = jobs(store, song(tmp_path / "a.flac"))
+    with pytest.raises(KeyboardInterrupt):
+        tasks.run_job(store, job_id)
+    worker, number = present
+    worker.workers.enter("here", os.getpid(), number)
+    assert recovered(store, job_id)
+    assert read_row(database_url, job_id) == (0, 1)
+
+
 def test_a_file_that_changes_meanwhile_is_read_again(
-    store: Store, tmp_path: Path, befall: Befall
+    store: Store, database_url: str, tmp_path: Path, befall: Befall
 ) -> None:
     path = song(tmp_path / "a.flac")
     befall(lambda: os.utime(path))
     (job_id,) = jobs(store, path)
     tasks.run_job(store, job_id)
     assert outcomes(store) == {"wanted": 1}
+    assert read_row(database_url, job_id) == (0, 0)
     assert store.library.count()[0] == 0
     befall(lambda: None)
     tasks.run_job(store, job_id)
@@ -279,12 +369,13 @@ def test_the_file_is_not_blamed_for_the_database(
 ) -> None:
     befall(raising(lost))
     (job_id,) = jobs(store, song(tmp_path / "a.flac"))
-    with pytest.raises(StoreError), open_store(database_url) as other:
-        tasks.run_job(other, job_id)
-    befall(lambda: None)
+    for _ in range(5):
+        tasks.index_file(job_id)
+        assert outcomes(store) == {"wanted": 1}
     assert store.ledger.failures() == []
-    assert store.ledger.recover() == [job_id]
-    tasks.run_job(store, job_id)
+    assert read_row(database_url, job_id) == (0, 0)
+    befall(lambda: None)
+    tasks.index_file(job_id)
     assert outcomes(store) == {"done": 1}
 
 

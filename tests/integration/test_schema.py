@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from mess_plugin.embedded import Endpoints
 from mess_plugin.errors import StoreError
 from mess_plugin.migrate import migrate, migrations
-from mess_plugin.statements import folder, statement
+from mess_plugin.statements import _statements, folder, statement
 
 CATALOGUE = {
     "columns": """SELECT table_name, column_name, ordinal_position, column_default, is_nullable,
@@ -88,10 +90,83 @@ def test_a_newer_database_is_left_alone(database_url: str) -> None:
             migrate(connection)
 
 
-def test_every_statement_is_understood_by_the_server(database_url: str) -> None:
-    from mess_plugin.statements import _statements
+_PLACE = re.compile(r"%\((\w+)\)s")
+_BRACES = {
+    "dim": sql.Literal(192),
+    "index": sql.Identifier("song_embeddings_space_1"),
+    "space": sql.Literal(1),
+    "table": sql.Identifier("song_embeddings"),
+}
+_NEVER_PREPARED = (
+    "ALTER",
+    "COPY",
+    "CREATE",
+    "DROP",
+    "LOCK",
+    "NOTIFY",
+)  # Postgres prepares only queries
 
-    assert len(_statements()) > 40
-    for name, text in _statements().items():
-        assert text, name
-        assert not text.startswith("--"), name
+
+def numbered(text: str) -> str:
+    """Named parameters as $1, $2, … of whatever type the server makes of them."""
+    names = list(dict.fromkeys(_PLACE.findall(text)))
+    return _PLACE.sub(lambda match: f"${names.index(match[1]) + 1}", text).replace("%%", "%")
+
+
+def check(connection: psycopg.Connection[Any], text: str) -> None:
+    """Prepare one statement, or run it where it cannot be prepared."""
+    query = sql.SQL(numbered(text)).format(**_BRACES)
+    if text.startswith("COPY"):
+        with connection.cursor() as cursor, cursor.copy(query):
+            pass
+    elif text.startswith(_NEVER_PREPARED):
+        connection.execute(query)
+    else:
+        connection.execute(sql.SQL("PREPARE checked AS {}").format(query))
+        connection.execute("DEALLOCATE checked")
+
+
+def test_the_server_understands_every_statement(database_url: str) -> None:
+    refused = {}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for name, text in _statements().items():
+            try:
+                with connection.transaction(force_rollback=True):
+                    check(connection, text)
+            except (psycopg.Error, KeyError, ValueError) as error:
+                refused[name] = str(error)
+    assert refused == {}
+    assert len(_statements()) > 90
+
+
+def test_a_statement_that_names_no_column_is_noticed(database_url: str) -> None:
+    with (
+        psycopg.connect(database_url) as connection,
+        pytest.raises(psycopg.errors.UndefinedColumn),
+    ):
+        check(connection, "SELECT nothing_of_this_name FROM files WHERE id = %(id)s")
+
+
+def test_files_of_a_recipe_that_shared_a_space_are_wanted_again(empty_url: str) -> None:
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(statement("create_migrations_table"))
+        for step in migrations():
+            if step.number < 7:
+                connection.execute(step.text.encode())
+                connection.execute(
+                    statement("record_migration"), {"number": step.number, "name": step.name}
+                )
+        connection.execute("INSERT INTO files (path, size_bytes, mtime_ns) VALUES ('/a', 1, 1)")
+        connection.execute(
+            "INSERT INTO jobs (file_id, recipe, state, outcome) VALUES (1, 'first', 'done', 'known'),"
+            " (1, 'second', 'done', 'encoded'), (1, 'third', 'failed', NULL)"
+        )
+        connection.execute(
+            "INSERT INTO spaces (recipe, encoder, revision, layers, pooling, window_s, hop_s, dim)"
+            " VALUES ('first', 'any', '1', 'none', 'mean', 5, 2.5, 16)"
+        )
+        assert migrate(connection) >= 1
+        found = connection.execute(
+            "SELECT recipe, state::text FROM jobs ORDER BY recipe"
+        ).fetchall()
+    assert found == [("first", "done"), ("second", "wanted"), ("third", "failed")]

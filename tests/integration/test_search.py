@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,24 @@ import pytest
 from mess_plugin.config import Settings
 from mess_plugin.errors import AmbiguousReference, MessError, UsageError
 from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.nearest import nearest
 from mess_plugin.pooling import unit
+from mess_plugin.projection import CENTRE_FROM
 from mess_plugin.reference import find_track
+from mess_plugin.refit import refit
 from mess_plugin.search import similar
 from mess_plugin.store import Store, open_store
 from tests.audio_files import music, write_audio
-from tests.stored_library import DIM, add_track, levels_of, random_unit, raw_space, settings
+from tests.stored_library import (
+    DIM,
+    RECIPE,
+    add_track,
+    fill,
+    levels_of,
+    random_unit,
+    raw_space,
+    settings,
+)
 
 N = 12
 
@@ -181,6 +194,63 @@ def test_words_with_several_matches_list_them(store: Store, ids: list[int]) -> N
     with pytest.raises(AmbiguousReference, match="and 4 more"):
         find_track(store, "song")
     assert find_track(store, "song 1") == ids[1]  # also "Song 10" and "Song 11" hold the words
+
+
+def test_an_exact_title_is_found_among_any_number(store: Store, space: Space) -> None:
+    titles = ["Élan", *(f"Élan vital {n}" for n in range(20))]
+    with store.transaction():
+        found = [
+            add_track(store, space, f"/music/{n}.mp3", levels_of(n), Tags(title=title))
+            for n, title in enumerate(titles)
+        ]
+    assert find_track(store, " éLAN ") == found[0]
+    add_track(store, space, "/music/other.mp3", levels_of(99), Tags(title="élan"))
+    with pytest.raises(AmbiguousReference, match="and 14 more"):
+        find_track(store, "Élan")
+
+
+def test_a_question_during_a_switch_is_answered_in_the_new_space(
+    store: Store,
+    database_url: str,
+    house: Settings,
+    space: Space,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The space that was chosen is gone before its vectors are looked at."""
+    ids = fill(store, space, CENTRE_FROM)
+    first = refit(store, RECIPE, force=True)
+    assert first is not None
+    spaces: list[Space] = []
+
+    def late(store: Store, settings: Settings, space: Space, *rest: Any) -> Any:
+        spaces.append(space)
+        if len(spaces) == 1:
+            with open_store(database_url) as other:
+                assert refit(other, RECIPE, force=True) is not None
+        return nearest(store, settings, space, *rest)
+
+    monkeypatch.setattr("mess_plugin.search.nearest", late)
+    answer = similar(store, house, str(ids[0]), k=3)
+    assert len(answer.matches) == 3
+    assert spaces[0] == first
+    assert answer.space == spaces[1] != first
+
+
+def test_recipes_that_come_to_the_same_have_spaces_of_their_own(
+    store: Store, tmp_path: Path
+) -> None:
+    """One names the layers that the encoder would choose anyway."""
+    explicit = RECIPE.replace("||", "|none|")
+    first, second = raw_space(store), raw_space(store, recipe=explicit)
+    assert first.id != second.id
+    assert raw_space(store, recipe=explicit) == second
+    for layers, space in ((None, first), ("none", second)):
+        seed, other = (
+            add_track(store, space, f"/music/{space.id}/{n}.mp3", levels_of(n)) for n in range(2)
+        )
+        answer = similar(store, settings(tmp_path, layers=layers), str(seed))
+        assert answer.space == space
+        assert [match.track.id for match in answer.matches] == [other]
 
 
 def test_misspelt_words_get_suggestions(store: Store, ids: list[int]) -> None:

@@ -123,7 +123,7 @@ def test_transposition_moves_the_semitones(monkeypatch: pytest.MonkeyPatch) -> N
     batch = as_batch(np.sin(2 * np.pi * 440 * t).astype(np.float32))
     powers = [(10**x - 1) / 1e4 for x in (batch.mel, batch.tones)]
     augment = Augment(replace(STILL, often=1.0, semitones=2.0), torch.Generator())
-    monkeypatch.setattr(augment, "uniform", lambda n, low, high: torch.full((n,), high))
+    monkeypatch.setattr(augment, "uniform", lambda n, _low, high: torch.full((n,), high))
     _, tones = augment.transpose(powers)
     assert int(tones[0].mean(0).argmax()) == int(powers[1][0].mean(0).argmax()) + 2
 
@@ -172,7 +172,7 @@ def test_projection_forgets_what_differs_within_albums() -> None:
     clean = np.concatenate([identity, 4 * nuisance], axis=1)
     changed = clean[:, None] + 0.1 * rng.standard_normal((n, 2, 6))
     albums = np.repeat([f"album{i}" for i in range(n // 4)], 4)
-    samples = Samples(clean, changed, np.arange(n), albums, (6,))
+    samples = Samples(clean, changed, albums, (6,))
     projection = fit(samples, Recipe((1.0,), 1.0, 0.1, 0.0, 0.01, width=3))
     vectors = (clean - projection.mean) @ projection.matrix
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

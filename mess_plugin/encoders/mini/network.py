@@ -77,7 +77,8 @@ class MiniNet:
         """(steps / 2, filters): the same for the long filters, whose positions are bands."""
         patches = _patches(x[:, ::STRIDE], len(self.long))  # (steps / 2, length, bands)
         bands = np.ascontiguousarray(patches.transpose(2, 0, 1))
-        return np.asarray((bands @ self.long).max(axis=0))
+        peaks: Float32 = (bands @ self.long).max(axis=0)
+        return peaks
 
     def _middle(self, x: Float32, i: int) -> Float32:
         """(steps, channels) both ways: three taps, ReLU, normalisation."""
@@ -87,7 +88,9 @@ class MiniNet:
         n = len(x)
         found = sum(padded[tap : tap + n] @ weight[:, :, tap].T for tap in range(3))
         found = np.maximum(found + self.tensors[f"{name}.conv.bias"], 0)
-        return np.asarray(found * self.tensors[f"{name}.factor"] + self.tensors[f"{name}.offset"])
+        found = found * self.tensors[f"{name}.factor"]
+        result: Float32 = found + self.tensors[f"{name}.offset"]
+        return result
 
     def __call__(self, spectra: Spectra) -> Float32:
         """Stem features, then the trunk's, averaged within each frame."""

@@ -105,7 +105,7 @@ def _decimate(signal: Float32) -> Float32:
     half = DECIMATION_TAPS // 2
     padded = np.pad(signal, (half, half), mode="reflect")
     excerpts = np.lib.stride_tricks.sliding_window_view(padded, DECIMATION_TAPS)[::DECIMATION]
-    return np.asarray(excerpts @ _low_pass(), dtype=np.float32)
+    return excerpts @ _low_pass()
 
 
 @cache
@@ -113,7 +113,8 @@ def _low_pass() -> Float32:
     """A Hann-weighted sinc that passes what lies below 0.8 of the new Nyquist frequency."""
     at = np.arange(DECIMATION_TAPS) - DECIMATION_TAPS / 2
     taps = np.sinc(at * 0.8 / DECIMATION) * _hann(DECIMATION_TAPS)
-    return np.asarray(taps / taps.sum(), dtype=np.float32)
+    result: Float32 = (taps / taps.sum()).astype(np.float32)
+    return result
 
 
 def _mel(hz: np.ndarray) -> np.ndarray:
@@ -135,7 +136,8 @@ def mel_bands() -> Float32:
     rising = (bins[:, None] - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - bins[:, None]) / np.diff(edges)[1:]
     triangles = np.maximum(0, np.minimum(rising, falling))
-    return np.asarray(triangles * 2 / (edges[2:] - edges[:-2]), dtype=np.float32)
+    bands: Float32 = (triangles * 2 / (edges[2:] - edges[:-2])).astype(np.float32)
+    return bands
 
 
 @cache
@@ -157,5 +159,6 @@ def _bells(bins: np.ndarray, centres: np.ndarray) -> np.ndarray:
     Weights rise with frequency, so that the falling spectrum of music comes out level.
     """
     width = np.maximum(centres * (2 ** (1 / 24) - 1), bins[1])
-    bells = np.exp(-0.5 * np.square((bins[:, None] - centres) / width))
-    return np.asarray(TONE_SCALE * 1e-5 * centres * bells)
+    bells: np.ndarray = np.exp(-0.5 * np.square((bins[:, None] - centres) / width))
+    bells *= TONE_SCALE * 1e-5 * centres
+    return bells

@@ -1,0 +1,65 @@
+"""A rule → the items that its playlist should hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+
+from mess_integrations.jellyfin.link import Link
+from mess_integrations.jellyfin.rules import Rule
+from mess_plugin.config import Settings
+from mess_plugin.search import MAX_K, similar
+from mess_plugin.seeds import similar_to_all
+from mess_plugin.store import Store
+from mess_plugin.store.hosts import Edit
+
+_ASK_MORE = 4
+
+
+def current_items(store: Store, link: Link, edits: Sequence[Edit]) -> list[str]:
+    """The items of edits as they are called now: a file that moved is another item."""
+    known = store.hosts.items_of(
+        link.server, [edit.track_id for edit in edits if edit.track_id is not None]
+    )
+    now = []
+    for edit in edits:
+        names = known.get(edit.track_id, []) if edit.track_id is not None else []
+        now.append(edit.item if edit.item in names or not names else names[0])
+    return list(dict.fromkeys(now))
+
+
+def answers(
+    store: Store,
+    settings: Settings,
+    link: Link,
+    rule: Rule,
+    refs: Sequence[str],
+    count: int,
+    without: Collection[Edit],
+) -> list[str]:
+    """At most `count` items that feel like the seeds, best first. Raises UsageError.
+
+    without: what must not answer, be it as an item or as a track.
+    """
+    if count <= 0:
+        return []
+    tracks = {edit.track_id for edit in without}
+    unwanted = {edit.item for edit in without}
+    ask = partial(similar, interval=rule.seed.interval)
+    depth = min(MAX_K, 2 * count + len(without))
+    while True:
+        blend = similar_to_all(store, settings, refs, k=depth, ask=ask)
+        known = store.hosts.items_of(link.server, [match.track.id for match in blend.matches])
+        there = [
+            match
+            for match in blend.matches
+            if match.track.id not in tracks
+            and any(item not in unwanted for item in known.get(match.track.id, ()))
+        ]
+        found = [
+            next(item for item in known[match.track.id] if item not in unwanted)
+            for match in rule.filters.take(there)
+        ]
+        if len(found) >= count or blend.complete or depth == MAX_K:
+            return found[:count]
+        depth = min(MAX_K, depth * _ASK_MORE)

@@ -1,0 +1,49 @@
+"""What a smart playlist is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from mess_integrations.jellyfin.filtering import Filters
+from mess_plugin.model import Interval
+
+MOST_TRACKS = 500
+Refresh = Literal["auto", "daily", "weekly", "once"]
+_EVERY = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """What a playlist is to feel like.
+
+    kind: "tracks" (names: references such as `search.similar` takes; interval: a section of the only
+    one), "playlist" (names: the one name of a playlist), "favourites", "recent" (what was played
+    last) or "these" (the tracks that the listener put into the playlist).
+    """
+
+    kind: Literal["tracks", "playlist", "favourites", "recent", "these"]
+    names: tuple[str, ...] = ()
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A playlist by its name in Jellyfin, and what it holds.
+
+    size: tracks, those that the listener added included. refresh: "auto": whenever the library, the
+    seed or the feedback has changed; "once": filled one time.
+    """
+
+    name: str
+    seed: Seed
+    size: int = 50
+    filters: Filters = field(default_factory=Filters)
+    refresh: Refresh = "auto"
+
+    def is_due(self, refreshed_at: datetime | None, now: datetime) -> bool:
+        """Whether it is time to fill the playlist again."""
+        if refreshed_at is None or self.refresh == "auto":
+            return True
+        return self.refresh in _EVERY and now - refreshed_at >= _EVERY[self.refresh]

@@ -1,0 +1,129 @@
+"""Reading the server's list of audio, page by page, and finding out what each item is.
+
+A reading that is cut short goes on where it was. Pages overlap, because whatever is deleted on the
+server meanwhile moves the rest of the list forward.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mess_integrations.jellyfin.host import Host
+from mess_integrations.jellyfin.link import Link
+from mess_integrations.jellyfin.matching import Shelf, path_map
+from mess_plugin.errors import ServiceError
+from mess_plugin.store import Store
+from mess_plugin.store.hosts import HostItem, Identified, Reading
+
+PAGE = 500
+_SMALLEST_PAGE = 50
+_RESUME_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a reading found. gone: items that the server does not have any more."""
+
+    items: tuple[Identified, ...]
+    gone: int = 0
+
+    @property
+    def matched(self) -> dict[str, int]:
+        """Items by the way they were recognised."""
+        return dict(Counter(one.matched_by for one in self.items if one.matched_by))
+
+    @property
+    def unmatched(self) -> dict[str, list[Identified]]:
+        """Items that are no track, by the word that says why."""
+        groups: dict[str, list[Identified]] = {}
+        for one in self.items:
+            if one.unmatched:
+                groups.setdefault(one.unmatched.partition(":")[0], []).append(one)
+        return groups
+
+    def document(self) -> dict[str, object]:
+        """For `--json`."""
+        return {
+            "items": len(self.items),
+            "gone": self.gone,
+            "matched": self.matched,
+            "unmatched": [
+                {
+                    "item": one.item.id,
+                    "name": one.item.name,
+                    "path": one.item.path,
+                    "kind": kind,
+                    "reason": (one.unmatched or "").partition(": ")[2],
+                }
+                for kind, group in sorted(self.unmatched.items())
+                for one in group
+            ],
+        }
+
+
+def sync(
+    store: Store,
+    host: Host,
+    link: Link,
+    *,
+    fresh: bool = False,
+    page: int = PAGE,
+    progress: Callable[[int], None] = lambda _count: None,
+) -> Report:
+    """Read the whole list and match it. fresh: from its start. Raises ServiceError, StoreError."""
+    reading = store.hosts.begin(link.server, fresh=fresh, resume_s=_RESUME_S)
+    number, start, more = reading.number, reading.next_start, True
+    while more:
+        items, listed, page = _page(host, start, page)
+        more = listed == page
+        start += listed - (page // 20 if more else 0)
+        with store.transaction():
+            store.hosts.save(link.server, number, items)
+            store.hosts.advance(link.server, Reading(number, start))
+        progress(start)
+    gone = _forget_gone(store, host, link, store.hosts.unseen(link.server, number), number)
+    store.hosts.finish(link.server, number)
+    return Report(rematch(store, link), gone)
+
+
+def look_at(store: Store, host: Host, link: Link, ids: Sequence[str]) -> None:
+    """Read some items only: what is new is noted, what is gone is forgotten."""
+    number = store.hosts.last_reading(link.server)[2]
+    _forget_gone(store, host, link, ids, number)
+
+
+def rematch(store: Store, link: Link) -> tuple[Identified, ...]:
+    """Find out again what every known item is, without asking the server."""
+    shelf = Shelf(store.hosts.known_files(), path_map(link.paths))
+    before = store.hosts.items(link.server)
+    after = tuple(shelf.match(one.item) for one in before)
+    changed = [new for new, old in zip(after, before, strict=True) if new != old]
+    with store.transaction():
+        store.hosts.match(link.server, changed)
+        store.hosts.attribute_feedback("jellyfin", link.server)
+    return after
+
+
+def _page(host: Host, start: int, size: int) -> tuple[list[HostItem], int, int]:
+    """A page, and its size: smaller from now on where the server cannot give a large one."""
+    while True:
+        try:
+            items, listed = host.page(start, size)
+        except ServiceError:
+            if size <= _SMALLEST_PAGE:
+                raise
+            size = max(_SMALLEST_PAGE, size // 3)
+        else:
+            return items, listed, size
+
+
+def _forget_gone(store: Store, host: Host, link: Link, doubtful: Sequence[str], number: int) -> int:
+    """Items are forgotten only where the server itself says that it does not have them."""
+    there = host.lookup(doubtful)
+    gone = sorted(set(doubtful) - {item.id for item in there})
+    with store.transaction():
+        store.hosts.save(link.server, number, there)
+        store.hosts.delete(link.server, gone)
+    return len(gone)
