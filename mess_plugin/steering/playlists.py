@@ -151,7 +151,7 @@ def arc(
     away = np.abs(targets[:, None] - ranks)
     jitter = np.random.default_rng(seed).uniform(0, 0.02, away.shape)
     layer = min(len(ids), layer_for(n))
-    near = np.argsort(away + jitter, axis=1, kind="stable")[:, :layer]
+    near = np.argpartition(away + jitter, layer - 1, axis=1)[:, :layer]
     kept = np.unique(near)
     fits = (1 - away[:, kept]).astype(np.float32)
     allowed = [np.searchsorted(kept, row).tolist() for row in near]
