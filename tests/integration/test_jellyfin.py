@@ -127,7 +127,7 @@ def test_the_documents_judge(version: str) -> None:
         judge.check_request("post", "/Playlists", {}, {"Name": "x", "Public": False})
     with pytest.raises(AssertionError, match="not documented"):
         judge.check_request("post", "/Users/x/FavoriteItems", {}, None)
-    with pytest.raises(AssertionError, match="'Items'|is not of type"):
+    with pytest.raises(AssertionError, match="is not of type 'array'"):
         judge.check_response("get", "/Items", 200, {"Items": 5})
 
 
