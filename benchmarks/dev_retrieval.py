@@ -23,7 +23,6 @@ from mess_plugin.encoders.base import Encoder, EncoderOptions
 from mess_plugin.evaluation import report, tasks
 from mess_plugin.evaluation.embedding import (
     Embedded,
-    apply,
     embed_recording,
     fit_centring,
     fit_whitening,
@@ -36,6 +35,7 @@ from mess_plugin.evaluation.tasks import Place, TaskResult
 from mess_plugin.evaluation.transforms import TRANSFORMS
 from mess_plugin.evaluation.trials import HALF_S, SECTION_S, Section, draw_sections
 from mess_plugin.model import Float32, Projection, Waveform
+from mess_plugin.pooling import project
 
 EXCERPT_S = 60.0
 SECTION_HOP_S = 5.0
@@ -125,19 +125,21 @@ def score(
     by_window = fit(heard.windows) if fit else None
     robust = [i for i, r in enumerate(recordings) if r.robustness]
     albums = [recordings[i].album for i in robust]
-    songs = apply(by_song, heard.songs)
+    songs = project(heard.songs, by_song)
     results = [tasks.album_retrieval(songs @ songs.T, recordings)]
     for name, vectors in heard.transformed.items():
-        similarity = apply(by_song, vectors) @ songs.T
+        similarity = project(vectors, by_song) @ songs.T
         results.append(tasks.same_recording(name, similarity, robust, albums))
-    first, second = (apply(by_song, half) for half in heard.halves)
+    first, second = (project(half, by_song) for half in heard.halves)
     results.append(tasks.same_recording("halves", first @ second.T, range(len(robust)), albums))
 
     def same_sound(true: Place, found: Place) -> bool:
         starts_s = repeats[true.recording].starts_s(true.start_s, SECTION_S)
         return bool(np.min(np.abs(starts_s - found.start_s)) <= tasks.PLACE_TOLERANCE_S)
 
-    nearest = (apply(by_window, heard.sections) @ apply(by_window, heard.windows).T).argmax(axis=1)
+    nearest = (project(heard.sections, by_window) @ project(heard.windows, by_window).T).argmax(
+        axis=1
+    )
     results.append(
         tasks.section_lookup(
             [heard.window_places[i] for i in nearest],

@@ -6,20 +6,20 @@ evaluation all hear music the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
-from mess_plugin.encoders.base import Encoder
+from mess_plugin.encoders.base import Encoder, EncoderInfo
 from mess_plugin.errors import AudioError
 from mess_plugin.model import Float32, Level, LevelVectors, Projection, Timeline, Waveform
 from mess_plugin.pooling import audible, pool, project
 from mess_plugin.sections import Sections, find_sections
-from mess_plugin.windows import SILENCE_DB, TimelineBuilder, Window, grid, slide
+from mess_plugin.windows import SILENCE_DB, TimelineBuilder, Window, grid, slide, spread
 
 BATCH_WINDOWS = 8
+_MOST_HELD = 4 * BATCH_WINDOWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,23 @@ class Analysis:
 
 
 def analyse(
-    blocks: Iterable[Waveform], encoder: Encoder, *, window_s: float, hop_s: float, source: str
+    blocks: Iterable[Waveform],
+    encoder: Encoder,
+    *,
+    window_s: float,
+    hop_s: float,
+    source: str,
+    coverage: float = 1.0,
 ) -> Analysis:
     """Listen to a recording from beginning to end, in bounded memory.
 
     blocks: mono float32 at the encoder's rate. window_s, hop_s: of the stored windows.
-    source: the name of the recording, for errors. Raises AudioError: "empty" without any samples,
+    source: the name of the recording, for errors. coverage: see `mess_plugin.windows.spread`.
+    Raises AudioError: "empty" without any samples,
     "too-short" below the encoder's minimum, "silent" where nothing rises above SILENCE_DB, "damaged"
     or "encoder" where samples or frames are no numbers.
     """
-    timeline = listen(blocks, encoder, source)
+    timeline = listen(blocks, encoder, source, coverage)
     return summarise(timeline, encoder.info.pooling, window_s=window_s, hop_s=hop_s)
 
 
@@ -70,31 +77,26 @@ def summarise(timeline: Timeline, pooling: str, *, window_s: float, hop_s: float
     return Analysis(timeline, sections, pooled)
 
 
-def listen(blocks: Iterable[Waveform], encoder: Encoder, source: str) -> Timeline:
-    """The timeline of a recording; errors as for `analyse`."""
+def listen(
+    blocks: Iterable[Waveform], encoder: Encoder, source: str, coverage: float = 1.0
+) -> Timeline:
+    """The timeline of a recording; coverage and errors as for `analyse`."""
     info = encoder.info
     builder = TimelineBuilder(info.rate_hz)
     windows = slide(blocks, round(info.window_s * info.rate_hz), round(info.hop_s * info.rate_hz))
-    shortest = round(info.min_s * info.rate_hz)
-    heard_s = 0.0
-    for batch in _batches(windows):
-        n_samples = len(batch[0].waveform)
-        if n_samples < shortest:
-            raise AudioError(
-                source,
-                "too-short",
-                f"only {n_samples / info.rate_hz:.2f} s of sound; at least {info.min_s:g} s is needed",
-            )
-        waveforms = np.stack([window.waveform for window in batch])
-        if not np.isfinite(waveforms).all():
-            raise AudioError(source, "damaged", "it holds samples that are no numbers")
-        frames = encoder.encode(waveforms)
-        if not np.isfinite(frames).all():
-            raise AudioError(source, "encoder", f"{info.name} gave values that are no numbers")
-        for window, window_frames in zip(batch, frames, strict=True):
-            builder.add(window, window_frames)
-        heard_s += n_samples / info.rate_hz
-    if not heard_s:
+    n_windows = 0
+    for batch in _batches(spread(windows, coverage)):
+        waveforms = _stacked(batch, info, source)
+        heard = np.array([is_heard for _, is_heard in batch])
+        frames = iter(_encoded(encoder, waveforms[heard], source))
+        # Those with frames first: how fine the timeline is follows from them.
+        for window, is_heard in sorted(batch, key=lambda one: not one[1]):
+            if is_heard:
+                builder.add(window, next(frames))
+            else:
+                builder.skip(window)
+        n_windows += len(batch)
+    if not n_windows:
         raise AudioError(source, "empty", "there is no sound in it")
     timeline = builder.build()
     if timeline.loudness_db.max() < SILENCE_DB:
@@ -125,7 +127,40 @@ def _pool_level(
     return LevelVectors(kept, pool(timeline, kept, pooling), names)
 
 
-def _batches(windows: Iterator[Window]) -> Iterator[list[Window]]:
-    """Groups of equally long windows; a shorter last window never comes with others."""
-    while batch := list(islice(windows, BATCH_WINDOWS)):
+def _stacked(batch: Sequence[tuple[Window, bool]], info: EncoderInfo, source: str) -> Float32:
+    """The waveforms of equally long windows; AudioError where an encoder cannot take them."""
+    waveforms = np.stack([window.waveform for window, _ in batch])
+    duration_s = waveforms.shape[1] / info.rate_hz
+    if waveforms.shape[1] < round(info.min_s * info.rate_hz):
+        raise AudioError(
+            source,
+            "too-short",
+            f"only {duration_s:.2f} s of sound; at least {info.min_s:g} s is needed",
+        )
+    if not np.isfinite(waveforms).all():
+        raise AudioError(source, "damaged", "it holds samples that are no numbers")
+    return waveforms
+
+
+def _encoded(encoder: Encoder, waveforms: Float32, source: str) -> Float32:
+    frames = encoder.encode(waveforms)
+    if not np.isfinite(frames).all():
+        raise AudioError(source, "encoder", f"{encoder.info.name} gave values that are no numbers")
+    return frames
+
+
+def _batches(windows: Iterator[tuple[Window, bool]]) -> Iterator[list[tuple[Window, bool]]]:
+    """Groups of equally long windows; a shorter last window never comes with others.
+
+    A group ends when there is enough to hear, or, where little is heard, before it gets large.
+    """
+    batch: list[tuple[Window, bool]] = []
+    n_heard = 0
+    for window, heard in windows:
+        batch.append((window, heard))
+        n_heard += heard
+        if n_heard == BATCH_WINDOWS or len(batch) == _MOST_HELD:
+            yield batch
+            batch, n_heard = [], 0
+    if batch:
         yield batch

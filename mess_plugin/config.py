@@ -26,12 +26,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a user may set.
 
     home: where MESS keeps its database, logs and caches. database_url, broker_url: external
-    servers; None means the embedded ones. encoder, layers, weights, device,
-    precision: what hears the music (weights: a directory of the user's own instead of the standard
-    places; a precision other than fp32 must have passed `mess encoders test`).
-    window_s, hop_s: the stored windows. jobs: worker processes. file_limit_s: wall-clock limit for
-    one file. attempts: tries before a file counts as failed. exact_below: libraries with fewer
-    vectors at a level are searched exactly, without the approximate index.
+    servers; None means the embedded ones. encoder, layers, weights, device, precision: what hears the
+    music (encoder: None for the one that was chosen with `mess encoders use`, else the default;
+    weights: a directory of the user's own instead of the standard places; a precision other than fp32
+    must have passed `mess encoders test`). window_s, hop_s: the stored windows. coverage: the share
+    of a recording that the encoder hears, above 0, at most 1. jobs: worker processes. file_limit_s:
+    wall-clock limit for one file. attempts: tries before a file counts as failed. exact_below:
+    libraries with fewer vectors at a level are searched exactly, without the approximate index.
 
     roots: the folders whose
     files servers may open for a client, separated as in PATH; None means the folders that hold
@@ -52,13 +53,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     database_url: str | None = None
     broker_url: str | None = None
-    encoder: str = "descriptors"
+    encoder: str | None = None
     layers: str | None = None
     weights: Path | None = None
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     precision: Literal["fp32", "bf16", "int8"] = "fp32"
     window_s: Positive = 5.0
     hop_s: Positive = 2.5
+    coverage: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     jobs: Count = os.cpu_count() or 1
     file_limit_s: Positive = 1800.0
     attempts: Count = 3

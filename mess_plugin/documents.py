@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mess_plugin.config import Settings
 from mess_plugin.model import Interval, Match, Track
-from mess_plugin.recipe import Recipe
 from mess_plugin.search import Answer
+from mess_plugin.steering.asking import Steered
 from mess_plugin.store import Store
+from mess_plugin.switching import answering, under_way
 
 
 def answer_document(answer: Answer) -> dict[str, object]:
@@ -21,7 +22,23 @@ def answer_document(answer: Answer) -> dict[str, object]:
             "end_s": min(interval.end_s, seed.duration_s),
             "space": answer.space.name,
         },
-        "matches": [_match(match) for match in answer.matches],
+        "matches": [match_document(match) for match in answer.matches],
+    }
+
+
+def steered_document(answer: Steered) -> dict[str, object]:
+    """What `mess similar --json` prints for a steered question (docs/query.md)."""
+    taste = answer.taste
+    return {
+        "query": {
+            "refs": [one.seed.ref for one in answer.seeds],
+            "paths": [one.seed.path for one in answer.seeds],
+            "not": [one.seed.ref for one in answer.against],
+            "weights": {name: round(weight, 6) for name, weight in answer.weights.items()},
+            "taste": None if taste is None else {"listener": taste.listener, "state": taste.state},
+            "space": answer.space.name,
+        },
+        "matches": [match_document(match) for match in answer.matches],
     }
 
 
@@ -45,7 +62,8 @@ def track_document(track: Track) -> dict[str, object]:
 def status_document(store: Store, settings: Settings) -> dict[str, object]:
     """What `mess status --json` prints, without the services of this machine."""
     n_tracks, n_files, hours = store.library.count()
-    searchable = store.spaces.searchable(str(Recipe.of(settings)))
+    recipe = answering(store, settings)
+    searchable = store.spaces.searchable(recipe)
     pace = store.dispatch.pace()
     return {
         "home": str(settings.home),
@@ -55,6 +73,8 @@ def status_document(store: Store, settings: Settings) -> dict[str, object]:
             "hours": round(hours, 3),
             "missed_files": store.ledger.count_missed(),
         },
+        "recipe": recipe,
+        "switch": switch_document(store),
         "jobs": store.ledger.count_jobs(),
         "failures": store.dispatch.failures(),
         "pace": {
@@ -102,6 +122,23 @@ def status_document(store: Store, settings: Settings) -> dict[str, object]:
     }
 
 
+def switch_document(store: Store) -> dict[str, object] | None:
+    """How far the switch to another encoder is, None where there is none under way."""
+    switch = under_way(store)
+    if switch is None:
+        return None
+    built = switch.built
+    return {
+        "from": switch.old,
+        "to": switch.new,
+        "state": switch.state.value,
+        "done": built.done,
+        "failed": built.failed,
+        "left": built.left,
+        "eta_s": None if built.eta_s is None else round(built.eta_s, 1),
+    }
+
+
 def _card(track: Track) -> dict[str, object]:
     return {
         "id": track.id,
@@ -113,13 +150,16 @@ def _card(track: Track) -> dict[str, object]:
     }
 
 
-def _match(match: Match) -> dict[str, object]:
+def match_document(match: Match) -> dict[str, object]:
+    """One match, as all answers show it."""
     return {
         "rank": match.rank,
         "score": round(match.score, 6),
         "track": _card(match.track),
         "query_section": _interval(match.query_section),
         "match_section": _interval(match.match_section),
+        "confidence": None if match.confidence is None else round(match.confidence, 6),
+        "repeats": [_interval(repeat) for repeat in match.repeats],
         "reasons": [
             {"kind": reason.kind, "value": round(reason.value, 6), "text": reason.text}
             for reason in match.reasons

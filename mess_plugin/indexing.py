@@ -12,6 +12,9 @@ from mess_plugin import audio
 from mess_plugin.analysis import Analysis, analyse, embed
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
+from mess_plugin.facets import TrackFacets
+from mess_plugin.facets.listening import FacetListener, hear_facets
+from mess_plugin.facets.sketch import FACET_RATE_HZ
 from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
 from mess_plugin.pathmap import SAME_PATHS, PathMap
 from mess_plugin.pooling import project
@@ -23,10 +26,14 @@ from mess_plugin.tags import read_tags
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A file after listening: what it is and what was heard in it."""
+    """A file after listening: what it is and what was heard in it.
+
+    facets: None where too little sounds for them.
+    """
 
     analysis: Analysis
     damage: str | None
+    facets: TrackFacets | None
 
 
 def hear(
@@ -38,14 +45,34 @@ def hear(
 ) -> Heard:
     """Decode and analyse one file, or one stretch of it as if it were all there is.
 
-    Raises AudioError with the reason where that cannot be done.
+    Facets are for the library: `hear_whole` adds them. Raises AudioError with the reason where the
+    file cannot become music.
     """
     rate_hz = encoder.info.rate_hz
     with audio.decode(path, rate_hz, interval=interval, limit_s=limit_s) as decoding:
         analysis = analyse(
-            decoding, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
+            decoding,
+            encoder,
+            window_s=recipe.window_s,
+            hop_s=recipe.hop_s,
+            source=str(path),
+            coverage=recipe.coverage,
         )
-        return Heard(analysis, decoding.damage)
+        return Heard(analysis, decoding.damage, None)
+
+
+def hear_whole(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) -> Heard:
+    """Decode a file once and hear it with the encoder and for its facets; errors as for `hear`."""
+    rate_hz = encoder.info.rate_hz
+    listener = FacetListener()
+    with audio.decode(path, rate_hz, limit_s=limit_s, tap=listener.meter.push) as decoding:
+        blocks = listener.overhear(decoding) if rate_hz == FACET_RATE_HZ else decoding
+        analysis = analyse(
+            blocks, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
+        )
+        damage = decoding.damage
+    facets = listener.finish() if rate_hz == FACET_RATE_HZ else hear_facets(path, limit_s)
+    return Heard(analysis, damage, facets)
 
 
 class _Overtaken(Exception):
@@ -80,17 +107,18 @@ def index(
     if track_id is not None and store.embeddings.has(space, track_id):
         heard = None
     else:
-        heard = hear(path, encoder, recipe, limit_s)
+        heard = hear_whole(path, encoder, recipe, limit_s)
     if _fingerprint(path) != before:
         return "changed"
     try:
         with store.transaction():
             if heard is not None:
-                store.spaces.share_lock(
-                    space
-                )  # before any row is locked: no deadlock with a switch
+                # Before any row is locked: no deadlock with a switch.
+                store.spaces.share_lock(space)
                 track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
                 _write(store, space, track_id, heard.analysis, encoder)
+                if heard.facets is not None:
+                    store.facets.write(track_id, heard.facets)
             assert track_id is not None
             _locate(store, job, track_id, tags)
             if job.track_id not in (None, track_id):
@@ -108,12 +136,13 @@ def _locate(store: Store, job: Job, track_id: int, tags: Tags) -> None:
 def raw_space(store: Store, recipe: Recipe, encoder: Encoder) -> Space:
     """The space that an encoder's own vectors go to, made on first use.
 
-    The decoder's revision is part of it: another resampling gives other vectors.
+    The decoder's revision is part of it: another resampling gives other vectors. So is the coverage.
     """
     shipped = encoder.projections.get(Level.SONG)
     info = encoder.info
     width = info.dim * (2 if info.pooling == "mean+std" else 1)
-    heard_as = replace(info, revision=f"{info.revision}.{audio.DECODER_REVISION}")
+    share = "" if recipe.coverage == 1 else f".cover-{recipe.coverage!r}"
+    heard_as = replace(info, revision=f"{info.revision}.{audio.DECODER_REVISION}{share}")
     return store.spaces.raw(
         str(recipe),
         heard_as,

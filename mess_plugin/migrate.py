@@ -42,39 +42,36 @@ def migrate(connection: psycopg.Connection[object]) -> int:
     Safe to call from many processes at once. Raises StoreError where the database is newer than
     this version of MESS, or where pgvector is missing or too old.
     """
-    steps = migrations()
+    known = {step.number: step for step in migrations()}
     with connection.cursor() as cursor:
-        if _applied(cursor) == len(steps):
+        if _applied(cursor) == known.keys():
             return 0
         with connection.transaction():
             cursor.execute(statement("lock_migrations"))
             cursor.execute(statement("create_migrations_table"))
-            done = _applied(cursor)
-            if done > len(steps):
+            applied = _applied(cursor)
+            if unknown := applied - known.keys():
                 raise StoreError(
-                    f"the database has {done} migrations, this MESS knows {len(steps)}: "
+                    f"the database has migration {max(unknown)}, which this MESS does not know: "
                     "it was made by a newer MESS; upgrade this one"
                 )
             _check_pgvector(cursor)
-            for step in steps[done:]:
-                cursor.execute(step.text.encode())
-                cursor.execute(statement("record_migration"), vars_of(step))
-    return len(steps) - done
+            missing = sorted(known.keys() - applied)
+            for number in missing:
+                cursor.execute(known[number].text.encode())
+                cursor.execute(
+                    statement("record_migration"), {"number": number, "name": known[number].name}
+                )
+    return len(missing)
 
 
-def vars_of(step: Migration) -> dict[str, object]:
-    """The parameters that record a migration."""
-    return {"number": step.number, "name": step.name}
-
-
-def _applied(cursor: psycopg.Cursor[object]) -> int:
-    cursor.execute(statement("count_migrations_if_any"))
+def _applied(cursor: psycopg.Cursor[object]) -> set[int]:
+    cursor.execute(statement("has_migrations"))
     row = cursor.fetchone()
     if not isinstance(row, tuple) or not row[0]:
-        return 0
-    cursor.execute(statement("count_migrations"))
-    counted = cursor.fetchone()
-    return int(counted[0]) if isinstance(counted, tuple) else 0
+        return set()
+    cursor.execute(statement("list_migrations"))
+    return {int(found[0]) for found in cursor.fetchall() if isinstance(found, tuple)}
 
 
 def _check_pgvector(cursor: psycopg.Cursor[object]) -> None:

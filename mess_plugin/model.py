@@ -166,7 +166,11 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One answer. score in [0, 1]; intervals are the best-matching pair of stretches."""
+    """One answer. score in [0, 1]; intervals are the best-matching pair of stretches.
+
+    confidence: how far the answer stands out, in [0, 1]; None where that is not asked. repeats: other
+    stretches of the same track that sound the same as match_section.
+    """
 
     rank: int
     score: float
@@ -174,3 +178,5 @@ class Match:
     query_section: Interval | None
     match_section: Interval | None
     reasons: tuple[Reason, ...] = ()
+    confidence: float | None = None
+    repeats: tuple[Interval, ...] = ()

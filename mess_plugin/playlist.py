@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
+from xml.etree import ElementTree
 
 from mess_plugin.model import Track
 
@@ -22,9 +25,60 @@ def write_m3u(path: Path, tracks: Sequence[Track]) -> None:
         title = " ".join(track.describe().splitlines())
         lines.append(f"#EXTINF:{round(track.duration_s)},{title}".encode("utf-8", "replace"))
         lines.append(os.fsencode(track.path))
+    _replace(path, b"\n".join(lines) + b"\n")
+
+
+def write_xspf(path: Path, tracks: Sequence[Track]) -> None:
+    """Write an XSPF playlist (version 1, xspf.org); otherwise as `write_m3u`.
+
+    Bytes of a path are percent-encoded in its file URI, so any path survives.
+    """
+    root = ElementTree.Element("playlist", version="1", xmlns="http://xspf.org/ns/0/")
+    listed = ElementTree.SubElement(root, "trackList")
+    for track in tracks:
+        if track.path is None:
+            continue
+        entry = ElementTree.SubElement(listed, "track")
+        location = "file://" + quote(os.fsencode(os.path.abspath(track.path)))  # noqa: PTH100
+        texts = {
+            "location": location,
+            "title": track.tags.title,
+            "creator": track.tags.artist,
+            "album": track.tags.album,
+            "duration": str(round(track.duration_s * 1000)),
+        }
+        for name, text in texts.items():
+            if text:
+                ElementTree.SubElement(entry, name).text = _xml(text)
+    _replace(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def write_json(path: Path, tracks: Sequence[Track]) -> None:
+    """Write a JSON list of path, title, artist, album and duration_s; otherwise as `write_m3u`."""
+    entries = [
+        {
+            "path": track.path,
+            "title": track.tags.title,
+            "artist": track.tags.artist,
+            "album": track.tags.album,
+            "duration_s": round(track.duration_s, 3),
+        }
+        for track in tracks
+        if track.path is not None
+    ]
+    _replace(path, json.dumps(entries, indent=2).encode() + b"\n")
+
+
+def _replace(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.part")
     try:
-        temporary.write_bytes(b"\n".join(lines) + b"\n")
+        temporary.write_bytes(data)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _xml(text: str) -> str:
+    """Text without what XML 1.0 cannot hold."""
+    safe = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c for c in safe if c >= " " or c in "\t\n\r")

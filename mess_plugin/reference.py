@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mess_plugin.alignment import Hear
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AmbiguousReference, AudioError, UsageError
-from mess_plugin.model import Interval, Level, LevelVectors, Space, Track, Waveform
+from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Track, Waveform
 from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
 from mess_plugin.store.paths import words
@@ -39,7 +40,8 @@ class Recording:
 class Seed:
     """What a question is about. track, path: None for what is not in the library, in no file.
 
-    levels: its vectors in the search space.
+    levels: its vectors in the search space. hear: window vectors of any of its stretches; None where
+    only the stored windows are at hand.
     """
 
     ref: str
@@ -47,6 +49,7 @@ class Seed:
     track: Track | None
     duration_s: float
     levels: Mapping[Level, LevelVectors]
+    hear: Hear | None = None
 
     @property
     def name(self) -> str:
@@ -77,7 +80,7 @@ def resolve(
     if _is_there(path):
         return _from_file(store, settings, space, ref, path.absolute(), interval)
     track_id = find_track(store, ref)
-    return _from_library(store, space, ref, track_id, None)
+    return seed_of_track(store, space, ref, track_id, None)
 
 
 def find_track(store: Store, ref: str) -> int:
@@ -87,6 +90,8 @@ def find_track(store: Store, ref: str) -> int:
     known = store.library.find_path(os.path.abspath(os.path.expanduser(ref)))  # noqa: PTH100, PTH111
     if known is not None and known[0] is not None:
         return known[0]
+    if known is not None and known[1]:
+        raise UsageError(f"{ref} could not be indexed: {known[1]}")
     number = ref.removeprefix("mess:")
     if (
         number.isascii()
@@ -107,7 +112,7 @@ def find_track(store: Store, ref: str) -> int:
         )
     tracks = store.library.get(candidates)
     exact = [i for i in found if _is_title(ref, tracks[i])]
-    if len(exact) == 1 and total <= len(found):
+    if len(exact) == 1:  # titles come first, so there is no other among those left out
         return exact[0]
     more = [f"… and {total - len(found)} more"] if total > len(found) else []
     lines = [f"{i}  {tracks[i].describe()}" for i in candidates if i in tracks]
@@ -129,7 +134,8 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _from_library(store: Store, space: Space, ref: str, track_id: int, path: str | None) -> Seed:
+def seed_of_track(store: Store, space: Space, ref: str, track_id: int, path: str | None) -> Seed:
+    """A seed of a track of the library. Raises UsageError where it has no vectors in the space."""
     track = store.library.get([track_id]).get(track_id)
     if track is None:
         raise UsageError(f"there is no track {track_id} in the library")
@@ -147,7 +153,7 @@ def _from_file(
 ) -> Seed:
     known = store.library.find_path(str(path))
     if known is not None and known[0] is not None:
-        return _from_library(store, space, ref, known[0], str(path))
+        return seed_of_track(store, space, ref, known[0], str(path))
     if known is not None and known[1]:
         raise UsageError(f"{path} could not be indexed: {known[1]}")
     return _heard_now(store, settings, space, ref, path, interval)
@@ -163,7 +169,7 @@ def _heard_now(
     if interval is None or path.stat().st_size <= _IDENTIFIED_BYTES:
         track_id = store.library.find_identity(audio.identify(path))
         if track_id is not None and store.embeddings.has(space, track_id):
-            return _from_library(store, space, ref, track_id, str(path))
+            return seed_of_track(store, space, ref, track_id, str(path))
     heard = _at_least(interval, settings.window_s) if interval else None
     encoder = _encoder(settings)
     try:
@@ -173,8 +179,7 @@ def _heard_now(
             raise
         raise UsageError(f"{path} ends before {heard.start_s:g} s") from error
     start_s = heard.start_s if heard else 0.0
-    levels = _levels(store, space, analysis, encoder, start_s)
-    return Seed(ref, str(path), None, start_s + analysis.duration_s, levels)
+    return seed_of(store, encoder, space, analysis, ref, str(path), start_s)
 
 
 def _from_recording(store: Store, settings: Settings, space: Space, sound: Recording) -> Seed:
@@ -188,26 +193,42 @@ def _from_recording(store: Store, settings: Settings, space: Space, sound: Recor
         window_s=settings.window_s,
         hop_s=settings.hop_s,
         source=sound.name,
+        coverage=settings.coverage,
     )
-    levels = _levels(store, space, analysis, encoder, 0.0)
-    return Seed(sound.name, None, None, analysis.duration_s, levels)
+    return seed_of(store, encoder, space, analysis, sound.name, None)
 
 
-def _levels(
-    store: Store, space: Space, analysis: Analysis, encoder: Encoder, start_s: float
-) -> dict[Level, LevelVectors]:
-    """All levels in the search space, with times that count from the start of the file."""
+def seed_of(
+    store: Store,
+    encoder: Encoder,
+    space: Space,
+    analysis: Analysis,
+    ref: str,
+    path: str | None,
+    start_s: float = 0.0,
+) -> Seed:
+    """A seed of what was just heard, with times that count from start_s before it began."""
     from mess_plugin.analysis import embed  # noqa: PLC0415  as above
     from mess_plugin.indexing import project_into  # noqa: PLC0415
+    from mess_plugin.pooling import pool, project  # noqa: PLC0415
+
+    shift_s = np.float32(start_s)
+    shipped = encoder.projections.get(Level.WINDOW)
+    fitted = store.spaces.projections(space).get(Level.WINDOW)
+
+    def hear(intervals: Float32) -> Float32:
+        pooled = pool(analysis.timeline, intervals - shift_s, encoder.info.pooling)
+        raw = project(pooled, shipped)
+        return raw if space.base_id is None else project(raw, fitted)
 
     levels = {level: embed(analysis, level, encoder.projections) for level in Level}
     if space.base_id is not None:
         levels = project_into(store, space, levels)
-    shift_s = np.float32(start_s)
-    return {
+    moved = {
         level: replace(heard, intervals=heard.intervals + shift_s)
         for level, heard in levels.items()
     }
+    return Seed(ref, path, None, start_s + analysis.duration_s, moved, hear)
 
 
 def _at_least(interval: Interval, window_s: float) -> Interval:

@@ -15,18 +15,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mess_plugin.alignment import passage_query
 from mess_plugin.config import Settings
-from mess_plugin.errors import UsageError
-from mess_plugin.explain import section_reason, song_reason
+from mess_plugin.errors import UnknownName, UsageError
+from mess_plugin.explain import likeness_reasons, passage_reasons, section_reason
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Match, Reason, Space
-from mess_plugin.passages import Passage, find_passages
+from mess_plugin.nearest import nearest, nearest_of_tracks
+from mess_plugin.passages import find_passages
 from mess_plugin.recipe import Recipe
 from mess_plugin.reference import Recording, Seed, resolve
+from mess_plugin.rerank import SONG_ALONE, Likeness, Profile, Weights, compare, profile, weights_of
 from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
 
 MAX_K = 1000
-_MOST_NEIGHBOURS = 20_000  # looked at for one vector of the query, at most about
+_CANDIDATES = 60  # songs that get the closer look, at least
+_CANDIDATES_PER_ANSWER = 2
+_NO_INTERVALS = np.zeros((0, 2), dtype=np.float32)
 _SECTIONS_ASKED = 12  # sections of the query that look for partners of their own
 
 
@@ -48,36 +53,75 @@ def similar(
     k: int = 10,
     scope: Level = Level.SONG,
     interval: Interval | None = None,
+    section: str | None = None,
 ) -> Answer:
     """The tracks that feel most like a reference, at most k, never the reference itself.
 
     ref: a path, a track id, words that name one track, or bare sound (see `mess_plugin.reference`);
-    a file that is not in the library is heard on the fly, where an interval is given only there,
-    and not stored. scope: compare songs as wholes, or find
-    the most alike sections. interval: ask about this stretch only; the answers are stretches.
+    a file that is not in the library is heard on the fly, where an interval is given only there, and
+    not stored. scope: compare songs as wholes, or find the most alike sections. interval: ask about
+    this stretch only; the answers are stretches.
+    section: the same, for the longest section with this label.
 
-    Scores are cosines in the search space cut off at 0, so in [0, 1]: 1 is the same sound, 0 is
-    unrelated. Raises UsageError (and its kinds) where the question has no answer.
+    Scores are means of cosines in the search space cut off at 0, so in [0, 1]: 1 is the same sound,
+    0 is unrelated; that of a pair does not depend on what else is in the library. Raises UsageError
+    (and its kinds) where the question has no answer.
     """
     if not 1 <= k <= MAX_K:
         raise UsageError(f"k is {k}: wanted 1 to {MAX_K}")
     if scope is Level.WINDOW:
         raise UsageError("scope is 'window': wanted 'song' or 'section'")
-    recipe = str(Recipe.of(settings))
+    if section is not None and interval is not None:
+        raise UsageError("a section and a start or end exclude each other: leave one out")
+    asked, recipe = interval, str(Recipe.of(settings))
     space = store.spaces.searchable(recipe)
     if space is None:
         raise UsageError(
             f"nothing is indexed with the encoder {settings.encoder}: run `mess index FOLDER` first"
         )
     seed = resolve(store, settings, space, ref, interval)
+    if section is not None:
+        interval = labelled(seed, section)
     if interval is not None:
         interval = _inside(interval, seed)
-        matches = _by_passage(store, settings, space, seed, interval, k)
-    elif scope is Level.SECTION:
-        matches = _by_section(store, settings, space, seed, k)
-    else:
-        matches = _by_song(store, settings, space, seed, k)
+    matches = ask(store, settings, space, seed, k, scope=scope, interval=interval)
+    if not matches and store.spaces.searchable(recipe) != space:
+        # A new projection took over meanwhile, and the vectors of the old one went with it.
+        return similar(store, settings, ref, k=k, scope=scope, interval=asked, section=section)
     return Answer(seed, space, interval, matches)
+
+
+def ask(
+    store: Store,
+    settings: Settings,
+    space: Space,
+    seed: Seed,
+    k: int,
+    *,
+    scope: Level = Level.SONG,
+    interval: Interval | None = None,
+    weights: Weights | None = None,
+) -> tuple[Match, ...]:
+    """The matches of a seed that is at hand, such as an excerpt that was just heard.
+
+    interval: inside the seed. weights: of the views that order songs, None for those of the space
+    (`mess_plugin.rerank`).
+    """
+    if interval is not None:
+        return _by_passage(store, settings, space, seed, interval, k)
+    if scope is Level.SECTION:
+        return _by_section(store, settings, space, seed, k)
+    return _by_song(store, settings, space, seed, k, weights or weights_of(space))
+
+
+def labelled(seed: Seed, label: str) -> Interval:
+    """The longest section with a label, such as "B". Raises UnknownName where there is none."""
+    sections = seed.levels[Level.SECTION]
+    rows = [row for row, name in enumerate(sections.labels) if name == label.upper()]
+    if not rows:
+        raise UnknownName(f"section of {seed.name}", label, set(sections.labels))
+    found = [Interval(*sections.intervals[row].tolist()) for row in rows]
+    return max(found, key=lambda interval: interval.duration_s)
 
 
 def _inside(interval: Interval, seed: Seed) -> Interval:
@@ -96,20 +140,49 @@ def _inside(interval: Interval, seed: Seed) -> Interval:
     return asked
 
 
+def rank_songs(
+    store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights
+) -> list[tuple[int, Likeness]]:
+    """The k most similar tracks by id, best first: candidates by the song vector, then rerank."""
+    own = profile(seed.levels[Level.SONG].vectors[0], seed.levels[Level.WINDOW])
+    limit = max(_CANDIDATES, _CANDIDATES_PER_ANSWER * k)
+    found = nearest(store, settings, space, Level.SONG, own.song, limit, seed.excluded)
+    likenesses = _looked_at(store, space, own, [hit.track_id for hit in found], weights)
+    return sorted(likenesses.items(), key=lambda item: (-item[1].score, item[0]))[:k]
+
+
 def _by_song(
-    store: Store, settings: Settings, space: Space, seed: Seed, k: int
+    store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights
 ) -> tuple[Match, ...]:
-    song = seed.levels[Level.SONG].vectors
-    found = nearest(store, settings, space, Level.SONG, song[0], k, seed.excluded)
-    sections = store.embeddings.of_tracks(space, Level.SECTION, [hit.track_id for hit in found])
-    matches = []
-    for hit in found:
-        reasons: list[Reason] = [song_reason(hit.similarity)]
-        pair = best_pair(seed.levels[Level.SECTION], sections[hit.track_id])
+    ranking = rank_songs(store, settings, space, seed, k, weights)
+    sections = store.embeddings.of_tracks(
+        space, Level.SECTION, [track_id for track_id, _ in ranking]
+    )
+    answers = []
+    for track_id, likeness in ranking:
+        pair = best_pair(seed.levels[Level.SECTION], sections[track_id])
+        reasons = likeness_reasons(likeness, weights)
         if pair is not None:
-            reasons.append(section_reason(*pair))
-        matches.append((hit.track_id, hit.similarity, pair, tuple(reasons)))
-    return _ranked(store, matches)
+            reasons = (*reasons, section_reason(*pair))
+        own_section, other_section = pair[:2] if pair else (None, None)
+        answers.append(_Found(track_id, likeness.score, own_section, other_section, reasons))
+    return _ranked(store, answers)
+
+
+def _looked_at(
+    store: Store, space: Space, own: Profile, track_ids: Sequence[int], weights: Weights
+) -> dict[int, Likeness]:
+    """How alike each track is; the ones that were forgotten meanwhile are left out."""
+    songs = store.embeddings.of_tracks(space, Level.SONG, track_ids)
+    if weights == SONG_ALONE:
+        windows = dict.fromkeys(track_ids, LevelVectors(_NO_INTERVALS, own.windows[:0]))
+    else:
+        windows = store.embeddings.of_tracks(space, Level.WINDOW, track_ids)
+    return {
+        track_id: compare(own, profile(songs[track_id].vectors[0], windows[track_id]), weights)
+        for track_id in track_ids
+        if len(songs[track_id].vectors)
+    }
 
 
 def _by_section(
@@ -118,7 +191,9 @@ def _by_section(
     """Each section of the query finds its nearest; every other track is kept once, at its best."""
     best: dict[int, tuple[float, Interval, Interval]] = {}
     for interval, vector in _longest(seed.levels[Level.SECTION], _SECTIONS_ASKED):
-        found = _nearest_tracks(store, settings, space, Level.SECTION, vector, 3 * k, k, seed)
+        found = nearest_of_tracks(
+            store, settings, space, Level.SECTION, vector, 3 * k, k, seed.excluded
+        )
         for hit in found:
             if hit.track_id not in best or hit.similarity > best[hit.track_id][0]:
                 best[hit.track_id] = (hit.similarity, interval, hit.interval)
@@ -126,7 +201,7 @@ def _by_section(
     return _ranked(
         store,
         [
-            (track_id, score, (own, other, score), (section_reason(own, other, score),))
+            _Found(track_id, score, own, other, (section_reason(own, other, score),))
             for track_id, (score, own, other) in chosen
         ],
     )
@@ -136,60 +211,29 @@ def _by_passage(
     store: Store, settings: Settings, space: Space, seed: Seed, asked: Interval, k: int
 ) -> tuple[Match, ...]:
     def candidates(vector: Float32, limit: int) -> list[Neighbour]:
-        return _nearest_tracks(store, settings, space, Level.WINDOW, vector, limit, k, seed)
+        return nearest_of_tracks(
+            store, settings, space, Level.WINDOW, vector, limit, k, seed.excluded
+        )
 
     def windows(track_ids: Sequence[int]) -> dict[int, LevelVectors]:
         return store.embeddings.of_tracks(space, Level.WINDOW, track_ids)
 
-    found: list[Passage] = find_passages(seed.levels[Level.WINDOW], asked, candidates, windows, k)
+    query = passage_query(seed.levels[Level.WINDOW], asked, seed.hear, space.window_s, space.hop_s)
     return _ranked(
         store,
         [
-            (
-                passage.track_id,
-                passage.similarity,
-                (asked, passage.interval, passage.similarity),
-                (section_reason(asked, passage.interval, passage.similarity),),
+            _Found(
+                found.passage.track_id,
+                found.passage.similarity,
+                asked,
+                found.passage.interval,
+                passage_reasons(asked, found),
+                found.confidence,
+                found.repeats,
             )
-            for passage in found
+            for found in find_passages(query, candidates, windows, k)
         ],
     )
-
-
-def nearest(
-    store: Store,
-    settings: Settings,
-    space: Space,
-    level: Level,
-    vector: Float32,
-    limit: int,
-    excluded: Sequence[int],
-) -> list[Neighbour]:
-    """The nearest vectors of a level: exactly in small libraries, by the index in large ones."""
-    threshold = settings.exact_below
-    exact = store.embeddings.count_up_to(space, level, threshold + 1) <= threshold
-    return store.embeddings.nearest(
-        space, level, vector, limit, excluded_tracks=excluded, exact=exact
-    )
-
-
-def _nearest_tracks(
-    store: Store,
-    settings: Settings,
-    space: Space,
-    level: Level,
-    vector: Float32,
-    limit: int,
-    k: int,
-    seed: Seed,
-) -> list[Neighbour]:
-    """At least `limit` nearest vectors, and more where one long track would fill all the places."""
-    while True:
-        found = nearest(store, settings, space, level, vector, limit, seed.excluded)
-        enough = len({hit.track_id for hit in found}) >= k
-        if enough or len(found) < limit or limit >= _MOST_NEIGHBOURS:
-            return found
-        limit *= 4
 
 
 def best_pair(own: LevelVectors, other: LevelVectors) -> tuple[Interval, Interval, float] | None:
@@ -211,21 +255,31 @@ def _longest(sections: LevelVectors, limit: int) -> list[tuple[Interval, Float32
     return [(Interval(*sections.intervals[i].tolist()), sections.vectors[i]) for i in order]
 
 
-_Found = tuple[int, float, tuple[Interval, Interval, float] | None, tuple[Reason, ...]]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    track_id: int
+    score: float
+    own: Interval | None
+    other: Interval | None
+    reasons: tuple[Reason, ...]
+    confidence: float | None = None
+    repeats: tuple[Interval, ...] = ()
 
 
-def _ranked(store: Store, found: Sequence[_Found]) -> tuple[Match, ...]:
-    tracks = store.library.get([track_id for track_id, *_ in found])
+def _ranked(store: Store, answers: Sequence[_Found]) -> tuple[Match, ...]:
+    tracks = store.library.get([found.track_id for found in answers])
     matches = [
         Match(
             rank=0,
-            score=float(np.clip(similarity, 0.0, 1.0)),
-            track=tracks[track_id],
-            query_section=pair[0] if pair else None,
-            match_section=pair[1] if pair else None,
-            reasons=reasons,
+            score=float(np.clip(found.score, 0.0, 1.0)),
+            track=tracks[found.track_id],
+            query_section=found.own,
+            match_section=found.other,
+            reasons=found.reasons,
+            confidence=found.confidence,
+            repeats=found.repeats,
         )
-        for track_id, similarity, pair, reasons in found
-        if track_id in tracks
+        for found in answers
+        if found.track_id in tracks
     ]
     return tuple(replace(match, rank=rank) for rank, match in enumerate(matches, start=1))

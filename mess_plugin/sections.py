@@ -93,10 +93,31 @@ def _standardised(timeline: Timeline) -> tuple[Float32, float]:
     n = len(timeline.frames) // step
     if n < 1:
         step, n = 1, len(timeline.frames)
-    coarse = timeline.frames[: n * step].reshape(n, step, -1).mean(axis=1)
+    frames = sloped(timeline.frames)
+    coarse = frames[: n * step].reshape(n, step, -1).mean(axis=1)
     spread = coarse.std(axis=0)
     centred = (coarse - coarse.mean(axis=0)) / np.maximum(spread, 1e-3 * max(spread.max(), 1e-9))
     return unit(centred.astype(np.float32)), timeline.rate_hz / step
+
+
+def sloped(frames: Float32) -> Float32:
+    """Frames whose step-like columns are made to slope. (n_frames, dim) → the same shape.
+
+    Some columns describe a whole window of the encoder and repeat in all its frames. They jump where
+    the windows meet, which says nothing about the music; so each goes in straight lines from the
+    middle of one stair to the middle of the next. A column is a stair if it stands still in more
+    than half of its steps.
+    """
+    if len(frames) < 3:
+        return frames
+    still = np.diff(frames, axis=0) == 0
+    out = frames.copy()
+    places = np.arange(len(frames))
+    for column in np.flatnonzero(still.mean(axis=0) > 0.5):
+        edges = np.concatenate(([0], np.flatnonzero(~still[:, column]) + 1, [len(frames)]))
+        middles = (edges[:-1] + edges[1:] - 1) / 2
+        out[:, column] = np.interp(places, middles, frames[edges[:-1], column])
+    return out
 
 
 def _peaks(curve: Float32, rate_hz: float, duration_s: float) -> list[int]:

@@ -14,6 +14,8 @@ TIMELINE_HZ = 4.0  # steps per second kept of a recording: fine enough for a bea
 SILENCE_DB = -60.0  # RMS re full scale; below it there is nothing to hear
 _FLOOR_DB = -120.0
 _FLOOR_POWER = 10.0 ** (_FLOOR_DB / 10)
+_SILENT_POWER = 10.0 ** (SILENCE_DB / 10)
+_ROUNDING = 1e-9  # a third and a third and a third is a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,37 @@ def slide(blocks: Iterable[Waveform], window_samples: int, hop_samples: int) -> 
         yield Window(at, buffer[at - start :].copy())
 
 
+def spread(windows: Iterable[Window], coverage: float) -> Iterator[tuple[Window, bool]]:
+    """Each window with whether the encoder is to hear it: a share of them, evenly spread.
+
+    The first one is always heard. Silence is passed over, and the next window heard in its place.
+    coverage: the share, in (0, 1]; 1 hears every window. Raises ValueError outside of that.
+    """
+    if not 0 < coverage <= 1:
+        raise ValueError(f"coverage {coverage} must be above 0 and at most 1")
+    credit = 1.0
+    first = True
+    for window in windows:
+        due = credit >= 1.0 - _ROUNDING
+        silent = coverage < 1 and due and _power(window.waveform) < _SILENT_POWER
+        heard = due and (first or not silent)
+        first = False
+        yield window, heard
+        spent = 1.0 if heard and not silent else 0.0
+        credit = min(1.0 + coverage, credit - spent + coverage)
+
+
+def _power(waveform: Waveform) -> float:
+    return float(np.mean(np.square(waveform, dtype=np.float64)))
+
+
 @dataclass(slots=True)
 class TimelineBuilder:
     """Joins the frames of (overlapping) windows into one even timeline.
 
     Each encoder frame is added to the step that its centre falls into; a step is the mean of all
-    that fell into it. Steps are at most TIMELINE_HZ and never finer than the encoder's frames.
+    that fell into it. Steps are at most TIMELINE_HZ and never finer than the encoder's frames. A step
+    that no frame fell into takes the frames of the nearest step that has some.
     """
 
     rate_hz: int  # samples per second of the waveform
@@ -86,6 +113,21 @@ class TimelineBuilder:
         self._grow(int(np.ceil((start_s + window_s) * self._steps_hz)), frames.shape[1])
         np.add.at(self._sums, steps, frames)
         np.add.at(self._counts, steps, 1)
+        self._add_power(window)
+
+    def skip(self, window: Window) -> None:
+        """Add one window that the encoder did not hear, for its loudness and its place in time.
+
+        Raises ValueError before any window was added with its frames.
+        """
+        if not self._steps_hz:
+            raise ValueError("the first window must come with its frames")
+        end_s = (window.start_samples + len(window.waveform)) / self.rate_hz
+        self._grow(int(np.ceil(end_s * self._steps_hz)), self._sums.shape[1])
+        self._add_power(window)
+
+    def _add_power(self, window: Window) -> None:
+        n_samples = len(window.waveform)
         sample_steps = np.floor(
             (window.start_samples + np.arange(n_samples)) * (self._steps_hz / self.rate_hz)
         ).astype(np.int64)
@@ -116,15 +158,23 @@ class TimelineBuilder:
         duration_s = self._end_samples / self.rate_hz
         n_steps = max(1, int(np.ceil(duration_s * self._steps_hz)))
         counts = self._counts[:n_steps]
-        # A step without a frame of its own repeats the one before (or the first there is).
-        source = np.maximum.accumulate(np.where(counts > 0, np.arange(n_steps), -1))
-        source[source < 0] = int(np.argmax(counts > 0))
+        source = _nearest(np.flatnonzero(counts), n_steps)
         frames = self._sums[source] / counts[source, None]
         power = self._power[:n_steps] / np.maximum(self._power_counts[:n_steps], 1)
         loudness_db = 10.0 * np.log10(np.maximum(power, _FLOOR_POWER))
         return Timeline(
             frames.astype(np.float32), self._steps_hz, loudness_db.astype(np.float32), duration_s
         )
+
+
+def _nearest(known: npt.NDArray[np.intp], n_steps: int) -> npt.NDArray[np.intp]:
+    """For each step the nearest of the known ones, which ascend; the earlier of two equally near."""
+    steps = np.arange(n_steps)
+    after = np.searchsorted(known, steps).clip(max=len(known) - 1)
+    before = (after - 1).clip(min=0)
+    earlier = np.abs(steps - known[before]) <= np.abs(known[after] - steps)
+    nearest: npt.NDArray[np.intp] = np.where(earlier, known[before], known[after])
+    return nearest
 
 
 def grid(duration_s: float, window_s: float, hop_s: float) -> Float32:

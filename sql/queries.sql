@@ -16,12 +16,12 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 
 -- Whether this database has ever been migrated.
--- name: count_migrations_if_any
+-- name: has_migrations
 SELECT to_regclass('migrations') IS NOT NULL
 
--- How many migrations it has.
--- name: count_migrations
-SELECT count(*) FROM migrations
+-- The migrations it has.
+-- name: list_migrations
+SELECT number FROM migrations
 
 -- One more.
 -- name: record_migration
@@ -39,7 +39,9 @@ SELECT extversion FROM pg_extension WHERE extname = 'vector'
 -- Ledger ----------------------------------------------------------------------------------------
 
 -- Note the files that were seen and want work for the new and the changed ones, and for all where
--- that is asked for. Unfinished work is joined to the batch and need not wait any longer.
+-- that is asked for. Unfinished work is joined to the batch and need not wait any longer. A recipe
+-- that is being built wants the new and the changed files as well, with the least priority; what
+-- other recipes know of the changed ones is out of date.
 -- name: want_files
 WITH seen AS (
     SELECT DISTINCT ON (path) * FROM unnest(
@@ -75,6 +77,22 @@ renewed AS (
         wanted_at = now(), noticed_at = excluded.noticed_at, not_before = NULL, sent_at = NULL,
         started_at = NULL, finished_at = NULL
     RETURNING id
+),
+outdated AS (
+    DELETE FROM jobs USING state
+    WHERE jobs.file_id = state.file_id AND state.changed AND jobs.recipe <> %(recipe)s
+        AND jobs.state IN ('done', 'failed')
+        AND jobs.recipe NOT IN (SELECT recipe FROM chosen_recipes WHERE role = 'building')
+),
+beside AS (
+    INSERT INTO jobs (file_id, recipe, priority)
+    SELECT file_id, chosen.recipe, 9 FROM state CROSS JOIN chosen_recipes AS chosen
+    WHERE chosen.role = 'building' AND chosen.recipe <> %(recipe)s AND (state.changed OR NOT EXISTS (
+        SELECT FROM jobs WHERE jobs.file_id = state.file_id AND jobs.recipe = chosen.recipe))
+    ON CONFLICT (file_id, recipe) DO UPDATE SET
+        state = 'wanted', outcome = NULL, priority = 9, attempts = 0, interruptions = 0,
+        kind = NULL, reason = NULL, wanted_at = now(), not_before = NULL, sent_at = NULL,
+        started_at = NULL, finished_at = NULL
 ),
 joined AS (
     UPDATE jobs SET batch = coalesce(%(batch)s::uuid, batch), not_before = NULL
@@ -133,7 +151,7 @@ UPDATE jobs SET sent_at = NULL, not_before = now() + make_interval(secs => %(wai
 WHERE id = %(job_id)s AND state = 'wanted'
 
 -- Jobs that nobody works at any more: running, but nobody holds their lock. The attempt counts
--- where the process died while its worker and the database lived on: then the file may be to blame.
+-- where the process died while its worker was present without a break: then the file may be to blame.
 -- name: recover_jobs
 WITH held AS (
     SELECT classid, objid FROM pg_locks
@@ -143,8 +161,9 @@ WITH held AS (
 lost AS (
     SELECT jobs.id, (
         jobs.started_at < pg_postmaster_start_time() OR NOT EXISTS (
-            SELECT FROM held
-            WHERE classid = %(workers)s::int::oid AND objid = jobs.worker_id::oid
+            SELECT FROM held JOIN workers ON workers.id::oid = objid
+            WHERE classid = %(workers)s::int::oid AND workers.id = jobs.worker_id
+                AND workers.started_at < jobs.started_at
         )
     )::integer AS excused
     FROM jobs
@@ -191,9 +210,11 @@ UPDATE files SET track_id = %(track_id)s, title = %(title)s, artist = %(artist)s
 WHERE id = %(file_id)s AND path = %(path)s
 RETURNING id
 
--- A file whose audio could not be read any more belongs to no track.
+-- A file whose audio could not be read any more belongs to no track, unless another recipe could read
+-- the very same.
 -- name: unlocate_file
-UPDATE files SET track_id = NULL WHERE id = %(file_id)s
+UPDATE files SET track_id = NULL WHERE id = %(file_id)s AND NOT EXISTS (
+    SELECT FROM jobs WHERE jobs.file_id = files.id AND jobs.state = 'done')
 
 -- Known paths below some folders (prefixes that end with a slash, whose successor is 0), or equal to
 -- some files, and whether each is missed already.
@@ -308,6 +329,10 @@ UPDATE jobs SET sent_at = NULL WHERE id = ANY(%(ids)s) AND state = 'wanted'
 -- A worker introduces itself.
 -- name: add_worker
 INSERT INTO workers (host, pid) VALUES (%(host)s, %(pid)s) RETURNING id
+
+-- A worker is here again after its connection was lost; what it had begun before does not count.
+-- name: reenter_worker
+UPDATE workers SET started_at = now() WHERE id = %(worker_id)s
 
 -- Workers that are gone, by the lock that each holds while it lives.
 -- name: delete_dead_workers
@@ -472,11 +497,11 @@ WHERE files.path = %(path)s
 ORDER BY jobs.finished_at DESC NULLS LAST
 LIMIT 1
 
--- Tracks whose words contain all the words asked for, closest first.
+-- Tracks whose words contain all the words asked for: those of exactly this title, then the closest.
 -- name: find_words
 SELECT id, count(*) OVER () FROM track_cards
 WHERE words LIKE ALL (%(patterns)s::text[])
-ORDER BY words <-> %(words)s, id
+ORDER BY lower(title) IS NOT DISTINCT FROM lower(%(title)s) DESC, words <-> %(words)s, id
 LIMIT %(limit)s
 
 -- Tracks whose words resemble what was asked for.
@@ -501,13 +526,14 @@ INSERT INTO spaces (recipe, encoder, revision, layers, pooling, window_s, hop_s,
     base_id, fitted_on, state)
 VALUES (%(recipe)s, %(encoder)s, %(revision)s, %(layers)s, %(pooling)s, %(window_s)s, %(hop_s)s,
     %(dim)s, %(projection)s, %(base_id)s, %(fitted_on)s, %(state)s)
-ON CONFLICT (encoder, revision, layers, pooling, window_s, hop_s, projection) DO NOTHING
+ON CONFLICT ON CONSTRAINT spaces_identity DO NOTHING
 RETURNING id
 
--- One space by what it is.
+-- One space by what it is. Recipes that come to the same, such as one that names the encoder's own
+-- layers, have spaces of their own, because questions find their space by the recipe.
 -- name: find_space
 SELECT id FROM spaces
-WHERE encoder = %(encoder)s AND revision = %(revision)s AND layers = %(layers)s
+WHERE recipe = %(recipe)s AND encoder = %(encoder)s AND revision = %(revision)s AND layers = %(layers)s
     AND pooling = %(pooling)s AND window_s = %(window_s)s AND hop_s = %(hop_s)s
     AND projection = %(projection)s
 
@@ -593,6 +619,60 @@ CREATE INDEX IF NOT EXISTS {index} ON {table}
 -- name: drop_index
 DROP INDEX IF EXISTS {index}
 
+-- Choices ---------------------------------------------------------------------------------------
+
+-- The recipe that answers and the one that is being built, as far as they were chosen.
+-- name: list_choices
+SELECT role, recipe, since FROM chosen_recipes
+
+-- Choices are made one after another.
+-- name: lock_choices
+LOCK TABLE chosen_recipes IN SHARE ROW EXCLUSIVE MODE
+
+-- From now on a recipe has a role.
+-- name: choose_recipe
+INSERT INTO chosen_recipes (role, recipe) VALUES (%(role)s, %(recipe)s)
+ON CONFLICT (role) DO UPDATE SET recipe = excluded.recipe,
+    since = CASE WHEN chosen_recipes.recipe = excluded.recipe
+        THEN chosen_recipes.since ELSE now() END
+
+-- Nothing is being built.
+-- name: stop_building
+DELETE FROM chosen_recipes WHERE role = 'building'
+
+-- Work for a recipe on every file that is there, with the least priority, except where it was done:
+-- the track that the file holds now is in the recipe's space. What failed is tried again.
+-- name: want_all_files
+INSERT INTO jobs (file_id, recipe, priority)
+SELECT files.id, %(recipe)s, 9 FROM files
+WHERE missing_since IS NULL AND NOT EXISTS (
+    SELECT FROM jobs JOIN spaces ON spaces.recipe = jobs.recipe AND spaces.base_id IS NULL
+    JOIN song_embeddings ON space_id = spaces.id AND song_embeddings.track_id = files.track_id
+    WHERE jobs.file_id = files.id AND jobs.recipe = %(recipe)s AND jobs.state = 'done'
+)
+ON CONFLICT (file_id, recipe) DO UPDATE SET
+    state = 'wanted', outcome = NULL, priority = 9, attempts = 0, interruptions = 0, kind = NULL,
+    reason = NULL, wanted_at = now(), noticed_at = now(), not_before = NULL, sent_at = NULL,
+    started_at = NULL, finished_at = NULL
+WHERE jobs.state IN ('done', 'failed')
+
+-- Work for a recipe that nobody wants any more and nobody has begun.
+-- name: withdraw_jobs
+DELETE FROM jobs WHERE recipe = %(recipe)s AND state = 'wanted'
+
+-- How far a recipe is with the files that are there: done, failed, failed where the answering recipe
+-- did not, open, and done within the last ten minutes (and how many seconds ago the first of those).
+-- name: building_progress
+SELECT count(*) FILTER (WHERE new.state = 'done'),
+    count(*) FILTER (WHERE new.state = 'failed'),
+    count(*) FILTER (WHERE new.state = 'failed' AND files.track_id IS NOT NULL),
+    count(*) FILTER (WHERE new.state IN ('wanted', 'running')),
+    count(*) FILTER (WHERE new.finished_at > now() - interval '10 minutes'),
+    extract(epoch FROM now() - min(new.finished_at)
+        FILTER (WHERE new.finished_at > now() - interval '10 minutes'))::float8
+FROM jobs AS new JOIN files ON files.id = new.file_id AND files.missing_since IS NULL
+WHERE new.recipe = %(recipe)s
+
 -- Embeddings ------------------------------------------------------------------------------------
 
 -- Make room for the vectors of a track in a space.
@@ -615,11 +695,15 @@ SELECT start_s, end_s, label, vector FROM embeddings
 WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = %(track_id)s
 ORDER BY ordinal
 
--- One level of several tracks.
+-- One level of several tracks, a row for each: the closer look at candidates asks for thousands of
+-- vectors, and parsing them row by row would cost more than finding them.
 -- name: get_embeddings_of_tracks
-SELECT track_id, start_s, end_s, label, vector FROM embeddings
+SELECT track_id, array_agg(start_s ORDER BY ordinal), array_agg(end_s ORDER BY ordinal),
+    array_agg(label ORDER BY ordinal),
+    string_agg(halfvec_send(vector), ''::bytea ORDER BY ordinal)
+FROM embeddings
 WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
-ORDER BY track_id, ordinal
+GROUP BY track_id
 
 -- One level of a whole space with the track's first location.
 -- name: export_embeddings
@@ -627,6 +711,10 @@ SELECT card.path, start_s, end_s, vector
 FROM embeddings JOIN track_cards AS card ON card.id = track_id
 WHERE level = %(level)s AND space_id = %(space_id)s
 ORDER BY card.path, ordinal
+
+-- The tracks of a space.
+-- name: list_tracks_of_space
+SELECT track_id FROM song_embeddings WHERE space_id = %(space_id)s ORDER BY track_id
 
 -- A sample of one level for fitting a projection; a fixed order makes it repeatable.
 -- name: sample_embeddings
@@ -720,6 +808,124 @@ SELECT coalesce(max(id), 0) FROM tracks
 -- Tracks that came after another, in order.
 -- name: tracks_after
 SELECT id FROM tracks WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+
+-- Facets ----------------------------------------------------------------------------------------
+
+-- Make room for what was heard in a track.
+-- name: delete_facets
+DELETE FROM facets WHERE track_id = %(track_id)s
+
+-- One facet of a track.
+-- name: save_facet
+INSERT INTO facets (facet, track_id, revision, vector, search)
+VALUES (%(facet)s, %(track_id)s, %(revision)s, %(vector)s, %(search)s)
+
+-- The measures of a track, in place of earlier ones.
+-- name: save_measures
+INSERT INTO measures (track_id, revision, tempo_bpm, tempo_confidence, tonic, mode, key_confidence,
+    loudness_lufs, loudness_range_lu, activity, course)
+VALUES (%(track_id)s, %(revision)s, %(tempo_bpm)s, %(tempo_confidence)s, %(tonic)s, %(mode)s,
+    %(key_confidence)s, %(loudness_lufs)s, %(loudness_range_lu)s, %(activity)s, %(course)s)
+ON CONFLICT (track_id) DO UPDATE SET revision = excluded.revision, tempo_bpm = excluded.tempo_bpm,
+    tempo_confidence = excluded.tempo_confidence, tonic = excluded.tonic, mode = excluded.mode,
+    key_confidence = excluded.key_confidence, loudness_lufs = excluded.loudness_lufs,
+    loudness_range_lu = excluded.loudness_range_lu, activity = excluded.activity,
+    course = excluded.course
+
+-- Tracks without measures of this revision, with one location.
+-- name: tracks_without_facets
+SELECT card.id, card.path FROM track_cards AS card
+WHERE NOT EXISTS (SELECT FROM measures
+    WHERE measures.track_id = card.id AND measures.revision = %(revision)s)
+ORDER BY card.path
+
+-- One facet of some tracks, as bytes: text would take most of the time.
+-- name: get_facets
+SELECT track_id, halfvec_send(vector) FROM facets
+WHERE facet = %(facet)s AND revision = %(revision)s AND track_id = ANY(%(track_ids)s)
+
+-- The measures of some tracks.
+-- name: get_measures
+SELECT track_id, tempo_bpm, tempo_confidence, tonic, mode, key_confidence, loudness_lufs,
+    loudness_range_lu, activity, course
+FROM measures WHERE revision = %(revision)s AND track_id = ANY(%(track_ids)s)
+
+-- The tracks nearest in one facet, by looking at every one.
+-- name: nearest_in_facet
+SELECT track_id FROM facets
+WHERE facet = %(facet)s AND revision = %(revision)s AND track_id <> ALL (%(excluded)s::bigint[])
+    AND (%(allowed)s::bigint[] IS NULL OR track_id = ANY(%(allowed)s::bigint[]))
+ORDER BY coalesce(search, vector) <=> %(vector)s::halfvec, track_id
+LIMIT %(limit)s
+
+-- Steering --------------------------------------------------------------------------------------
+
+-- Tracks that pass the filters that SQL can judge, with their keys. Null parameters do not filter.
+-- name: allowed_tracks
+SELECT DISTINCT ON (files.track_id) files.track_id, files.key, measures.tonic, measures.mode
+FROM files
+JOIN tracks ON tracks.id = files.track_id
+LEFT JOIN measures ON measures.track_id = files.track_id AND measures.revision = %(revision)s
+WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
+        SELECT FROM unnest(ARRAY[0.5, 1, 2]) AS octave
+        WHERE coalesce(files.bpm, measures.tempo_bpm) * octave
+            BETWEEN %(tempo_low)s::real AND %(tempo_high)s::real))
+    AND tracks.duration_s BETWEEN %(duration_low)s::real AND %(duration_high)s::real
+    AND (%(year_low)s::real IS NULL
+        OR files.year BETWEEN %(year_low)s::real AND %(year_high)s::real)
+    AND (%(activity_low)s::real IS NULL
+        OR measures.activity BETWEEN %(activity_low)s::real AND %(activity_high)s::real)
+    AND (%(loudness_low)s::real IS NULL
+        OR measures.loudness_lufs BETWEEN %(loudness_low)s::real AND %(loudness_high)s::real)
+    AND (%(genre)s::text IS NULL OR files.genre ILIKE %(genre)s::text)
+    AND (%(artist)s::text IS NULL OR files.artist ILIKE %(artist)s::text
+        OR files.album_artist ILIKE %(artist)s::text)
+    AND (%(album)s::text IS NULL OR files.album ILIKE %(album)s::text)
+    AND (%(folder)s::bytea IS NULL
+        OR substring(files.path FROM 1 FOR length(%(folder)s::bytea)) = %(folder)s::bytea)
+    AND files.words NOT LIKE ALL (%(excluded_words)s::text[])
+ORDER BY files.track_id, files.path
+
+-- The songs nearest among some tracks, by looking at every one of them.
+-- name: nearest_songs_among
+SELECT track_id FROM song_embeddings
+WHERE space_id = %(space_id)s AND track_id = ANY(%(allowed)s::bigint[])
+    AND track_id <> ALL (%(excluded)s::bigint[])
+ORDER BY vector <=> %(vector)s::halfvec, track_id
+LIMIT %(limit)s
+
+-- How much happens in every track that is in a space.
+-- name: activities
+SELECT measures.track_id, measures.activity FROM measures
+JOIN song_embeddings ON song_embeddings.track_id = measures.track_id
+WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id)s
+ORDER BY measures.track_id
+
+-- The first and the last section of some tracks, as bytes.
+-- name: edge_sections
+SELECT track_id, ordinal, halfvec_send(vector) FROM section_embeddings AS section
+WHERE space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
+    AND (ordinal = 0 OR NOT EXISTS (SELECT FROM section_embeddings AS later
+        WHERE later.space_id = section.space_id AND later.track_id = section.track_id
+            AND later.ordinal > section.ordinal))
+ORDER BY track_id, ordinal
+
+-- Taste -----------------------------------------------------------------------------------------
+
+-- What a listener says of a track as an answer to another one, in place of what was said before.
+-- name: save_verdict
+INSERT INTO verdicts (listener, seed_id, track_id, verdict)
+VALUES (%(listener)s, %(seed_id)s, %(track_id)s, %(verdict)s)
+ON CONFLICT (listener, seed_id, track_id) DO UPDATE SET verdict = excluded.verdict, noted_at = now()
+
+-- All that a listener said, oldest first.
+-- name: get_verdicts
+SELECT seed_id, track_id, verdict, noted_at FROM verdicts
+WHERE listener = %(listener)s ORDER BY noted_at, seed_id, track_id
+
+-- Forget what a listener said.
+-- name: delete_verdicts
+DELETE FROM verdicts WHERE listener = %(listener)s RETURNING track_id
 
 -- Media servers ---------------------------------------------------------------------------------
 

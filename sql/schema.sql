@@ -93,9 +93,9 @@ CREATE TABLE spaces (
     fitted_on   integer NOT NULL DEFAULT 0,
     state       space_state NOT NULL DEFAULT 'active',
     created_at  timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (encoder, revision, layers, pooling, window_s, hop_s, projection)
+    CONSTRAINT spaces_identity UNIQUE
+        (recipe, encoder, revision, layers, pooling, window_s, hop_s, projection)
 );
-
 
 -- Affine maps, little-endian float32: mean (d_in), matrix (d_in × d_out).
 CREATE TABLE projections (
@@ -230,6 +230,14 @@ CREATE TABLE host_edits (
 );
 CREATE INDEX host_edits_track_id ON host_edits (track_id);
 
+-- How the library is to be heard, where somebody chose it: one recipe answers. While another is
+-- built beside it, answers keep coming from the first.
+CREATE TABLE chosen_recipes (
+    role    text PRIMARY KEY CHECK (role IN ('answering', 'building')),
+    recipe  text NOT NULL,
+    since   timestamptz NOT NULL DEFAULT now()
+);
+
 -- What a person sees of a track: its first location and the tags found there.
 -- A track whose every file is missed has no card.
 CREATE VIEW track_cards AS
@@ -240,3 +248,45 @@ SELECT DISTINCT ON (t.id)
 FROM tracks AS t
 JOIN files AS f ON f.track_id = t.id AND f.missing_since IS NULL
 ORDER BY t.id, f.path;
+
+-- Steering: what each recording is like facet by facet, and what listeners said of the answers.
+
+-- One facet of one recording, whatever the encoder. `search` is what candidates are found by where
+-- that is not the vector itself.
+CREATE TABLE facets (
+    facet     text NOT NULL CHECK (facet IN ('timbre', 'harmony', 'rhythm', 'energy', 'structure')),
+    track_id  bigint NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    revision  text NOT NULL,
+    vector    halfvec NOT NULL,
+    search    halfvec,
+    PRIMARY KEY (facet, track_id)
+);
+CREATE INDEX facets_track_id ON facets (track_id);
+
+-- What people ask for by number. course: little-endian float32, energy in even steps.
+CREATE TABLE measures (
+    track_id          bigint PRIMARY KEY REFERENCES tracks ON DELETE CASCADE,
+    revision          text NOT NULL,
+    tempo_bpm         real,
+    tempo_confidence  real,
+    tonic             smallint CHECK (tonic BETWEEN 0 AND 11),
+    mode              text CHECK (mode IN ('major', 'minor')),
+    key_confidence    real,
+    loudness_lufs     real,
+    loudness_range_lu real,
+    activity          real NOT NULL,
+    course            bytea NOT NULL
+);
+
+-- What a listener said of a track as an answer to another one.
+CREATE TABLE verdicts (
+    listener  text NOT NULL,
+    seed_id   bigint NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    track_id  bigint NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    verdict   text NOT NULL CHECK (verdict IN ('like', 'dislike', 'skip')),
+    noted_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (listener, seed_id, track_id),
+    CHECK (seed_id <> track_id)
+);
+CREATE INDEX verdicts_track_id ON verdicts (track_id);
+CREATE INDEX verdicts_seed_id ON verdicts (seed_id);

@@ -32,7 +32,7 @@ UNDOCUMENTED = {
 _formats = FormatChecker(formats=())
 
 
-@_formats.checks("uuid", raises=ValueError)
+@_formats.checks("uuid", raises=ValueError)  # type: ignore[untyped-decorator]
 def _is_id(value: object) -> bool:
     """Declared as RFC 4122, answered without dashes by the server itself: both are taken."""
     return not isinstance(value, str) or bool(UUID(value))

@@ -16,10 +16,9 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from mess_integrations.osc.server import listening
-from mess_plugin import encoders
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe
+from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.refit import refit
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
@@ -31,7 +30,7 @@ def index_files(store: Store, settings: Settings, paths: list[Path]) -> None:
     """Index files as a worker does, one after another."""
     recipe = str(Recipe.of(settings))
     seen = [SeenFile(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    encoder = encoders.load(settings.encoder)
+    encoder = load_encoder(Recipe.of(settings), settings)
     for job_id in store.ledger.want(seen, recipe, uuid.uuid4()).job_ids:
         job = store.ledger.start(job_id)
         assert job is not None

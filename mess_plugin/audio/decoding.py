@@ -8,13 +8,14 @@ later moment keeps its time.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
+from av.audio.frame import AudioFrame
 
 from mess_plugin.audio.container import Container
 from mess_plugin.audio.frames import FrameReader, TimedFrame
@@ -30,8 +31,16 @@ _NOTEWORTHY_LOSS_S = 0.5  # codec delays and rounded headers differ by less
 _LEAST_DECODED_SHARE = 0.5
 
 
+Tap = Callable[[AudioFrame], None]
+
+
 def decode(
-    path: Path, rate_hz: int, *, interval: Interval | None = None, limit_s: float | None = None
+    path: Path,
+    rate_hz: int,
+    *,
+    interval: Interval | None = None,
+    limit_s: float | None = None,
+    tap: Tap | None = None,
 ) -> Decoding:
     """Open a file for decoding to mono float32 at `rate_hz`.
 
@@ -39,11 +48,12 @@ def decode(
     round(start_s * rate_hz) to round(end_s * rate_hz). It is reached by seeking. Containers that
     round their times to milliseconds (WMA, Matroska) place it to within a millisecond.
     limit_s: wall clock for opening and all iteration together.
+    tap: is given each decoded frame before it is mixed and resampled; it must not change samples.
 
     Raises UsageError for a bad rate or interval, and AudioError: missing, unreadable, empty,
     not-audio, protected, damaged, too-slow.
     """
-    return Decoding(path, rate_hz, interval, limit_s)
+    return Decoding(path, rate_hz, interval, limit_s, tap)
 
 
 @dataclass(slots=True)
@@ -68,7 +78,12 @@ class Decoding:
     """
 
     def __init__(
-        self, path: Path, rate_hz: int, interval: Interval | None, limit_s: float | None
+        self,
+        path: Path,
+        rate_hz: int,
+        interval: Interval | None,
+        limit_s: float | None,
+        tap: Tap | None = None,
     ) -> None:
         if rate_hz <= 0:
             raise UsageError(f"sample rate {rate_hz} Hz: give a positive one")
@@ -78,6 +93,7 @@ class Decoding:
                 "give a start of 0 or more and a later end"
             )
         self.rate_hz = rate_hz
+        self._tap = tap
         self._interval = interval
         self._first = round(interval.start_s * rate_hz) if interval else 0
         self._end = round(interval.end_s * rate_hz) if interval else None
@@ -202,6 +218,8 @@ class Decoding:
                 yield from self._silence(gap_s, round(start_s * self.rate_hz))
                 run = self._begin(form, start_s)
             run.samples += timed.frame.samples
+            if self._tap is not None:
+                self._tap(timed.frame)
             yield from run.resampler.push(timed.frame)
         if run is not None:
             yield from run.resampler.finish()

@@ -14,9 +14,10 @@ import click
 from mess_plugin import embedded
 from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.encoders import describe
+from mess_plugin.encoders import DEFAULT_ENCODER, describe
 from mess_plugin.errors import MessError
 from mess_plugin.pathmap import PathMap
+from mess_plugin.recipe import weights_of
 from mess_plugin.services import connected, ping_broker
 from mess_plugin.store import open_store
 
@@ -134,11 +135,11 @@ def _decoder() -> str:
 
 
 def _encoder(settings: Settings) -> str:
-    description = describe(settings.encoder)
-    state = description.weights_state(settings.weights)
+    name = settings.encoder or DEFAULT_ENCODER
+    state = describe(name).weights_state(weights_of(name, settings))
     if not state.ready:
-        raise ImportError(f"{settings.encoder} is not ready: {state.detail}")
-    return f"{settings.encoder}: {state.detail}"
+        raise ImportError(f"{name} is not ready: {state.detail}")
+    return f"{name}: {state.detail}"
 
 
 def _database(settings: Settings) -> str:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from mess_plugin.cli.library import say_switch
+from mess_plugin.cli.main import Extensible
 from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import Settings, load_settings
+from mess_plugin.documents import switch_document
 from mess_plugin.encoders import describe, descriptions
 from mess_plugin.encoders.base import EncoderDescription, EncoderOptions, WeightsState
 from mess_plugin.errors import UsageError
+from mess_plugin.recipe import Recipe, weights_of
+from mess_plugin.services import connected
+from mess_plugin.store import open_store
+from mess_plugin.switching import answering
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Extensible, invoke_without_command=True)
 @click.pass_context
 @json_option
 def encoders(context: click.Context, as_json: bool) -> None:
@@ -21,10 +29,11 @@ def encoders(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand:
         return
     settings = load_settings()
+    used, switch = _choice(settings)
     rows = [
         {
             "name": one.name,
-            "used": one.name == settings.encoder,
+            "used": one.name == Recipe.parse(used).encoder,
             "summary": one.summary,
             "licence": one.licence,
             "weights_mb": one.weights_mb,
@@ -34,6 +43,9 @@ def encoders(context: click.Context, as_json: bool) -> None:
             "extra": one.extra,
             "ready": (state := _state(one, settings)).ready,
             "state": state.detail,
+            "switch": switch
+            if switch and one.name == Recipe.parse(str(switch["to"])).encoder
+            else None,
         }
         for one in descriptions().values()
     ]
@@ -56,6 +68,17 @@ def encoders(context: click.Context, as_json: bool) -> None:
             for row in rows
         ],
     )
+    say(f"answers come from {used}")
+    if switch:
+        say_switch(switch)
+
+
+def _choice(settings: Settings) -> tuple[str, dict[str, Any] | None]:
+    """The recipe that answers, and the switch under way; without a database none was chosen."""
+    if settings.database_url is None and not (settings.home / "postgres").is_dir():
+        return str(Recipe.of(settings)), None
+    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+        return answering(store, settings), switch_document(store)
 
 
 @encoders.command()
@@ -92,7 +115,7 @@ def test(name: str, files: tuple[str, ...], precision: str) -> None:
     options = EncoderOptions(
         layers=settings.layers,
         device=settings.device,
-        weights=settings.weights,
+        weights=weights_of(name, settings),
         precision=precision,
     )
     window_samples = round(settings.window_s * encoder.rate_hz)
@@ -107,5 +130,8 @@ def test(name: str, files: tuple[str, ...], precision: str) -> None:
 
 
 def _state(encoder: EncoderDescription, settings: Settings) -> WeightsState:
-    """In the user's own directory only for the encoder that the settings name."""
-    return encoder.weights_state(settings.weights if encoder.name == settings.encoder else None)
+    """In the user's own directory only for the settings' encoder, or where there is a folder for it."""
+    own = weights_of(encoder.name, settings)
+    if own == settings.weights and encoder.name != Recipe.of(settings).encoder:
+        own = None
+    return encoder.weights_state(own)

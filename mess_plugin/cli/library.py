@@ -81,11 +81,28 @@ def say_roots_and_pace(document: dict[str, Any]) -> None:
     for root in document["roots"]:
         detail = f": {root['detail']}" if root["detail"] else ""
         say(f"{root['state']} by {root['observer'] or 'nobody'}: {root['path']}{detail}")
+    if document["switch"]:
+        say_switch(document["switch"])
     pace = document["pace"]
     if pace["jobs_per_s"]:
         say(f"{pace['jobs_per_s']:.2f} files a second within the last minute")
     if document["library"]["missed_files"]:
         say(f"{document['library']['missed_files']} files are missed and will be forgotten")
+
+
+def say_switch(switch: dict[str, Any]) -> None:
+    """How far the switch to another encoder is."""
+    ended = switch["done"] + switch["failed"]
+    eta = "" if switch["eta_s"] is None else f", about {_duration(switch['eta_s'])} left"
+    failed = f", {switch['failed']} failed" if switch["failed"] else ""
+    say(f"changing to {switch['to']}: {ended} of {ended + switch['left']} files{failed}{eta}")
+    if switch["state"] == "held":
+        say("too many files failed for it to take over: see `mess failures`")
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 @click.command()

@@ -16,12 +16,21 @@ _COMMANDS = {
     "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
     "down": ("mess_plugin.cli.services", "Stop the services that `mess up` started."),
     "embed": ("mess_plugin.cli.vectors", "Write the vectors of files without storing them."),
-    "encoders": ("mess_plugin.cli.encoders", "List the encoders."),
+    "encoders": ("mess_plugin.cli.encoders", "List the encoders; change the one in use."),
+    "evaluate": ("mess_plugin.cli.evaluate", "Measure how well the library answers questions."),
     "export": ("mess_plugin.cli.vectors", "Write the vectors of the library to a file."),
+    "facets": ("mess_plugin.cli.facets", "Hear the facets of tracks that lack them."),
     "failures": ("mess_plugin.cli.library", "List the files that could not be indexed, and why."),
+    "dislike": ("mess_plugin.cli.taste", "Note that a track is no good answer to another one."),
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
+    "like": ("mess_plugin.cli.taste", "Note that a track is a good answer to another one."),
+    "playlist": ("mess_plugin.cli.playlist", "Make playlists that flow."),
+    "sections": ("mess_plugin.cli.sections", "List the sections of a track, and draw its form."),
+    "pretrain": ("mess_plugin.cli.pretrain", "Train mess-mini from recordings."),
     "similar": ("mess_plugin.cli.similar", "Find what sounds like a track, a file or a section."),
+    "skip": ("mess_plugin.cli.taste", "Note that a track was skipped as an answer to another."),
     "status": ("mess_plugin.cli.library", "Show what the library holds and what is being done."),
+    "taste": ("mess_plugin.cli.taste", "Show, reset or export what a listener's verdicts say."),
     "up": ("mess_plugin.cli.services", "Keep the services and a worker running."),
 }
 
@@ -34,11 +43,31 @@ def _contributed() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group="mess.commands")}
 
 
+class Extensible(click.Group):
+    """A command with commands of its own, to which packages above add some as "command.name"."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: D102  click's
+        added = (name.removeprefix(f"{self.name}.") for name in _contributed() if "." in name)
+        return sorted({*super().list_commands(ctx), *(name for name in added if "." not in name)})
+
+    def get_command(  # noqa: D102  click's
+        self, ctx: click.Context, cmd_name: str
+    ) -> click.Command | None:
+        added = _contributed().get(f"{self.name}.{cmd_name}")
+        return _imported(added) if added else super().get_command(ctx, cmd_name)
+
+
+def _imported(value: str) -> click.Command:
+    module, _, attribute = value.partition(":")
+    command: click.Command = getattr(importlib.import_module(module), attribute)
+    return command
+
+
 class _Commands(click.Group):
     """A group that imports a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return sorted({*_COMMANDS, *_contributed()})
+        return sorted({*_COMMANDS, *(name for name in _contributed() if "." not in name)})
 
     def get_command(
         self,
@@ -46,13 +75,9 @@ class _Commands(click.Group):
         cmd_name: str,
     ) -> click.Command | None:
         if cmd_name in _COMMANDS:
-            module, attribute = _COMMANDS[cmd_name][0], cmd_name
-        elif cmd_name in _contributed():
-            module, _, attribute = _contributed()[cmd_name].partition(":")
-        else:
-            return None
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+            return _imported(f"{_COMMANDS[cmd_name][0]}:{cmd_name}")
+        added = _contributed().get(cmd_name)
+        return _imported(added) if added and "." not in cmd_name else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = []

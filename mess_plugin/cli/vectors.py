@@ -15,6 +15,7 @@ from mess_plugin.model import Float32, Level
 from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
+from mess_plugin.switching import answering, settled
 
 Row = tuple[str, float, float, Float32]
 
@@ -71,10 +72,11 @@ def export(level: str, out: Path, encoder: str | None) -> None:
     _check_out(out)
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        space = store.spaces.searchable(str(Recipe.of(settings)))
+        space = store.spaces.searchable(answering(store, settings))
         if space is None:
+            asked = settled(store, settings).encoder
             raise UsageError(
-                f"nothing is indexed with the encoder {settings.encoder}: run `mess index FOLDER`"
+                f"nothing is indexed with the encoder {asked}: run `mess index FOLDER`"
             )
         rows = list(store.embeddings.export(space, Level(level)))
     if not rows:

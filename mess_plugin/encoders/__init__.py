@@ -13,7 +13,7 @@ from functools import cache
 from mess_plugin.encoders.base import Encoder, EncoderDescription, EncoderOptions
 from mess_plugin.errors import UnknownName
 
-DEFAULT_ENCODER = "descriptors"
+DEFAULT_ENCODER = "mess-mini"
 
 
 @cache

@@ -101,6 +101,8 @@ class Workers:
         if worker_id is None:
             self._session.rows("delete_dead_workers", workers=LOCKS_OF_WORKERS)
             worker_id = int(self._session.row("add_worker", host=host, pid=pid)[0])
+        else:
+            self._session.execute("reenter_worker", worker_id=worker_id)
         self._session.row("lock_job", space=LOCKS_OF_WORKERS, job_id=worker_id)
         return worker_id
 

@@ -16,6 +16,7 @@ from mess_plugin.statements import statement, template
 from mess_plugin.store.paths import to_text
 from mess_plugin.store.session import Session
 
+_HEADER_BYTES = 4  # of a halfvec on the wire: its dimension and two unused bytes
 _COPY_TYPES = ["text", "int4", "int8", "int4", "float8", "float8", "text", "halfvec"]
 
 
@@ -63,16 +64,17 @@ class Embeddings:
     def of_tracks(
         self, space: Space, level: Level, track_ids: Sequence[int]
     ) -> dict[int, LevelVectors]:
-        """One level of several tracks."""
-        grouped: dict[int, list[Any]] = {track_id: [] for track_id in track_ids}
-        for track_id, *row in self._session.rows(
+        """One level of several tracks; empty for a track that has nothing there."""
+        found = dict.fromkeys(track_ids, _level_vectors([], space.dim))
+        for track_id, starts_s, ends_s, labels, packed in self._session.binary_rows(
             "get_embeddings_of_tracks",
             space_id=space.id,
             level=level.value,
             track_ids=list(track_ids),
         ):
-            grouped[track_id].append(row)
-        return {track_id: _level_vectors(rows, space.dim) for track_id, rows in grouped.items()}
+            intervals = np.array((starts_s, ends_s), dtype=np.float32).T
+            found[track_id] = LevelVectors(intervals, _unpacked(packed, space.dim), tuple(labels))
+        return found
 
     def export(self, space: Space, level: Level) -> Iterator[tuple[str, float, float, Float32]]:
         """(path, start_s, end_s, vector) of a whole level, in order of path and time."""
@@ -85,6 +87,10 @@ class Embeddings:
             )
             for path, start_s, end_s, vector in cursor:
                 yield to_text(path), start_s, end_s, vector.to_numpy().astype(np.float32)
+
+    def tracks(self, space: Space) -> list[int]:
+        """The tracks of a space, in order of id."""
+        return [row[0] for row in self._session.rows("list_tracks_of_space", space_id=space.id)]
 
     def sample(self, space: Space, level: Level, limit: int) -> tuple[Float32, int]:
         """Up to `limit` vectors of a level, always the same ones, and how many tracks they are of."""
@@ -162,6 +168,13 @@ def _level_vectors(rows: list[Any], dim: int) -> LevelVectors:
         )
     intervals = np.array([row[:2] for row in rows], dtype=np.float32)
     return LevelVectors(intervals, _stack([row[3] for row in rows]), tuple(row[2] for row in rows))
+
+
+def _unpacked(packed: bytes, dim: int) -> Float32:
+    """Vectors as `halfvec_send` writes them one after the other: a header, then big-endian halves."""
+    rows = np.frombuffer(packed, dtype=np.uint8).reshape(-1, _HEADER_BYTES + 2 * dim)
+    halves = np.ascontiguousarray(rows[:, _HEADER_BYTES:]).view(">f2")
+    return halves.astype(np.float32)
 
 
 def _stack(vectors: Sequence[HalfVector]) -> Float32:

@@ -52,10 +52,16 @@ class Library:
         return rows[0][0] if rows else None
 
     def find_words(self, text: str, limit: int = 8) -> tuple[list[int], int]:
-        """Tracks whose tags or name contain all the words, closest first, and how many there are."""
+        """Tracks whose tags or name contain all the words, and how many there are.
+
+        Those whose title is the text come first, then the closest.
+        """
         wanted = words(text)
         patterns = [f"%{_escape(word)}%" for word in wanted.split()]
-        rows = self._session.rows("find_words", patterns=patterns, words=wanted, limit=limit)
+        title = text.strip().replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+        rows = self._session.rows(
+            "find_words", patterns=patterns, words=wanted, title=title, limit=limit
+        )
         return [row[0] for row in rows], (rows[0][1] if rows else 0)
 
     def find_resembling(self, text: str, limit: int = 5) -> list[int]:

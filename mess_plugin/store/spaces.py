@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Spaces:
             state="active",
         )
         if shipped != "none":
-            self._create_indexes(space)
+            self.create_indexes(space)
         return space
 
     def add_projected(
@@ -70,7 +71,7 @@ class Spaces:
                     mean=projection.mean.astype("<f4").tobytes(),
                     matrix=projection.matrix.astype("<f4").tobytes(),
                 )
-        self._create_indexes(space)
+        self.create_indexes(space)
         return space
 
     def searchable(self, recipe: str) -> Space | None:
@@ -145,7 +146,8 @@ class Spaces:
                 index = sql.Identifier(_index_name(level, space_id))
                 self._session.connection.execute(template("drop_index", index=index))
 
-    def _create_indexes(self, space: Space) -> None:
+    def create_indexes(self, space: Space) -> None:
+        """The approximate indexes of all levels, where the space has not too many dimensions."""
         if space.dim > MAX_INDEXED_DIM:
             return
         for level in Level:
@@ -163,11 +165,12 @@ class Spaces:
         values: dict[str, object] = {
             name: getattr(space, name) for name in Space.__dataclass_fields__ if name != "id"
         }
+        values["recipe"] = recipe
         rows = self._session.rows("find_space", **values) or self._session.rows(
-            "save_space", recipe=recipe, fitted_on=fitted_on, state=state, **values
+            "save_space", fitted_on=fitted_on, state=state, **values
         )
         rows = rows or self._session.rows("find_space", **values)  # another session was faster
-        return Space(rows[0][0], **values)  # type: ignore[arg-type]
+        return replace(space, id=rows[0][0])
 
     def _one(self, name: str, **parameters: object) -> Space | None:
         rows = self._session.rows(name, **parameters)

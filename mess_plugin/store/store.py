@@ -12,8 +12,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from mess_plugin.errors import StoreError, UsageError
 from mess_plugin.migrate import migrate
+from mess_plugin.store.choices import Choices
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.embeddings import Embeddings
+from mess_plugin.store.facets import Facets
 from mess_plugin.store.hosts import Hosts
 from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.ledger import Ledger
@@ -21,9 +23,11 @@ from mess_plugin.store.library import Library
 from mess_plugin.store.roots import Roots
 from mess_plugin.store.session import Session
 from mess_plugin.store.spaces import Spaces
+from mess_plugin.store.steering import Steering
+from mess_plugin.store.verdicts import Verdicts
 
 _SESSION = (
-    "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
+    "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order"
     " -c client_min_messages=warning -c timezone=UTC"
 )
 
@@ -42,6 +46,10 @@ class Store:
         self.inbox = Inbox(session)
         self.hosts = Hosts(session)
         self.roots = Roots(session)
+        self.choices = Choices(session)
+        self.facets = Facets(session)
+        self.steering = Steering(session)
+        self.verdicts = Verdicts(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """All or nothing; outside of it every statement is its own transaction."""

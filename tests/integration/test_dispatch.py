@@ -86,6 +86,15 @@ def test_a_wiped_broker_is_filled_again(settings: Settings, store: Store) -> Non
     assert queue.held().depth == 50
 
 
+def test_looking_into_the_broker_works_after_a_ping(settings: Settings, store: Store) -> None:
+    queue = Queue(settings)
+    assert not queue.has_worker(0.1)
+    store.ledger.want(made_up(2), recipe(settings))
+    send_due(store, queue)
+    for _ in range(3):
+        assert queue.held().depth == 2
+
+
 def test_a_single_lost_message_is_sent_again_and_the_others_are_not(
     settings: Settings, store: Store
 ) -> None:

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
-import redis
 
 from mess_plugin.config import Settings
 from mess_plugin.recipe import Recipe
-from mess_plugin.services import environment
 from mess_plugin.store import Store, open_store
 from mess_plugin.walk import Walk
-from mess_workers import feed
 from mess_workers.feed import Feeding, Progress
 from mess_workers.queue import Queue
+from mess_workers.reconcile import send_due
 from tests.audio_files import music, noise, write_audio
+from tests.event_tools import broker, kill, program, settings_for
 
 Eventually = Callable[..., None]
-
-_broker_numbers = itertools.count(1)
 
 
 @pytest.fixture
 def ready(database_url: str, valkey_url: str, tmp_path: Path) -> Settings:
     """Settings for a database and a part of the broker of the test's own."""
-    broker_url = valkey_url.replace("virtual_host=0", f"virtual_host={next(_broker_numbers)}")
-    return Settings(
-        home=tmp_path / "home",
-        encoder="descriptors",
-        database_url=database_url,
-        broker_url=broker_url,
-        jobs=1,
-        file_limit_s=60,
-    )
+    return settings_for(tmp_path / "home", database_url, valkey_url, file_limit_s=60.0)
 
 
 @pytest.fixture
@@ -51,40 +38,26 @@ def store(database_url: str) -> Iterator[Store]:
         yield opened
 
 
-@contextmanager
-def worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+def worker(settings: Settings) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """A worker with one process for the work, as `mess worker` starts it."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / "worker.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mess_workers"],
-            env={**os.environ, **environment(settings)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+    return program("mess_workers", settings, settings.home / "worker.log")
+
+
+def feeding(settings: Settings, store: Store) -> Feeding:
+    """A run of `mess index` that starts no worker of its own."""
+    return Feeding(store, Queue(settings), lambda: None, str(Recipe.of(settings)))
 
 
 def run(settings: Settings, store: Store, *roots: Path) -> Progress:
-    feeding = Feeding(store, Queue(settings), str(Recipe.of(settings)))
-    return feeding.run(Walk([str(root) for root in roots]), lambda _: None, lambda: None)
+    walk = Walk([str(root) for root in roots])
+    return feeding(settings, store).run(walk, lambda _: None, lambda: None)
 
 
 def send(settings: Settings, store: Store, path: Path) -> int:
     """Want one file and send its job, without waiting for it."""
-    feeding = Feeding(store, Queue(settings), str(Recipe.of(settings)))
-    (job_id,) = store.ledger.want(list(Walk([str(path)])), feeding.recipe, feeding.batch).job_ids
-    feeding.queue.send([job_id])
+    (job_id,) = store.ledger.want(list(Walk([str(path)])), str(Recipe.of(settings))).job_ids
+    assert send_due(store, Queue(settings)) == 1
     return job_id
 
 
@@ -101,11 +74,14 @@ def states(store: Store) -> dict[str, int]:
     }
 
 
-def attempts(database_url: str, job_id: int) -> int:
+def attempts(database_url: str, job_id: int) -> tuple[int, int]:
+    """(attempts that count, interruptions) of a job."""
     with psycopg.connect(database_url) as connection:
-        row = connection.execute("SELECT attempts FROM jobs WHERE id = %s", [job_id]).fetchone()
+        row = connection.execute(
+            "SELECT attempts, interruptions FROM jobs WHERE id = %s", [job_id]
+        ).fetchone()
     assert row is not None
-    return int(row[0])
+    return row[0], row[1]
 
 
 def children(process: subprocess.Popen[bytes]) -> list[int]:
@@ -142,58 +118,47 @@ def test_two_runs_at_once_share_the_work_and_report_it_right(
 
 
 def test_killed_in_the_middle_the_job_is_done_after_all_and_once(
-    ready: Settings,
-    store: Store,
-    database_url: str,
-    tmp_path: Path,
-    eventually: Eventually,
-    monkeypatch: pytest.MonkeyPatch,
+    ready: Settings, store: Store, database_url: str, tmp_path: Path, eventually: Eventually
 ) -> None:
     """First the process at work is killed, then the whole worker; another one takes over."""
-    monkeypatch.setattr(feed, "RESCUE_S", 1.0)
     path = long_file(tmp_path / "long.wav")
     job_id = send(ready, store, path)
+    queue = Queue(ready)
+
+    def is_tried_again() -> bool:
+        send_due(store, queue)
+        return attempts(database_url, job_id) == (2, 0) and states(store) == {"running": 1}
+
     with worker(ready) as process:
         eventually(lambda: states(store) == {"running": 1}, timeout_s=60)
         for pid in children(process):
             os.kill(pid, signal.SIGKILL)
-        eventually(lambda: attempts(database_url, job_id) == 2, timeout_s=60)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        eventually(is_tried_again, timeout_s=60)
+        kill(process)
     assert states(store) == {"running": 1}
     with worker(ready):
         done = run(ready, store, path)
     assert (done.indexed, done.failed, done.gone) == (1, 0, 0)
     assert states(store) == {"done": 1}
     assert store.library.count()[:2] == (1, 1)
-    assert attempts(database_url, job_id) == 1  # counted anew since it was wanted again
+    assert attempts(database_url, job_id) == (2, 1)  # the end of a whole worker is no attempt
 
 
-def test_a_lost_message_is_sent_again(
-    ready: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_makes_up_for_messages_that_the_broker_lost(
+    ready: Settings, store: Store, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(feed, "RESCUE_S", 0.5)
     path = write_audio(tmp_path / "a.flac", music(6, 24000, channels=1), 24000)
-    assert ready.broker_url is not None
-    broker = redis.Redis.from_url(
-        ready.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
-    )
     lost: list[object] = []
+    with ExitStack() as running:
 
-    def lose() -> None:
-        if not lost:
-            lost.append(broker.delete("mess.indexing"))
-            started.append(running.__enter__())
+        def lose() -> None:
+            """Called while the run waits: drop its message, and only then start a worker."""
+            if not lost:
+                lost.append(broker(ready).delete("mess.indexing\x06\x163"))
+                running.enter_context(worker(ready))
 
-    running = worker(ready)
-    started: list[object] = []
-    feeding = Feeding(store, Queue(ready), str(Recipe.of(ready)))
-    try:
-        done = feeding.run(Walk([str(path)]), lambda _: None, lose)
-    finally:
-        if started:
-            running.__exit__(None, None, None)
-        broker.close()
+        walk = Walk([str(path)])
+        done = feeding(ready, store).run(walk, lambda _: None, lose)
     assert lost == [1]
     assert (done.indexed, done.finished) == (1, 1)
 
@@ -202,8 +167,14 @@ def test_a_database_that_goes_away_and_comes_back_costs_no_attempt(
     ready: Settings, store: Store, database_url: str, tmp_path: Path, eventually: Eventually
 ) -> None:
     job_id = send(ready, store, long_file(tmp_path / "long.wav"))
+    queue = Queue(ready)
     name = database_url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
     admin_url = database_url.replace(f"/{name}?", "/postgres?")
+
+    def is_done() -> bool:
+        send_due(store, queue)
+        return states(store) == {"done": 1}
+
     with worker(ready), psycopg.connect(admin_url, autocommit=True) as admin:
         eventually(lambda: states(store) == {"running": 1}, timeout_s=60)
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
@@ -214,10 +185,10 @@ def test_a_database_that_goes_away_and_comes_back_costs_no_attempt(
             [name, ours],
         )
         log = ready.home / "worker.log"
-        eventually(lambda: "trying again" in log.read_text(), timeout_s=60)
+        eventually(lambda: "trying again later" in log.read_text(), timeout_s=60)
         assert states(store) == {"running": 1}
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        eventually(lambda: states(store) == {"done": 1}, timeout_s=90)
+        eventually(is_done, timeout_s=90)
     assert store.ledger.failures() == []
     assert store.library.count()[:2] == (1, 1)
-    assert attempts(database_url, job_id) >= 2
+    assert attempts(database_url, job_id)[0] == 1

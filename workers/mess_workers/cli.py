@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import BinaryIO
 
 import click
@@ -27,10 +28,11 @@ from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MissingWeights, UsageError
 from mess_plugin.intake import drain
-from mess_plugin.recipe import Recipe
+from mess_plugin.recipe import Recipe, weights_of
 from mess_plugin.refit import refit
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
+from mess_plugin.switching import answering, complete, settled
 from mess_plugin.walk import Walk, absolute_roots
 from mess_workers.feed import Feeding, Progress
 from mess_workers.pruning import prune as prune_root
@@ -47,6 +49,9 @@ from mess_workers.worker import Worker
     help="Files to index as well, each ended by a NUL byte; - is standard input.",
 )
 @click.option("--encoder", metavar="NAME", help="Instead of the one in the settings.")
+@click.option(
+    "--coverage", type=float, metavar="SHARE", help="The share of the music to hear, 0 to 1."
+)
 @click.option("--jobs", type=int, metavar="N", help="Worker processes (default: one per core).")
 @click.option("--retry-failed", is_flag=True, help="Try files again that failed before.")
 @click.option("--force", is_flag=True, help="Read every file again.")
@@ -56,6 +61,7 @@ def index(
     paths: tuple[str, ...],
     files_from: BinaryIO | None,
     encoder: str | None,
+    coverage: float | None,
     jobs: int | None,
     retry_failed: bool,
     force: bool,
@@ -63,27 +69,22 @@ def index(
     as_json: bool,
 ) -> None:
     """Index audio files and folders. What is unchanged is left alone; run it as often as you like."""
-    settings = load_settings(encoder=encoder, jobs=jobs)
+    settings = load_settings(encoder=encoder, coverage=coverage, jobs=jobs)
     if not paths and files_from is None:
         raise UsageError("nothing to index: give files or folders, or --files-from")
     roots = absolute_roots(paths)
     listed = absolute_roots(_names(files_from))
-    _check_encoder(settings)
     walk = Walk([*roots, *listed])
     with (
         connected(settings, broker=True) as ready,
         open_store(ready.database_url or "") as store,
         worker_for(settings, ready) as worker,
-        _progress(quiet=as_json) as show,
+        progress_bar("indexing", quiet=as_json) as show,
     ):
-        drain(settings.home, store, str(Recipe.of(settings)))
+        recipe = str(_recipe(store, settings, coverage))
+        drain(settings.home, store, answering(store, settings))
         feeding = Feeding(
-            store,
-            Queue(ready),
-            worker.need,
-            str(Recipe.of(settings)),
-            retry_failed=retry_failed,
-            force=force,
+            store, Queue(ready), worker.need, recipe, retry_failed=retry_failed, force=force
         )
         try:
             done = feeding.run(walk, show, worker.check)
@@ -91,7 +92,8 @@ def index(
             say("stopping: finishing the files at hand; run the same command again to resume")
             raise
         vanished = _prune(store, settings, roots, feeding.paths, prune)
-        refit(store, feeding.recipe)
+        refit(store, recipe)
+        complete(store)
     _report(done, walk, vanished, list(walk.roots), as_json)
 
 
@@ -99,11 +101,17 @@ def _names(files: BinaryIO | None) -> list[str]:
     return [os.fsdecode(name) for name in files.read().split(b"\0") if name] if files else []
 
 
-def _check_encoder(settings: Settings) -> None:
-    description = describe(settings.encoder)
-    state = description.weights_state(settings.weights)
+def _recipe(store: Store, settings: Settings, coverage: float | None) -> Recipe:
+    """The recipe to index with; a coverage of the command's own goes before the chosen one."""
+    recipe = Recipe.of(settled(store, settings))
+    if coverage is not None:
+        recipe = replace(recipe, coverage=coverage)
+    state = describe(recipe.encoder).weights_state(weights_of(recipe.encoder, settings))
     if not state.ready:
-        raise MissingWeights(description.name, state.detail)
+        raise MissingWeights(recipe.encoder, state.detail)
+    if str(recipe) != answering(store, settings):
+        say(f"indexing with {recipe}; answers come from {answering(store, settings)}")
+    return recipe
 
 
 def worker_for(settings: Settings, ready: Settings) -> Worker:
@@ -119,14 +127,14 @@ def _is_worker_up(settings: Settings, ready: Settings) -> bool:
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+def progress_bar(what: str, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     """A progress bar on a terminal; silence elsewhere."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield lambda _progress: None
         return
     columns = (
-        TextColumn("indexing"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -135,7 +143,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=console, speed_estimate_period=60) as bar:
-        task = bar.add_task("indexing", total=None, rate="")
+        task = bar.add_task(what, total=None, rate="")
 
         def show(progress: Progress) -> None:
             speed = bar.tasks[0].finished_speed or bar.tasks[0].speed

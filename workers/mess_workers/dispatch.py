@@ -16,10 +16,10 @@ from datetime import datetime
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError
 from mess_plugin.intake import drain
-from mess_plugin.recipe import Recipe
 from mess_plugin.refit import is_due
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
+from mess_plugin.switching import State, answering, under_way
 from mess_workers.inbox import answer_events
 from mess_workers.logs import log_to_stderr
 from mess_workers.queue import Queue
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0  # at least this often, also where nobody announced any work
 _TIDY_S = 60.0
+_SWITCH_S = 5.0
 _KEEP_EVENTS_S = 30 * 86400.0
 
 
@@ -41,17 +42,22 @@ class Dispatcher:
     store: Store
     queue: Queue
     _tidied_s: float = field(default=-_TIDY_S)
+    _switched_s: float = field(default=-_TIDY_S)
+    _held: str = ""
 
     def tick(self) -> int:
-        """Take what hosts noted, answer events, send what is due, tidy up now and then. Returns how many jobs were sent."""
+        """Take what hosts noted, answer events, send what is due, tidy up. Returns the number sent."""
         answer_events(self.store, self.settings)
-        drain(self.settings.home, self.store, str(Recipe.of(self.settings)))
+        drain(self.settings.home, self.store, answering(self.store, self.settings))
         sent = 0
         if is_open(self.settings.index_hours, datetime.now().astimezone()):
             sent = send_due(self.store, self.queue)
         if time.monotonic() - self._tidied_s >= _TIDY_S:
             self._tidied_s = time.monotonic()
             self._tidy()
+        if time.monotonic() - self._switched_s >= _SWITCH_S:
+            self._switched_s = time.monotonic()
+            self._switch()
         return sent
 
     def _tidy(self) -> None:
@@ -59,9 +65,25 @@ class Dispatcher:
         if forgotten:
             log.info("%d files were missed for long enough and are forgotten", forgotten)
         self.store.inbox.forget_old(_KEEP_EVENTS_S)
-        recipe = str(Recipe.of(self.settings))
+        recipe = answering(self.store, self.settings)
         if is_due(self.store, recipe):
             self.queue.send_refit(recipe)
+
+    def _switch(self) -> None:
+        """Look at a switch to another encoder, and have it completed where nothing is left to do."""
+        switch = under_way(self.store)
+        if switch is None:
+            return
+        if switch.state is State.READY:
+            self.queue.send_switch()
+        elif switch.state is State.HELD and switch.new != self._held:
+            self._held = switch.new
+            log.warning(
+                "%d files failed with %s: %s goes on answering",
+                switch.built.lost,
+                switch.new,
+                switch.old,
+            )
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from mess_plugin.audio import is_audio
 from mess_plugin.config import Settings
-from mess_plugin.recipe import Recipe
 from mess_plugin.store import Store
 from mess_plugin.store.inbox import Event
 from mess_plugin.store.ledger import SeenFile
+from mess_plugin.switching import answering
 from mess_plugin.walk import Walk, is_below, watched_roots
 from mess_workers.pruning import is_gone, prune_some
 from mess_workers.writers import being_written
@@ -48,7 +48,7 @@ def _answer(store: Store, settings: Settings, event: Event) -> None:
     if any(_is_young(file, settings.settle_s) for file in found):
         store.inbox.postpone(event, settings.settle_s)
         return
-    recipe = str(Recipe.of(settings))
+    recipe = answering(store, settings)
     wanted = len(store.ledger.want(found, recipe).job_ids) if found else 0
     pruned = prune_some(store, roots[0], _known_at(store, path))
     if pruned.refused:

@@ -8,6 +8,12 @@ MAINTENANCE = "mess.maintenance"
 
 INDEX_FILE = "mess.index_file"
 REFIT = "mess.refit"
+SWITCH = "mess.switch"
 
 QUEUES = (LOOKUPS, INDEXING, MAINTENANCE)
-PRIORITY_STEPS = (0, 3, 6, 9)  # 0 is taken first; new files have 3, files heard again 6
+PRIORITY_STEPS = (
+    0,
+    3,
+    6,
+    9,
+)  # 0 is taken first; new files have 3, files heard again 6, another encoder 9

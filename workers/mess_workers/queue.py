@@ -17,7 +17,7 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import ServiceError
 from mess_plugin.store.dispatch import Due
 from mess_workers.app import make_app
-from mess_workers.names import INDEX_FILE, INDEXING, MAINTENANCE, PRIORITY_STEPS, REFIT
+from mess_workers.names import INDEX_FILE, INDEXING, MAINTENANCE, PRIORITY_STEPS, REFIT, SWITCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +62,29 @@ class Queue:
         try:
             with self._app.connection_or_acquire() as connection:
                 channel = connection.default_channel
-                client = channel.client
-                waiting = [
-                    text
-                    for step in PRIORITY_STEPS
-                    for text in client.lrange(channel._q_for_pri(INDEXING, step), 0, -1)
-                ]
-                taken = client.hvals(channel.unacked_key)
+                # Not the channel's own client: an answer to `ping` may still be on its way there.
+                with channel.conn_or_acquire() as client:
+                    waiting = [
+                        text
+                        for step in PRIORITY_STEPS
+                        for text in client.lrange(channel._q_for_pri(INDEXING, step), 0, -1)
+                    ]
+                    taken = client.hvals(channel.unacked_key)
         except (OperationalError, RedisError) as error:
             raise _unreachable(error) from error
         return Held(frozenset(_job_ids(waiting)), frozenset(_job_ids(taken)))
 
     def send_refit(self, recipe: str) -> None:
         """Ask for the projection to be fitted again where that is due."""
+        self._maintain(REFIT, recipe)
+
+    def send_switch(self) -> None:
+        """Ask for the switch to another encoder to be completed if all is done."""
+        self._maintain(SWITCH)
+
+    def _maintain(self, task: str, *arguments: str) -> None:
         try:
-            self._app.send_task(REFIT, args=(recipe,), queue=MAINTENANCE)
+            self._app.send_task(task, args=arguments, queue=MAINTENANCE)
         except (OperationalError, RedisError) as error:
             raise _unreachable(error) from error
 

@@ -23,8 +23,9 @@ from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Job
+from mess_plugin.switching import complete, under_way
 from mess_workers.logs import working_at
-from mess_workers.names import INDEX_FILE, REFIT
+from mess_workers.names import INDEX_FILE, REFIT, SWITCH
 from mess_workers.presence import worker_id
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def index_file(job_id: int) -> None:
                 else:
                     store.ledger.postpone(job_id, BUSY_RETRY_S)
         except StoreError as error:
-            log.warning("job %d: %s; it will be tried again", job_id, error)
+            log.warning("job %d: %s; trying again later", job_id, error)
             _excuse(job_id, str(error))
 
 
@@ -74,6 +75,15 @@ def refit_space(recipe: str) -> None:
         space = refit(store, recipe)
     if space is not None:
         log.info("new projection: %s", space.name)
+
+
+@shared_task(name=SWITCH)
+def switch_encoder() -> None:
+    """Complete a switch to another encoder if all is done."""
+    with open_store(_database_url()) as store:
+        switch = under_way(store)
+        if switch is not None and complete(store):
+            log.info("%s answers from now on, not %s", switch.new, switch.old)
 
 
 def run_job(store: Store, job_id: int) -> None:
@@ -97,14 +107,19 @@ def run_job(store: Store, job_id: int) -> None:
         )
     except (AudioError, EncoderError, SoftTimeLimitExceeded, MemoryError) as error:
         _fail(store, job, *_verdict(error))
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
-        _unexpected(store, job, error)  # the database is well, but cannot take this
-    except psycopg.Error:
-        raise  # becomes a StoreError at the store's door; the file is not to blame
-    except Exception as error:  # noqa: BLE001  the task boundary: whatever it was becomes a row
-        _unexpected(store, job, error)
+    except Exception as error:
+        if _is_the_databases(error):
+            raise  # becomes a StoreError at the store's door; the file is not to blame
+        _unexpected(store, job, error)  # the task boundary: whatever it was becomes a row
     else:
         _finish(store, job, outcome)
+
+
+def _is_the_databases(error: Exception) -> bool:
+    """Whether a database that is away, full or busy is to blame, not what it was asked to take."""
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded):
+        return False
+    return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
 
 
 def _verdict(error: Exception) -> tuple[str, str]:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from mess_plugin.audio import is_audio
 from mess_plugin.config import Settings
-from mess_plugin.recipe import Recipe
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
 from mess_plugin.store.roots import Root
+from mess_plugin.switching import answering
 from mess_plugin.walk import Walk
 from mess_workers.observing import Change, Observing, observe
 from mess_workers.pruning import is_there, prune, prune_some
@@ -40,7 +40,6 @@ class WatchedFolder:
         self.root = root
         self._store = store
         self._settings = settings
-        self._recipe = str(Recipe.of(settings))
         self._settling = Settling(settings.settle_s)
         self._observing: Observing | None = None
         self._identity: tuple[int, int] | None = None
@@ -117,6 +116,9 @@ class WatchedFolder:
         log.info("watching %s by %s", self.root, self._observing.how)
         self._walk_due = True
 
+    def _want(self, files: Sequence[SeenFile]) -> None:
+        self._store.ledger.want(files, answering(self._store, self._settings))
+
     def _pulse(self, now_s: float) -> None:
         assert self._observing is not None
         for change in self._observing.changes.drain():
@@ -126,7 +128,7 @@ class WatchedFolder:
             self._walk_due = True
         still, gone = self._settling.settled(now_s)
         for group in _groups(still):
-            self._store.ledger.want(group, self._recipe)
+            self._want(group)
         if gone:
             self._miss(gone)
 
@@ -176,7 +178,7 @@ class WatchedFolder:
             else:
                 still.append(file)
         if still:
-            self._store.ledger.want(still, self._recipe)
+            self._want(still)
 
     def _miss(self, paths: Iterable[str]) -> None:
         pruned = prune_some(self._store, self.root, paths)

@@ -10,6 +10,7 @@ from mess_plugin.config import Settings
 from mess_plugin.recipe import Recipe
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
+from mess_plugin.switching import settled
 
 
 @contextmanager
@@ -20,5 +21,6 @@ def opened(settings: Settings) -> Iterator[tuple[Settings, Store]]:
     Raises MessError or OSError.
     """
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        intake.drain(settings.home, store, str(Recipe.of(settings)))
-        yield ready, store
+        asked = settled(store, ready)
+        intake.drain(settings.home, store, str(Recipe.of(asked)))
+        yield asked, store

@@ -17,6 +17,7 @@ from mess_plugin.reference import find_track
 from mess_plugin.search import MAX_K
 from mess_plugin.search import similar as find_similar
 from mess_plugin.store import Store
+from mess_plugin.switching import settled
 from mess_plugin.walk import is_below, watched_roots
 
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
@@ -41,7 +42,12 @@ def similar(service: Service, call: Call) -> Reply:
     with service.metrics.query_s.labels("similar").time(), service.stores.use() as store:
         ref = confined(store, service.settings.watch, query.ref)
         answer = find_similar(
-            store, service.settings, ref, k=query.k, scope=Level(query.scope), interval=interval
+            store,
+            settled(store, service.settings),
+            ref,
+            k=query.k,
+            scope=Level(query.scope),
+            interval=interval,
         )
     return Reply(answer_document(replace(answer, seed=replace(answer.seed, ref=query.ref))))
 

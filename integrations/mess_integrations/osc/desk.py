@@ -35,7 +35,9 @@ from mess_integrations.osc.uploads import BLOCK_BYTES, Uploads
 from mess_integrations.osc.wire import Message, read_packet
 from mess_plugin.config import Settings
 from mess_plugin.errors import MessError
+from mess_plugin.recipe import Recipe
 from mess_plugin.store import Store
+from mess_plugin.switching import answering
 
 _AUTHORISED_S = 12 * 3600.0
 _log = logging.getLogger(__name__)
@@ -162,6 +164,5 @@ class Desk:
 
     def _library(self, store: Store) -> bytes:
         n_tracks, n_files, hours = store.library.count()
-        return replies.library(
-            n_tracks, n_files, hours, self._settings.encoder, *self._lookups.counts
-        )
+        encoder = Recipe.parse(answering(store, self._settings)).encoder
+        return replies.library(n_tracks, n_files, hours, encoder, *self._lookups.counts)

@@ -29,6 +29,7 @@ from mess_plugin.model import Interval, Level, Match
 from mess_plugin.reference import Recording, Seed, find_track
 from mess_plugin.search import similar
 from mess_plugin.store import Store
+from mess_plugin.switching import settled
 
 HEARING_LIMIT_S = 30.0  # for a file that is not in the library
 _FOREIGN = ("jellyfin:", "beets:")
@@ -80,6 +81,7 @@ def answer(
     if question.interval is not None and options.scope is Level.SONG:
         raise BadRequest(400, "scope is song, but a stretch was given: leave one out")
     asked = options.k
+    settings = settled(store, settings)
     while True:
         found = similar(
             store,

@@ -23,6 +23,7 @@ from mess_integrations.osc.running import Lookups
 from mess_plugin import reference
 from mess_plugin.config import Settings
 from mess_plugin.errors import EncoderError, MessError, UsageError
+from mess_plugin.switching import settled
 
 _RECEIVE_BUFFER_BYTES = 4 << 20  # uploads come in bursts
 _MOST_CONNECTIONS = 32
@@ -79,7 +80,7 @@ async def _warm(lookups: Lookups, settings: Settings) -> None:
     """Load the encoder and connect before the first question."""
     try:
         await lookups.library.run(lambda store: store.library.newest())
-        await lookups.hearing.run(lambda _: reference.make_ready(settings))
+        await lookups.hearing.run(lambda store: reference.make_ready(settled(store, settings)))
     except EncoderError as error:
         _log.warning("only indexed files can be looked up: %s", error)
     except MessError as error:

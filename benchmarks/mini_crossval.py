@@ -1,0 +1,85 @@
+"""Score mess-mini honestly: every query by weights that were trained and fitted without its album.
+
+    python -m mess_plugin.pretraining LIST AUDIO WORK --musicnn DIR --leave-out 0/3 --name fold0 ...
+    python -m benchmarks.mini_crossval LIST AUDIO --cache DIR --runs WORK/fold0 WORK/fold1 WORK/fold2
+
+The database holds all recordings, whichever fold they are in. Tasks and figures are those of
+dev_retrieval.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.dev_retrieval import hear, middles, score
+from mess_plugin import encoders
+from mess_plugin.encoders.base import EncoderOptions
+from mess_plugin.evaluation import report
+from mess_plugin.evaluation.excerpts import ExcerptCache
+from mess_plugin.evaluation.listing import Role, read_listing
+from mess_plugin.evaluation.repeats import Repeats
+from mess_plugin.evaluation.tasks import TaskResult
+from mess_plugin.evaluation.trials import draw_sections
+from mess_plugin.pretraining.folds import folds
+
+
+def only(result: TaskResult, albums: set[str]) -> TaskResult:
+    """The queries of some albums."""
+    kept = np.array([group in albums for group in result.groups])
+    measures = {name: values[kept] for name, values in result.measures.items()}
+    return TaskResult(result.task, measures, tuple(np.array(result.groups)[kept].tolist()))
+
+
+def joined(parts: Sequence[TaskResult]) -> TaskResult:
+    """The same task over several folds."""
+    measures = {
+        name: np.concatenate([part.measures[name] for part in parts]) for name in parts[0].measures
+    }
+    groups = tuple(group for part in parts for group in part.groups)
+    return TaskResult(parts[0].task, measures, groups)
+
+
+def main() -> None:
+    """Parse the command line, score and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("list", type=Path)
+    parser.add_argument("audio", type=Path)
+    parser.add_argument("--cache", type=Path, required=True, help="folder for decoded excerpts")
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="one for each fold")
+    parser.add_argument("--folds", type=int, help="where there are fewer runs than folds")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    arguments = parser.parse_args()
+
+    listed = read_listing(arguments.list)
+    fold_of = folds(listed, arguments.folds or len(arguments.runs))
+    recordings = [r for r in listed if r.role is not Role.OUT]
+    cache = ExcerptCache(arguments.cache, 24_000)
+    waveforms = middles(cache, arguments.audio, recordings)
+    robust = [i for i, r in enumerate(recordings) if r.robustness]
+    sections = [
+        section
+        for i in robust
+        for section in draw_sections(waveforms[i], cache.rate_hz, i, recordings[i].track)
+    ]
+    repeats = {i: Repeats.of(waveforms[i]) for i in robust}
+    parts: list[list[TaskResult]] = []
+    for fold, run in enumerate(arguments.runs):
+        encoder = encoders.load("mess-mini", EncoderOptions(weights=run))
+        heard = hear(encoder, cache, arguments.audio, recordings, waveforms, sections)
+        albums = {r.album for r, f in zip(listed, fold_of, strict=True) if f == fold}
+        scored = score(heard, None, recordings, sections, repeats)
+        parts.append([only(result, albums) for result in scored])
+        print(f"{run.name}: {heard.cpu_s_per_min:.2f} CPU s per minute of audio")
+    table = {"mess-mini": [joined(same) for same in zip(*parts, strict=True)]}
+    print(report.markdown(report.table(table)))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report.as_json(table), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""How search grows with the library: time, recall, memory and disk, on synthetic clustered tracks.
+
+    python benchmarks/search_scale.py --tracks 1000 10000 --windows 50 [--dim 256] [--queries 100]
+    python benchmarks/search_scale.py --tracks 100000 --windows 0        # songs alone
+
+Tracks lie around CLUSTERS random centres and share a low-dimensional subspace, as music does; the
+windows of a track lie around its song vector and drift from one to the next. Every size gets an
+embedded server of its own with its default settings. Then, with all of it warm:
+
+song      `mess_plugin.search.ask` for a track: candidates, rerank, sections, cards
+section   the same for 15 s of a track, of which the stored windows are at hand
+recall@20 the index beside an exact scan, songs and windows
+usearch   the same song vectors and queries in an HNSW index of usearch (connectivity 16, float16),
+          in the same process: pip install usearch
+
+Times are wall clock, so the machine should be idle; the load average is printed. CPU seconds of the
+index builds include the server's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import psycopg
+from usearch.index import Index
+
+from mess_plugin import embedded
+from mess_plugin.config import Settings
+from mess_plugin.encoders.base import EncoderInfo
+from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space
+from mess_plugin.pooling import unit
+from mess_plugin.reference import seed_of_track
+from mess_plugin.search import ask
+from mess_plugin.store import Store, open_store
+
+CLUSTERS, SUBSPACE = 2000, 32
+HOP_S, WINDOW_S = 2.5, 5.0
+K = 20
+EF_SEARCH = 200  # of both indexes
+
+
+@dataclass(frozen=True, slots=True)
+class Music:
+    """Synthetic tracks: songs (n, dim); windows of one at a time, always the same ones."""
+
+    songs: Float32
+    n_windows: int
+    seed: int
+
+    @classmethod
+    def make(cls, n_tracks: int, n_windows: int, dim: int, seed: int) -> Music:
+        """Draw n tracks around the clusters."""
+        rng = np.random.default_rng(seed)
+        basis = rng.standard_normal((SUBSPACE, dim)) / np.sqrt(SUBSPACE)
+        centres = rng.standard_normal((CLUSTERS, dim))
+        own = rng.standard_normal((n_tracks, SUBSPACE)) @ basis * 0.7
+        spread = rng.standard_normal((n_tracks, dim)) * 0.35
+        songs = centres[rng.integers(CLUSTERS, size=n_tracks)] + own + spread
+        return cls(unit(songs.astype(np.float32)), n_windows, seed)
+
+    def windows(self, track: int) -> Float32:
+        """The windows of a track drift around its song vector."""
+        rng = np.random.default_rng([self.seed, track])
+        drift = rng.standard_normal((self.n_windows, self.songs.shape[1])).astype(np.float32)
+        smooth = np.cumsum(drift, axis=0) / np.sqrt(np.arange(1, len(drift) + 1))[:, None]
+        return unit(self.songs[track] + 0.035 * (smooth + drift))
+
+
+def main() -> None:
+    """Parse the command line, measure each size, print a row for each."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--tracks", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--windows", type=int, default=50, help="of each track")
+    parser.add_argument("--dim", type=int, default=256)
+    parser.add_argument("--queries", type=int, default=100)
+    options = parser.parse_args()
+    for n_tracks in options.tracks:
+        music = Music.make(n_tracks, options.windows, options.dim, seed=1)
+        for name, value in measure(music, options.queries).items():
+            print(f"{n_tracks:>7} tracks  {name:34} {value}", flush=True)
+
+
+def measure(music: Music, n_queries: int) -> dict[str, str]:
+    """All figures of one size."""
+    rng = np.random.default_rng(2)
+    asking = rng.choice(len(music.songs), min(n_queries, len(music.songs)), replace=False).tolist()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        embedded.lease(Path(folder)) as held,
+        open_store(held.endpoints.database_url) as store,
+        psycopg.connect(held.endpoints.database_url, autocommit=True) as admin,
+    ):
+        figures: dict[str, str] = {}
+        began_s = time.perf_counter()
+        space, ids = fill(store, admin, music)
+        figures["load, s"] = f"{time.perf_counter() - began_s:.1f}"
+        settings = Settings(home=Path(folder), exact_below=0)
+        exact = Settings(home=Path(folder), exact_below=10**9)
+        figures["song, exact: p50 / p95 / CPU ms"] = ask_all(store, exact, space, ids, asking[:20])
+        began_s, began_cpu_s = time.perf_counter(), server_cpu_s(Path(folder))
+        store.spaces.create_indexes(space)
+        figures["index build, s wall / CPU"] = (
+            f"{time.perf_counter() - began_s:.0f} / {server_cpu_s(Path(folder)) - began_cpu_s:.0f}"
+        )
+        figures["disk per 1,000 tracks, MB"] = disk(admin, len(music.songs))
+        ask_all(store, settings, space, ids, asking)  # warms
+        figures["song, index: p50 / p95 / CPU ms"] = ask_all(store, settings, space, ids, asking)
+        figures["song recall@20"] = f"{recall(store, space, Level.SONG, ids, asking):.3f}"
+        if music.n_windows:
+            part = Interval(30.0, 45.0)
+            ask_all(store, settings, space, ids, asking, part)
+            figures["section, index: p50 / p95 / CPU ms"] = ask_all(
+                store, settings, space, ids, asking, part
+            )
+            few = asking[:30]
+            figures["window recall@20"] = f"{recall(store, space, Level.WINDOW, ids, few):.3f}"
+        figures |= usearch_figures(music.songs, asking)
+        figures["server memory (Pss), MB"] = f"{server_memory_mb(Path(folder)):.0f}"
+        figures["load average"] = f"{os.getloadavg()[0]:.1f}"
+        embedded.down(Path(folder))
+        return figures
+
+
+def fill(store: Store, admin: psycopg.Connection[object], music: Music) -> tuple[Space, list[int]]:
+    """Tracks, locations and vectors; no index yet. Returns the space and the track ids."""
+    info = EncoderInfo("synthetic", "1", 24_000, 5.0, 5.0, 0.5, 1, "none", "mean", "none")
+    n_tracks, dim = music.songs.shape
+    space = store.spaces.raw("synthetic", info, dim, WINDOW_S, HOP_S, "none")
+    length_s = WINDOW_S + HOP_S * max(0, music.n_windows - 1)
+    admin.execute(
+        "INSERT INTO tracks (identity, duration_s) SELECT i, %s FROM generate_series(1, %s) AS i",
+        (max(length_s, 60.0), n_tracks),
+    )
+    admin.execute(
+        "INSERT INTO files (path, size_bytes, mtime_ns, track_id, title)"
+        " SELECT convert_to('/' || id, 'UTF8'), 1, 1, id, 'title ' || id FROM tracks"
+    )
+    ids = store.embeddings.tracks(space) or list(range(1, n_tracks + 1))
+    whole = np.array([[0.0, length_s]], dtype=np.float32)
+    starts_s = np.arange(music.n_windows, dtype=np.float32) * HOP_S
+    grid = np.stack((starts_s, starts_s + WINDOW_S), axis=1)
+    for batch in batches(n_tracks, 200):
+        with store.transaction():
+            for row in batch:
+                levels = {Level.SONG: LevelVectors(whole, music.songs[row : row + 1])}
+                if music.n_windows:
+                    windows = music.windows(row)
+                    levels[Level.WINDOW] = LevelVectors(grid, windows)
+                    thirds = np.array_split(windows, 3)
+                    edges = np.linspace(0, length_s, 4, dtype=np.float32)
+                    levels[Level.SECTION] = LevelVectors(
+                        np.stack((edges[:-1], edges[1:]), axis=1),
+                        unit(np.stack([third.mean(axis=0) for third in thirds])),
+                        ("A", "B", "C"),
+                    )
+                store.embeddings.write(space, ids[row], levels)
+    admin.execute("VACUUM ANALYZE embeddings")
+    return space, ids
+
+
+def batches(n: int, size: int) -> Iterator[range]:
+    """0 … n - 1 in ranges."""
+    for start in range(0, n, size):
+        yield range(start, min(n, start + size))
+
+
+def ask_all(
+    store: Store,
+    settings: Settings,
+    space: Space,
+    ids: list[int],
+    asking: list[int],
+    part: Interval | None = None,
+) -> str:
+    """Median and 95th percentile of whole questions in ms, and CPU ms of client and server."""
+    times_ms = []
+    began_cpu_s = time.process_time() + server_cpu_s(settings.home)
+    for row in asking:
+        began_s = time.perf_counter()
+        seed = seed_of_track(store, space, str(row), ids[row], None)
+        matches = ask(store, settings, space, seed, 10, interval=part)
+        times_ms.append(1e3 * (time.perf_counter() - began_s))
+        assert len(matches) == 10
+    cpu_s = time.process_time() + server_cpu_s(settings.home) - began_cpu_s
+    p50, p95 = np.quantile(times_ms, [0.5, 0.95])
+    return f"{p50:.1f} / {p95:.1f} / {1e3 * cpu_s / len(asking):.1f}"
+
+
+def recall(store: Store, space: Space, level: Level, ids: list[int], asking: list[int]) -> float:
+    """Share of the exact K nearest that the index finds."""
+    shares = []
+    for row in asking:
+        vectors = store.embeddings.of_track(space, level, ids[row]).vectors
+        vector = vectors[len(vectors) // 2]
+        found, exact = (
+            {
+                (hit.track_id, hit.ordinal)
+                for hit in store.embeddings.nearest(
+                    space, level, vector, K, excluded_tracks=[ids[row]], exact=exactly
+                )
+            }
+            for exactly in (False, True)
+        )
+        shares.append(len(found & exact) / len(exact))
+    return float(np.mean(shares))
+
+
+def usearch_figures(songs: Float32, asking: list[int]) -> dict[str, str]:
+    """The song vectors alone in usearch: no rerank, no store."""
+    began_cpu_s = time.process_time()
+    index = Index(ndim=songs.shape[1], metric="cos", dtype="f16", connectivity=16,
+                  expansion_add=64, expansion_search=EF_SEARCH)  # fmt: skip
+    index.add(np.arange(len(songs)), songs, threads=1)
+    build_s = time.process_time() - began_cpu_s
+    times_ms, shares = [], []
+    for row in asking:
+        began_s = time.perf_counter()
+        found = index.search(songs[row], K + 1).keys
+        times_ms.append(1e3 * (time.perf_counter() - began_s))
+        exact = np.argsort(-(songs @ songs[row]), kind="stable")[: K + 1]
+        shares.append(len(set(found.tolist()) & set(exact.tolist())) / (K + 1))
+    p50, p95 = np.quantile(times_ms, [0.5, 0.95])
+    return {
+        "usearch songs: build CPU s": f"{build_s:.0f}",
+        "usearch songs: p50 / p95 ms": f"{p50:.2f} / {p95:.2f}",
+        "usearch songs: recall@20": f"{np.mean(shares):.3f}",
+        "usearch songs: MB": f"{index.memory_usage / 1e6:.0f}",
+    }
+
+
+def disk(admin: psycopg.Connection[object], n_tracks: int) -> str:
+    """Tables and indexes, by level, in MB per 1,000 tracks."""
+    parts = []
+    for level in Level:
+        row = admin.execute(
+            "SELECT pg_table_size(%s), pg_indexes_size(%s)", (f"{level}_embeddings",) * 2
+        ).fetchone()
+        assert isinstance(row, tuple)
+        table_mb, index_mb = (size / 1e6 / n_tracks * 1000 for size in row)
+        parts.append(f"{level.value} {table_mb:.1f} + {index_mb:.1f} indexes")
+    return ", ".join(parts)
+
+
+def server_processes(home: Path) -> list[Path]:
+    """The processes that belong to the embedded server of a home."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            where = (entry / "cmdline").read_text() + str((entry / "cwd").readlink())
+            if str(home) in where:
+                found.append(entry)
+        except OSError:
+            continue
+    return found
+
+
+def server_cpu_s(home: Path) -> float:
+    """CPU seconds of the server's processes and of those that they have waited for."""
+    ticks = 0
+    for entry in server_processes(home):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(int(field) for field in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def server_memory_mb(home: Path) -> float:
+    """Proportional resident memory of the server's processes."""
+    total_kb = 0
+    for entry in server_processes(home):
+        try:
+            lines = (entry / "smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total_kb += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total_kb / 1000
+
+
+if __name__ == "__main__":
+    main()

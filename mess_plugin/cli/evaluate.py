@@ -1,0 +1,111 @@
+"""`mess evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.config import Settings, load_settings
+from mess_plugin.errors import UsageError
+from mess_plugin.evaluate_library import Plan, Task, ablation
+from mess_plugin.evaluate_library import evaluate as measure
+from mess_plugin.evaluate_search import System
+from mess_plugin.evaluation import report
+from mess_plugin.evaluation.labels import LabelForm
+from mess_plugin.recipe import Recipe, load_encoder
+from mess_plugin.rerank import SONG_ALONE, weights_of
+from mess_plugin.services import connected
+from mess_plugin.store import Store, open_store
+from mess_plugin.switching import settled
+
+
+@click.command()
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.Choice([task.value for task in Task if task is not Task.LABELS]),
+    help="What to measure, again for more; all by default.",
+)
+@click.option(
+    "--encoder", "encoders", multiple=True, metavar="NAME", help="A column each, side by side."
+)
+@click.option("--raw", is_flag=True, help="Beside it: the same vectors without projection.")
+@click.option("--ablation", "steps", is_flag=True, help="Beside it: ever more of the pipeline.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What belongs together to your ear: lines of tab-separated paths.",
+)
+@click.option(
+    "--label-form",
+    type=click.Choice([form.value for form in LabelForm]),
+    default=LabelForm.GROUPS.value,
+    show_default=True,
+    help="The columns of FILE: path, group; path, path; or anchor, nearer, farther.",
+)
+@click.option("--queries", default=200, show_default=True, help="Tracks that ask.")
+@click.option("--files", default=20, show_default=True, help="Files that are transformed.")
+@click.option("--seed", default=0, show_default=True, help="Of every random choice.")
+@json_option
+def evaluate(
+    tasks: tuple[str, ...],
+    encoders: tuple[str, ...],
+    raw: bool,
+    steps: bool,
+    labels: Path | None,
+    label_form: str,
+    queries: int,
+    files: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Measure how well the library answers questions.
+
+    tags: other tracks of the album and the artist. robustness: transformed files find their
+    originals. sections: worn-out excerpts are found, and where. index: the approximate index beside
+    an exact scan. Values are means with 95 % intervals by bootstrap over albums.
+    """
+    if queries < 1 or files < 1:
+        raise UsageError("--queries and --files want 1 or more")
+    chosen = {Task(name) for name in tasks} or (set(Task) - {Task.LABELS})
+    if labels is not None:
+        chosen = {*({Task(name) for name in tasks}), Task.LABELS}
+    plan = Plan(frozenset(chosen), queries, files, seed, labels, LabelForm(label_form))
+    settings = load_settings()
+    with connected(settings) as home, open_store(home.database_url or "") as store:
+        ready = settled(store, home)
+        systems = [
+            system
+            for name in encoders or (Recipe.of(ready).encoder,)
+            for system in _systems(store, ready, name, raw=raw, steps=steps)
+        ]
+        results = {system.name: measure(system, plan, say) for system in systems}
+    if as_json:
+        print_json({"systems": report.as_json(results)})
+        return
+    header, *rows = report.table(results)
+    print_table(header, rows)
+    if len(results) > 1:
+        header, *rows = report.differences(results, next(iter(results)))
+        print_table(header, rows, title="differences, paired; * where the interval excludes zero")
+
+
+def _systems(
+    store: Store, settings: Settings, encoder: str, *, raw: bool, steps: bool
+) -> list[System]:
+    """What is compared for one encoder, the plainest first."""
+    chosen = settings if settings.encoder == encoder else load_settings(encoder=encoder)
+    recipe = Recipe.of(chosen)
+    space, base = store.spaces.searchable(str(recipe)), store.spaces.base(str(recipe))
+    if space is None or base is None:
+        raise UsageError(f"nothing is indexed with the encoder {encoder}: run `mess index FOLDER`")
+    loaded = load_encoder(recipe, chosen)
+    full = System(encoder, store, settings, space, loaded, weights_of(space))
+    bare = System(f"{encoder}, raw", store, settings, base, loaded, SONG_ALONE)
+    if steps:
+        return ablation(full, bare)
+    return [bare, full] if raw and base.id != space.id else [full]

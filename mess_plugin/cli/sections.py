@@ -1,0 +1,99 @@
+"""`mess sections`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
+from mess_plugin.config import load_settings
+from mess_plugin.errors import UsageError
+from mess_plugin.explain import timestamp
+from mess_plugin.form import Form, contrasted, form_of
+from mess_plugin.services import connected
+from mess_plugin.store import open_store
+from mess_plugin.switching import settled
+
+WIDTH, HEIGHT = 64, 24  # characters of the drawing
+_SHADES = " ░▒▓█"
+
+
+@click.command()
+@click.argument("ref")
+@click.option(
+    "--png",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw the self-similarity with the boundaries into a picture.",
+)
+@encoder_option
+@json_option
+def sections(ref: str, png: Path | None, encoder: str | None, as_json: bool) -> None:
+    """List the sections of REF: a path, a track id, or words that name one track.
+
+    Sections that sound alike share a letter. A file that is not in the library is heard on the fly.
+    """
+    if png is not None and not png.absolute().parent.is_dir():
+        raise UsageError(f"--png is {png}: there is no folder {png.absolute().parent}")
+    settings = load_settings(encoder=encoder)
+    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+        form = form_of(store, settled(store, ready), ref)
+    if png is not None:
+        from mess_plugin.picture import save_picture  # noqa: PLC0415  only where a picture is drawn
+
+        save_picture(form, png)
+        say(f"self-similarity of {form.seed.name} written to {png}")
+    if as_json:
+        print_json(as_document(form))
+    else:
+        _print(form)
+
+
+def as_document(form: Form) -> dict[str, object]:
+    """The JSON form of a form."""
+    return {
+        "path": form.seed.path,
+        "duration_s": round(form.seed.duration_s, 3),
+        "sections": [
+            {
+                "label": label,
+                "start_s": round(interval.start_s, 3),
+                "end_s": round(interval.end_s, 3),
+            }
+            for interval, label in form.sections
+        ],
+    }
+
+
+def _print(form: Form) -> None:
+    say(f"sections of {form.seed.name}:")
+    rows = [
+        (
+            label,
+            timestamp(interval.start_s),
+            timestamp(interval.end_s),
+            f"{interval.duration_s:.1f} s",
+        )
+        for interval, label in form.sections
+    ]
+    print_table(["section", "#from", "#to", "#length"], rows)
+    for line in drawing(form):
+        click.echo(line)
+
+
+def drawing(form: Form) -> list[str]:
+    """The self-similarity in characters, darker where moments are alike, letters on top."""
+    similarity = contrasted(form.similarity)
+    n = len(similarity)
+    rows = ((np.arange(HEIGHT) + 0.5) * n / HEIGHT).astype(int)
+    columns = ((np.arange(WIDTH) + 0.5) * n / WIDTH).astype(int)
+    levels = (similarity[np.ix_(rows, columns)] * (len(_SHADES) - 1)).round().astype(int)
+    letters = [" "] * WIDTH
+    for interval, label in form.sections:
+        first = int(interval.start_s / form.seed.duration_s * WIDTH)
+        for place, letter in enumerate(f"|{label}", start=first):
+            if place < WIDTH:
+                letters[place] = letter
+    return ["".join(letters), *("".join(_SHADES[level] for level in row) for row in levels)]

@@ -1,0 +1,76 @@
+"""The options that steer, shared by every command that asks (docs/query.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from mess_plugin.cli.output import F
+from mess_plugin.steering import parsing
+from mess_plugin.steering.query import ASPECTS, Filters, Query
+
+_OPTIONS = (
+    click.option("--emphasis", metavar="FACET=N,…", help="How much facets count; the feel is 1."),
+    click.option("--only", metavar="FACET,…", help=f"Only these: {', '.join(ASPECTS)}."),
+    click.option("--exact-key", is_flag=True, help="Harmony as it sounds, not transposed."),
+    click.option("--not", "against", multiple=True, metavar="REF", help="Be unlike this track."),
+    click.option(
+        "--tempo", metavar="LOW-HIGH|same", help="Beats per minute; half and double count."
+    ),
+    click.option("--key", metavar="KEY|same", help="A key, or 'same': mixes with that of REF."),
+    click.option("--duration", metavar="M:SS-M:SS", help="How long."),
+    click.option("--year", metavar="FROM-TO", help="Of the tags."),
+    click.option("--activity", metavar="LOW-HIGH", help="How much happens: 0 calm, 1 driving."),
+    click.option("--loudness", metavar="LOW..HIGH", help="Integrated, in LUFS: -16..-12."),
+    click.option("--genre", metavar="TEXT", help="In the genre tag."),
+    click.option("--artist", metavar="TEXT", help="In the artist tag."),
+    click.option("--album", metavar="TEXT", help="In the album tag."),
+    click.option("--folder", metavar="FOLDER", help="Below this folder."),
+    click.option("--exclude", multiple=True, metavar="WORDS", help="Not these words in the name."),
+    click.option("--per-artist", type=int, metavar="N", help="At most N of one artist."),
+    click.option("--per-album", type=int, metavar="N", help="At most N of one album."),
+    click.option(
+        "--diversity", type=float, default=0.0, metavar="0…1", help="Prefer varied answers."
+    ),
+    click.option("--listener", metavar="NAME", help="Let this listener's taste count."),
+)
+
+
+def steering_options(function: F) -> F:
+    """All options of a query; the command takes them as keywords, see `query_of`."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def query_of(words: Mapping[str, Any]) -> Query:
+    """The query that the options of `steering_options` ask for. Raises UsageError."""
+    tempo, key, folder = words["tempo"], words["key"], words["folder"]
+    return Query(
+        emphasis=parsing.emphasis(words["emphasis"]),
+        only=parsing.only(words["only"]),
+        exact_key=words["exact_key"],
+        against=tuple(words["against"]),
+        diversity=words["diversity"],
+        per_artist=words["per_artist"],
+        per_album=words["per_album"],
+        listener=words["listener"],
+        filters=Filters(
+            tempo_bpm=None if tempo == "same" else parsing.limits("tempo", tempo),
+            same_tempo=tempo == "same",
+            key=None if key == "same" else parsing.key(key),
+            same_key=key == "same",
+            duration_s=parsing.limits("duration", words["duration"], clock=True),
+            year=parsing.limits("year", words["year"]),
+            activity=parsing.limits("activity", words["activity"]),
+            loudness_lufs=parsing.limits("loudness", words["loudness"]),
+            genre=words["genre"],
+            artist=words["artist"],
+            album=words["album"],
+            folder=os.path.abspath(os.path.expanduser(folder)) if folder else None,  # noqa: PTH100, PTH111
+            excluded_words=tuple(words["exclude"]),
+        ),
+    )

@@ -1,0 +1,114 @@
+"""Windows → frames of mess-mini.
+
+A frame is a quarter of a second: the stem's and the trunk's features, then means of the log-mel
+bands, of their movement and of the semitones, each brought to a common scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from mess_plugin.encoders.base import EncoderInfo, EncoderOptions
+from mess_plugin.encoders.mini import DIM, FILE_NAME, LICENCE, NAME, RATE_HZ, SHIPPED
+from mess_plugin.encoders.mini.network import MiniNet
+from mess_plugin.encoders.mini.spectra import FRAME_SAMPLES, Spectra, spectra
+from mess_plugin.errors import ConfigError, MissingWeights, WrongWeights
+from mess_plugin.model import Float32, Level, Projection
+
+WINDOW_S = 10.0
+
+
+class Mini:
+    """The encoder, ready: see `encoders.base.Encoder`."""
+
+    def __init__(self, tensors: Mapping[str, Float32], notes: Mapping[str, str]) -> None:
+        """tensors, notes: contents of a weights file. Raises KeyError for what it lacks."""
+        self._net = MiniNet(tensors)
+        self._mean, self._scale = tensors["frame.mean"], tensors["frame.scale"]
+        self._projections = {
+            level: Projection(
+                tensors[f"projection.{level}.mean"],
+                tensors[f"projection.{level}.matrix"],
+                notes["projection"],
+            )
+            for level in Level
+        }
+        self._info = EncoderInfo(
+            name=NAME,
+            revision=notes["revision"],
+            rate_hz=RATE_HZ,
+            window_s=WINDOW_S,
+            hop_s=WINDOW_S,
+            min_s=FRAME_SAMPLES / RATE_HZ,
+            dim=len(self._mean),
+            layers="none",
+            pooling="mean",
+            licence=LICENCE,
+        )
+
+    @property
+    def info(self) -> EncoderInfo:
+        """The label."""
+        return self._info
+
+    @property
+    def projections(self) -> Mapping[Level, Projection]:
+        """Fitted with the weights: one for each level."""
+        return self._projections
+
+    def encode(self, windows: Float32) -> Float32:
+        """(n_windows, n_samples) at 24 kHz → (n_windows, n_frames, dim), four frames a second.
+
+        The gain of a window does not matter. Silence gives the same finite frames everywhere.
+        Raises ValueError where windows are shorter than `info.min_s`.
+        """
+        if len(windows) == 0:
+            return np.zeros((0, 0, self._info.dim), np.float32)
+        if windows.shape[1] < FRAME_SAMPLES:
+            raise ValueError(f"windows of {windows.shape[1]} samples are under {FRAME_SAMPLES}")
+        heard = np.stack([describe(self._net, spectra(window)) for window in windows])
+        return ((heard - self._mean) * self._scale).astype(np.float32)
+
+
+def describe(net: MiniNet, seen: Spectra) -> Float32:
+    """Spectra of one window → (n_frames, width) features in their own units, block by block."""
+    learnt = net(seen)
+    movement = np.abs(np.diff(seen.mel, axis=0, prepend=seen.mel[:1]))
+    plain = [
+        x.reshape(len(learnt), -1, x.shape[1]).mean(axis=1)
+        for x in (seen.mel, movement, seen.tones)
+    ]
+    return np.concatenate([learnt, *plain], axis=1)
+
+
+def load(options: EncoderOptions) -> Mini:
+    """Reads the weights. MissingWeights, WrongWeights; ConfigError for what it cannot do."""
+    if options.layers is not None:
+        raise ConfigError("layers", options.layers, f"{NAME} has no choice of layers")
+    if options.device == "cuda":
+        raise ConfigError("device", options.device, f"{NAME} runs on the CPU")
+    path = (options.weights or SHIPPED) / FILE_NAME
+    if not path.is_file():
+        raise MissingWeights(NAME, f"there is no {path}: reinstall mess-plugin")
+    tensors, notes = _read(path)
+    try:
+        encoder = Mini(tensors, notes)
+        encoder.encode(np.zeros((1, FRAME_SAMPLES), np.float32))
+    except (KeyError, ValueError, IndexError) as error:
+        raise WrongWeights(NAME, f"{path} lacks or misshapes something: {error}") from error
+    if encoder.info.dim != DIM:
+        raise WrongWeights(NAME, f"{path} makes frames {encoder.info.dim} wide instead of {DIM}")
+    return encoder
+
+
+def _read(path: Path) -> tuple[dict[str, Float32], dict[str, str]]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = list(file.keys())
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WrongWeights(NAME, f"{path} cannot be read: {error}") from error

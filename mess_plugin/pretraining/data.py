@@ -1,0 +1,120 @@
+"""Spectra of a music collection on disk, and windows drawn from them.
+
+A folder holds `mel.f16` and `tones.f16` (all recordings end to end, as encoded, every recording at
+one level), `energy.npy` (mean square of each frame), `offsets.npy` (first frame of each recording,
+then the end), `albums.json` (a name per recording) and, once a teacher has listened, `teacher.npy`
+(its features averaged within each frame).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mess_plugin.encoders.mini.spectra import (
+    LEVEL_RMS,
+    MAX_GAIN,
+    MELS_PER_FRAME,
+    N_MELS,
+    N_TONES,
+    TONES_PER_FRAME,
+)
+from mess_plugin.pretraining.augment import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """n_source frames of the whole collection from `start` on, all of one recording."""
+
+    track: int
+    start: int
+    n_source: int
+
+
+class Collection:
+    """Memory-mapped spectra."""
+
+    def __init__(self, folder: Path) -> None:
+        self.offsets = np.load(folder / "offsets.npy")
+        self.energy = np.load(folder / "energy.npy")
+        self.albums: list[str] = json.loads((folder / "albums.json").read_text("utf-8"))
+        mel = np.memmap(folder / "mel.f16", np.float16, "r")
+        self.mel = mel.reshape(-1, MELS_PER_FRAME, N_MELS)
+        tones = np.memmap(folder / "tones.f16", np.float16, "r")
+        self.tones = tones.reshape(-1, TONES_PER_FRAME, N_TONES)
+        teacher = folder / "teacher.npy"
+        self.teacher = np.load(teacher, mmap_mode="r") if teacher.exists() else None
+
+    def window(self, place: Place, n_frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mel (16 n, 96) and tones (4 n, 96) at the common level, stretched to n_frames."""
+        frames = slice(place.start, place.start + place.n_source)
+        gain = min(LEVEL_RMS**2 / max(float(self.energy[frames].mean()), 1e-24), MAX_GAIN**2)
+        return (
+            _stretched(self.mel[frames], n_frames, gain),
+            _stretched(self.tones[frames], n_frames, gain),
+        )
+
+    def taught(self, place: Place, n_frames: int) -> np.ndarray:
+        """The teacher's features of the same frames: (n_frames, width)."""
+        if self.teacher is None:
+            raise ValueError("the collection has no teacher's features")
+        at = place.start + np.arange(n_frames) * place.n_source // n_frames
+        return self.teacher[at].astype(np.float32)
+
+    def batch(self, places: list[Place], n_frames: int) -> Batch:
+        """Windows of several places."""
+        pairs = [self.window(place, n_frames) for place in places]
+        mel, tones = (np.stack(x) for x in zip(*pairs, strict=True))
+        return Batch(torch.from_numpy(mel), torch.from_numpy(tones))
+
+
+def _stretched(spectra: np.ndarray, n_frames: int, gain: float) -> np.ndarray:
+    """(frames, per frame, bands) → (n_frames * per frame, bands), nearest in time."""
+    n_source, per_frame, bands = spectra.shape
+    at = (np.arange(n_frames * per_frame) + 0.5) * n_source / n_frames
+    chosen = spectra.reshape(-1, bands)[at.astype(np.int64)].astype(np.float32)
+    return np.log10(1 + (np.power(10, chosen) - 1) * np.float32(gain))
+
+
+class Sampler:
+    """Draws batches: pairs of windows of one recording, some recordings of one album."""
+
+    def __init__(self, collection: Collection, tracks: list[int], n_frames: int, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.collection, self.n_frames = collection, n_frames
+        lengths = np.diff(collection.offsets)
+        self.albums: dict[str, list[int]] = {}
+        for track in tracks:
+            if lengths[track] >= 2 * n_frames:
+                self.albums.setdefault(collection.albums[track], []).append(track)
+        self.names = sorted(self.albums)
+        sizes = np.sqrt([len(self.albums[name]) for name in self.names])
+        self.chances = sizes / sizes.sum()
+
+    def tracks(self, n: int) -> list[int]:
+        """Draw n recordings, two of each album where it has two."""
+        chosen: list[int] = []
+        for name in self.rng.choice(len(self.names), n, p=self.chances):
+            album = self.albums[self.names[name]]
+            picked = self.rng.choice(album, min(2, len(album)), replace=False)
+            chosen.extend(int(t) for t in picked if t not in chosen)
+        return chosen[:n]
+
+    def place(self, track: int, tempo: float) -> Place:
+        """Somewhere in a recording. tempo: above 1 plays faster."""
+        first, end = self.collection.offsets[track : track + 2]
+        n_source = min(round(self.n_frames * tempo), int(end - first))
+        return Place(track, int(self.rng.integers(first, end - n_source + 1)), n_source)
+
+    def pairs(self, n: int, tempo: float) -> tuple[list[Place], list[Place]]:
+        """Two places in each of n recordings, each at its own tempo within 1 ± tempo."""
+        chosen = self.tracks(n)
+        draws = 1 + self.rng.uniform(-tempo, tempo, (2, len(chosen)))
+        first, second = (
+            [self.place(t, d) for t, d in zip(chosen, row, strict=True)] for row in draws
+        )
+        return first, second

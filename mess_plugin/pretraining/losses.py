@@ -1,0 +1,86 @@
+"""The terms of the loss, and the heads that only training needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mess_plugin.encoders.mini.spectra import N_TONES, TONES_PER_FRAME
+from mess_plugin.pretraining.augment import Batch
+from mess_plugin.pretraining.targets import CODEBOOK_SIZE, CODEBOOKS, assign, descriptions
+
+TEMPERATURE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The total is masked * L_H + tones * L_CQT + contrast * L_C + distil * L_D; 0 leaves out.
+
+    album: how much another recording of the same album counts as belonging together (1 would be as
+    much as the recording itself, 0 makes it a hard negative).
+    """
+
+    masked: float = 0.5
+    tones: float = 0.5
+    contrast: float = 1.0
+    distil: float = 1.0
+    album: float = 0.25
+
+
+class Heads(nn.Module):
+    """Linear read-outs of the trunk for each kind of target."""
+
+    def __init__(self, width: int, teacher_width: int, centres: list[Tensor]) -> None:
+        super().__init__()
+        self.labels = nn.Linear(width, len(CODEBOOKS) * CODEBOOK_SIZE)
+        self.tones = nn.Linear(width, N_TONES)
+        self.teacher = nn.Linear(width, teacher_width)
+        for name, points in zip(CODEBOOKS, centres, strict=True):
+            self.register_buffer(name, points)
+
+    def masked_loss(self, trunk: Tensor, clean: Batch, mask: Tensor) -> Tensor:
+        """Cross-entropy of the hidden frames' pseudo-labels, averaged over the codebooks."""
+        logits = self.labels(trunk[mask]).unflatten(1, (len(CODEBOOKS), -1))
+        wanted = [
+            assign(x[mask], getattr(self, name))
+            for name, x in zip(CODEBOOKS, descriptions(clean), strict=True)
+        ]
+        return functional.cross_entropy(logits.flatten(0, 1), torch.stack(wanted, 1).flatten())
+
+    def tones_loss(self, trunk: Tensor, clean: Batch, mask: Tensor) -> Tensor:
+        """Squared error of the hidden frames' semitone spectra."""
+        wanted = clean.tones.unflatten(1, (-1, TONES_PER_FRAME)).mean(2)
+        return functional.mse_loss(self.tones(trunk[mask]), wanted[mask])
+
+    def distil_loss(self, trunk: Tensor, taught: Tensor) -> Tensor:
+        """Squared error towards the teacher's standardised features, a second at a time."""
+        said = self.teacher(_seconds(trunk))
+        return functional.smooth_l1_loss(said, _seconds(taught))
+
+
+def _seconds(frames: Tensor) -> Tensor:
+    """Means over four frames: (n, frames, width) → (n, frames // 4, width)."""
+    whole = frames.shape[1] // 4 * 4
+    return frames[:, :whole].unflatten(1, (-1, 4)).mean(2)
+
+
+def contrast_loss(first: Tensor, second: Tensor, albums: list[str], album_weight: float) -> Tensor:
+    """InfoNCE over pooled windows, both ways; see `Weights.album` for soft positives.
+
+    first, second: (n, width), windows of recording i in row i of both.
+    """
+    pooled = functional.normalize(torch.cat([first, second]), dim=1)
+    n = len(first)
+    index = {name: i for i, name in enumerate(dict.fromkeys(albums))}
+    album = torch.tensor([index[a] for a in albums]).repeat(2)
+    track = torch.arange(n).repeat(2)
+    wanted = album_weight * (album[:, None] == album).float()
+    wanted = torch.where(track[:, None] == track, torch.ones(()), wanted)
+    itself = torch.eye(2 * n, dtype=torch.bool)
+    wanted = wanted.masked_fill(itself, 0)
+    logits = (pooled @ pooled.T / TEMPERATURE).masked_fill(itself, -1e4)
+    share = wanted / wanted.sum(1, keepdim=True)
+    return -(share * logits.log_softmax(1)).sum(1).mean()

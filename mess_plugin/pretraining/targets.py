@@ -1,0 +1,46 @@
+"""Acoustic pseudo-labels: k-means over log-mel, its movement, and chroma, one codebook each.
+
+The k-means variant of MERT's acoustic teacher (Li et al., 2023), at small scale.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mess_plugin.encoders.mini.spectra import MELS_PER_FRAME, TONES_PER_FRAME
+from mess_plugin.pretraining.augment import Batch
+
+CODEBOOK_SIZE = 128
+CODEBOOKS = ("timbre", "movement", "chroma")
+ITERATIONS = 12
+
+
+def descriptions(batch: Batch) -> list[Tensor]:
+    """What each codebook is over: (n, frames, width) for each of CODEBOOKS."""
+    mel = batch.mel.unflatten(1, (-1, MELS_PER_FRAME))
+    tones = batch.tones.unflatten(1, (-1, TONES_PER_FRAME)).mean(2)
+    rhythm = (mel - mel.mean(2, keepdim=True)).unflatten(3, (8, -1)).mean(4)
+    chroma = tones.unflatten(2, (-1, 12)).sum(2)
+    chroma = chroma - chroma.mean(2, keepdim=True)
+    chroma = chroma / (chroma.norm(dim=2, keepdim=True) + 1.0)
+    return [mel.mean(2), rhythm.flatten(2), chroma]
+
+
+def cluster(points: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Lloyd's algorithm: (n, width) → (size, width). Empty clusters restart at random points."""
+    centres = points[torch.randperm(len(points), generator=generator)[:size]].clone()
+    for _ in range(ITERATIONS):
+        nearest = assign(points, centres)
+        counts = torch.bincount(nearest, minlength=size)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        centres = sums / counts.clamp_min(1)[:, None]
+        empty = (counts == 0).nonzero().squeeze(1)
+        again = torch.randint(len(points), (len(empty),), generator=generator)
+        centres[empty] = points[again]
+    return centres
+
+
+def assign(points: Tensor, centres: Tensor) -> Tensor:
+    """Number of the nearest centre: (..., width) → (...)."""
+    return (points @ centres.T - 0.5 * centres.square().sum(1)).argmax(-1)

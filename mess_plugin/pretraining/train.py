@@ -1,0 +1,213 @@
+"""The training loop: seeded, logged as JSON lines, resumable from its last checkpoint."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mess_plugin.errors import UsageError
+from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix
+from mess_plugin.pretraining.data import Collection, Place, Sampler
+from mess_plugin.pretraining.losses import Heads, Weights, contrast_loss
+from mess_plugin.pretraining.musicnn import MusiCNN
+from mess_plugin.pretraining.network import MiniNet
+from mess_plugin.pretraining.targets import CODEBOOK_SIZE, cluster, descriptions
+
+MASK_SPAN = 4  # frames
+STATISTICS_WINDOWS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that decides the outcome of a run, together with the collection."""
+
+    steps: int = 600
+    tracks_per_step: int = 16
+    n_frames: int = 32
+    learning_rate: float = 1e-3
+    stem_rate: float = 0.3  # of the learning rate, for the stem's middle layers
+    weight_decay: float = 0.02
+    warm_up: int = 40
+    hidden: float = 0.4  # share of frames masked in the first window of a pair
+    mixup_db: tuple[float, float] = (-20.0, -5.0)
+    width: int = 192
+    layers: int = 3
+    seed: int = 0
+    checkpoint_every: int = 50
+    weights: Weights = field(default_factory=Weights)
+    strength: Strength = field(default_factory=Strength)
+
+
+class Trainer:
+    """One run. `teacher` gives the stem its first weights; without it the stem starts at random."""
+
+    def __init__(
+        self, plan: Plan, collection: Collection, tracks: list[int], teacher: MusiCNN | None
+    ) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan, self.collection, self.step = plan, collection, 0
+        self.generator = torch.Generator().manual_seed(plan.seed)
+        self.sampler = Sampler(collection, tracks, plan.n_frames, plan.seed)
+        self.augment = Augment(plan.strength, self.generator)
+        self.net = MiniNet(plan.width, plan.layers)
+        if teacher is not None:
+            self.net.stem.inherit(teacher)
+            # The teacher's first layer heard a quarter of a million recordings: it stays.
+            self.net.stem.front.requires_grad_(False)
+            self.net.stem.scale.requires_grad_(False)
+        centres = self._prepare()
+        teacher_width = 0 if collection.teacher is None else collection.teacher.shape[1]
+        self.heads = Heads(plan.width, max(1, teacher_width), centres)
+        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=plan.weight_decay)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        rate = self.plan.learning_rate
+        stem = [p for p in self.net.stem.parameters() if p.requires_grad]
+        rest = [p for n, p in self.net.named_parameters() if not n.startswith("stem.")]
+        rest += list(self.heads.parameters())
+        return [
+            {"params": stem, "lr": rate * self.plan.stem_rate, "peak": rate * self.plan.stem_rate},
+            {"params": rest, "lr": rate, "peak": rate},
+        ]
+
+    @torch.no_grad()
+    def _prepare(self) -> list[Tensor]:
+        """Codebooks, and means and scales of what the trunk and the teacher's head will see."""
+        places: list[Place] = []
+        while len(places) < STATISTICS_WINDOWS:
+            places += self.sampler.pairs(self.plan.tracks_per_step, 0.0)[0]
+        parts = [self.collection.batch(places[i : i + 20], self.plan.n_frames)
+                 for i in range(0, len(places), 20)]  # fmt: skip
+        seen = torch.cat([torch.cat(self.net.stem_frames(p.mel), 2).flatten(0, 1) for p in parts])
+        self.net.stem_mean.copy_(seen.mean(0))
+        self.net.stem_scale.copy_(1 / seen.std(0).clamp_min(0.05))
+        if self.collection.teacher is not None:
+            taught = np.concatenate([self.collection.taught(p, self.plan.n_frames) for p in places])
+            self.taught_mean = torch.from_numpy(taught.mean(0))
+            self.taught_scale = torch.from_numpy(1 / np.maximum(taught.std(0), 0.02))
+        points = [torch.cat(x) for x in zip(*(descriptions(p) for p in parts), strict=True)]
+        return [cluster(x.flatten(0, 1), CODEBOOK_SIZE, self.generator) for x in points]
+
+    def mask(self, n: int) -> Tensor:
+        """(n, frames) bool: spans that hide about `hidden` of the frames."""
+        chance = 1 - (1 - self.plan.hidden) ** (1 / MASK_SPAN)
+        starts = torch.rand(n, self.plan.n_frames, generator=self.generator) < chance
+        mask = starts.clone()
+        for shift in range(1, MASK_SPAN):
+            mask[:, shift:] |= starts[:, :-shift]
+        return mask
+
+    def losses(self) -> dict[str, Tensor]:
+        """One batch through the network: each term, unweighted."""
+        plan, weights = self.plan, self.plan.weights
+        first, second = self.sampler.pairs(plan.tracks_per_step, plan.strength.tempo)
+        n = len(first)
+        clean = self.collection.batch(first + second, plan.n_frames)
+        heard = self._noisy(self.augment(clean), n)
+        mask = self.mask(n)
+        none = torch.zeros_like(mask)
+        _, trunk = self.net(*_hide(heard, torch.cat([mask, none])), torch.cat([mask, none]))
+        terms: dict[str, Tensor] = {}
+        if weights.masked or weights.tones:
+            early = Batch(clean.mel[:n], clean.tones[:n])
+            terms["masked"] = self.heads.masked_loss(trunk[:n], early, mask)
+            terms["tones"] = self.heads.tones_loss(trunk[:n], early, mask)
+        if weights.contrast:
+            pooled = trunk.mean(1)
+            albums = [self.collection.albums[p.track] for p in first]
+            terms["contrast"] = contrast_loss(pooled[:n], pooled[n:], albums, weights.album)
+        if weights.distil and self.collection.teacher is not None:
+            rows = [self.collection.taught(p, plan.n_frames) for p in first + second]
+            taught = (torch.from_numpy(np.stack(rows)) - self.taught_mean) * self.taught_scale
+            terms["distil"] = self.heads.distil_loss(trunk, taught)
+        return terms
+
+    def _noisy(self, batch: Batch, n: int) -> Batch:
+        """In-batch mixup in the first n windows: another clip as noise."""
+        other = torch.randperm(len(batch.mel), generator=self.generator)
+        level = self.augment.uniform(len(other), *self.plan.mixup_db)
+        level = torch.where(self.augment.touched(len(other)), level, torch.tensor(-120.0))
+        level[n:] = -120.0
+        return mix(batch, Batch(batch.mel[other], batch.tones[other]), level)
+
+    def advance(self) -> dict[str, float]:
+        """One step; returns the terms and the total."""
+        plan = self.plan
+        warm = min(1.0, (self.step + 1) / plan.warm_up)
+        cool = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / plan.steps)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * warm * max(0.02, cool)
+        terms = self.losses()
+        total = torch.stack([getattr(plan.weights, k) * v for k, v in terms.items()]).sum()
+        self.optimizer.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        return {k: v.item() for k, v in terms.items()} | {"total": total.item()}
+
+    def state(self) -> dict[str, Any]:
+        """All that a later process needs to go on as if nothing had happened."""
+        return {
+            "plan": asdict(self.plan), "step": self.step, "net": self.net.state_dict(),
+            "heads": self.heads.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(), "sampler": self.sampler.rng.bit_generator.state,
+        }  # fmt: skip
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Takes over a state of a run with the same plan; UsageError if the plans differ."""
+        if state["plan"] != asdict(self.plan):
+            raise UsageError(
+                "the checkpoint belongs to another plan: choose another name for the run"
+            )
+        self.net.load_state_dict(state["net"])
+        self.heads.load_state_dict(state["heads"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.sampler.rng.bit_generator.state = state["sampler"]
+        self.step = state["step"]
+
+
+def _hide(batch: Batch, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Hidden frames sound like the average of their window, so that long filters see nothing."""
+    hidden = []
+    for spectra in (batch.mel, batch.tones):
+        where = mask.repeat_interleave(spectra.shape[1] // mask.shape[1], 1)[..., None]
+        hidden.append(torch.where(where, spectra.mean(1, keepdim=True), spectra))
+    return hidden[0], hidden[1]
+
+
+def train(trainer: Trainer, folder: Path) -> None:
+    """Runs to the end of the plan, from the folder's checkpoint where there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    last = folder / "last.pt"
+    if last.exists():
+        trainer.resume(torch.load(last, weights_only=False))
+    began, kept = time.monotonic(), []
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+        while trainer.step < trainer.plan.steps:
+            kept.append(trainer.advance())
+            if trainer.step % trainer.plan.checkpoint_every in {0, trainer.plan.steps}:
+                means = {k: round(float(np.mean([x[k] for x in kept])), 4) for k in kept[0]}
+                elapsed = round(time.monotonic() - began, 1)
+                log.write(json.dumps({"step": trainer.step, "elapsed_s": elapsed} | means) + "\n")
+                log.flush()
+                kept.clear()
+                save(trainer, last)
+    save(trainer, last)
+
+
+def save(trainer: Trainer, path: Path) -> None:
+    """Replaces the checkpoint atomically."""
+    partial = path.with_suffix(".partial")
+    torch.save(trainer.state(), partial)
+    os.replace(partial, path)  # noqa: PTH105

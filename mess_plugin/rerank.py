@@ -1,0 +1,105 @@
+"""The closer look at candidates: what two recordings sound like part by part, and how they move.
+
+A song's one vector is the mean of all that happens in it: a slow build-up and a song of the same
+average are alike to it. Two more views are added, both from the stored windows:
+
+windows   late interaction (O. Khattab and M. Zaharia, "ColBERT", SIGIR 2020): each window of one
+          recording looks for its most similar window in the other, both ways. The worse way counts:
+          a recording that only contains the other is not the same music.
+course    the same between the *deviations* of the windows from their recording's mean: not what the
+          music is like, but which turns it takes, such as from calm to driving. The mean of both
+          ways counts.
+
+The score of a pair depends on these two recordings alone, so adding a third changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mess_plugin.model import Float32, LevelVectors, Space
+from mess_plugin.pooling import unit
+
+MAX_WINDOWS = (
+    240  # of a recording; longer ones are thinned evenly, so hours cost no more than minutes
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each view counts beside the song vectors, which count 1."""
+
+    windows: float = 0.5
+    course: float = 1.0
+
+
+WEIGHTS = Weights()
+"""Chosen by cross-validation over albums; see docs/quality.md."""
+SONG_ALONE = Weights(0.0, 0.0)
+
+
+def weights_of(space: Space) -> Weights:
+    """The weights that were found to help in a space.
+
+    Windows can only speak of songs where they are projected like songs, as the maps are that are
+    fitted on a library. A projection that comes with an encoder may aim its windows at finding
+    places instead; there the song vectors decide alone.
+    """
+    shipped = space.base_id is None and space.projection != "none"
+    return SONG_ALONE if shipped else WEIGHTS
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A recording for comparison.
+
+    song: (dim,); windows: (n, dim); turns: (n, dim), the deviations of the windows from their mean.
+    All of unit length; n may be 0.
+    """
+
+    song: Float32
+    windows: Float32
+    turns: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two recordings are: each view, and all together. Cosines, at most 1."""
+
+    song: float
+    windows: float
+    course: float
+    score: float
+
+
+def profile(song: Float32, windows: LevelVectors) -> Profile:
+    """The profile of a recording from its song vector, (dim,), and its stored windows."""
+    vectors = windows.vectors
+    if len(vectors) > MAX_WINDOWS:
+        vectors = vectors[np.linspace(0, len(vectors) - 1, MAX_WINDOWS).round().astype(np.int64)]
+    turns = unit(vectors - vectors.mean(axis=0)) if len(vectors) > 1 else vectors[:0]
+    return Profile(song, vectors, turns)
+
+
+def compare(one: Profile, other: Profile, weights: Weights = WEIGHTS) -> Likeness:
+    """All views of a pair; the score is their weighted mean.
+
+    A view that one of the two does not offer (no windows, or a single one that takes no turns)
+    repeats the song's.
+    """
+    song = float(one.song @ other.song)
+    windows = min(_both_ways(one.windows, other.windows, song))
+    course = sum(_both_ways(one.turns, other.turns, song)) / 2
+    total = 1.0 + weights.windows + weights.course
+    score = (song + weights.windows * windows + weights.course * course) / total
+    return Likeness(song, windows, course, score)
+
+
+def _both_ways(one: Float32, other: Float32, otherwise: float) -> tuple[float, float]:
+    """Mean over the rows of each side of the cosine to the most similar row of the other side."""
+    if not len(one) or not len(other):
+        return otherwise, otherwise
+    cosines = one @ other.T
+    return float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())

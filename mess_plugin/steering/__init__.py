@@ -1,0 +1,13 @@
+"""Steering the feel: which aspects count, what is left out, how varied, and in which order.
+
+query.py        what a listener asks for beside the seeds: the one vocabulary (docs/query.md)
+parsing.py      the same as people write it
+candidates.py   which tracks are looked at, with their vectors
+scoring.py      likeness by aspect → scores whose parts add up
+diversity.py    at most n per artist and album, and maximal marginal relevance
+reasons.py      the parts of a score, tempo and key, for people
+asking.py       query → matches
+transitions.py  how well the end of one track leads to the start of the next
+playlists.py    alike, journey, arc, radio
+taste.py        what a listener's verdicts say about the weights
+"""

@@ -1,0 +1,183 @@
+"""A steered question: several seeds, what counts, what is left out → matches with their reasons.
+
+    answer = steer(store, settings, ["nebula"], Query(emphasis={"rhythm": 2}), k=10)
+
+This is the one door for the command line, HTTP and playlists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mess_plugin.config import Settings
+from mess_plugin.errors import UsageError
+from mess_plugin.explain import section_reason
+from mess_plugin.facets import Measures
+from mess_plugin.model import Level, Match, Reason, Space, Tags, Track
+from mess_plugin.recipe import Recipe
+from mess_plugin.search import MAX_K, best_pair
+from mess_plugin.steering import reasons
+from mess_plugin.steering.candidates import (
+    Table,
+    Voice,
+    allowed_ids,
+    gather,
+    key_of,
+    tempo_of,
+    voice,
+)
+from mess_plugin.steering.diversity import choose
+from mess_plugin.steering.query import Query
+from mess_plugin.steering.scoring import Scores, likeness_to, score
+from mess_plugin.steering.taste import Taste, taste_of
+from mess_plugin.store import Store
+
+MAX_SEEDS = 100
+_LEAST_CANDIDATES = 200
+_CANDIDATES_PER_ANSWER = 10
+_VARIED_POOL = 4  # times k candidates compete where variety is wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """The seeds as understood, what counted how much, the matches, and the listener's taste."""
+
+    seeds: tuple[Voice, ...]
+    against: tuple[Voice, ...]
+    space: Space
+    weights: Mapping[str, float]
+    matches: tuple[Match, ...]
+    taste: Taste | None = None
+
+
+def steer(
+    store: Store, settings: Settings, refs: Sequence[str], query: Query, *, k: int = 10
+) -> Steered:
+    """The at most k tracks that answer a query best; never a seed, nor what it is asked against.
+
+    refs: one to MAX_SEEDS references. Scores are in [0, 1] and are the sum of the values of the
+    reasons whose kind is an aspect or "unlike"; a track that is more like what is asked against than
+    like the seeds is no answer. Raises UsageError (and its kinds) where the question has no answer.
+    """
+    if not 1 <= k <= MAX_K:
+        raise UsageError(f"k is {k}: wanted 1 to {MAX_K}")
+    unique = list(dict.fromkeys(refs))
+    if not 1 <= len(unique) <= MAX_SEEDS:
+        raise UsageError(f"there are {len(unique)} seeds: wanted 1 to {MAX_SEEDS}")
+    space = answering_space(store, settings)
+    taste = taste_of(store, space, query.listener) if query.listener else None
+    weights = query.weights(taste.weights) if taste and taste.is_on else query.weights()
+    seeds = tuple(voice(store, settings, space, ref, weights) for ref in unique)
+    against = tuple(voice(store, settings, space, ref, weights) for ref in query.against)
+    excluded = _excluded(seeds, against)
+    table = gather(
+        store,
+        settings,
+        space,
+        seeds,
+        weights,
+        max(_LEAST_CANDIDATES, _CANDIDATES_PER_ANSWER * k),
+        excluded=excluded,
+        allowed=allowed_ids(store, query.filters, seeds[0]),
+    )
+    scores = score(table, seeds, against, weights, exact_key=query.exact_key)
+    matches = _matches(store, space, query, seeds[0], table, scores, k)
+    return Steered(seeds, against, space, weights, matches, taste)
+
+
+def answering_space(store: Store, settings: Settings) -> Space:
+    """The space that questions are answered in. Raises UsageError where nothing is indexed."""
+    space = store.spaces.searchable(str(Recipe.of(settings)))
+    if space is None:
+        raise UsageError(
+            f"nothing is indexed with the encoder {settings.encoder}: run `mess index FOLDER` first"
+        )
+    return space
+
+
+def _excluded(seeds: Sequence[Voice], against: Sequence[Voice]) -> list[int]:
+    liked = {i for one in seeds for i in one.seed.excluded}
+    rejected = {i for one in against for i in one.seed.excluded}
+    if both := liked & rejected:
+        raise UsageError(f"track {min(both)} is asked for and against: leave one out")
+    return sorted(liked | rejected)
+
+
+def _matches(
+    store: Store, space: Space, query: Query, first: Voice, table: Table, scores: Scores, k: int
+) -> tuple[Match, ...]:
+    order = [int(i) for i in (-scores.scores).argsort(kind="stable") if scores.scores[i] > 0]
+    varied = query.diversity > 0 or query.per_artist or query.per_album
+    if not varied:
+        order = order[:k]
+    elif query.diversity > 0 and not (query.per_artist or query.per_album):
+        order = order[: max(_LEAST_CANDIDATES, _VARIED_POOL * k)]
+    tracks = store.library.get([table.track_ids[i] for i in order])
+    order = [i for i in order if table.track_ids[i] in tracks]
+    pool = Table(
+        tuple(table.track_ids[i] for i in order),
+        {aspect: vectors[order] for aspect, vectors in table.vectors.items()},
+    )
+    places = choose(
+        scores.scores[order],
+        [tracks[i] for i in pool.track_ids],
+        k,
+        diversity=query.diversity,
+        likeness=lambda row: likeness_to(pool, row, scores.weights, exact_key=query.exact_key),
+        per_artist=query.per_artist,
+        per_album=query.per_album,
+    )
+    chosen = [order[place] for place in places]
+    return _explained(store, space, first, table, scores, tracks, chosen)
+
+
+def _explained(
+    store: Store,
+    space: Space,
+    first: Voice,
+    table: Table,
+    scores: Scores,
+    tracks: Mapping[int, Track],
+    chosen: Sequence[int],
+) -> tuple[Match, ...]:
+    ids = [table.track_ids[row] for row in chosen]
+    sections = store.embeddings.of_tracks(space, Level.SECTION, ids)
+    measured = store.facets.measures(ids)
+    matches = []
+    for rank, (row, track_id) in enumerate(zip(chosen, ids, strict=True), start=1):
+        parts = [
+            reasons.part(aspect, float(scores.likeness[aspect][row]), weight)
+            for aspect, weight in scores.weights.items()
+        ]
+        if scores.unlike[row] > 0:
+            parts.append(reasons.unlike(float(scores.unlike[row])))
+        pair = best_pair(first.seed.levels[Level.SECTION], sections[track_id])
+        if pair is not None:
+            parts.append(section_reason(*pair))
+        measures = measured[track_id][0] if track_id in measured else None
+        parts += _relations(first, tracks[track_id].tags, measures)
+        matches.append(
+            Match(
+                rank=rank,
+                score=float(scores.scores[row]),
+                track=tracks[track_id],
+                query_section=pair[0] if pair else None,
+                match_section=pair[1] if pair else None,
+                reasons=tuple(parts),
+            )
+        )
+    return tuple(matches)
+
+
+def _relations(first: Voice, tags: Tags, measures: Measures | None) -> list[Reason]:
+    """Tempo and key beside those of the first seed, where both are known."""
+    own_tags = first.seed.track.tags if first.seed.track else Tags()
+    own_bpm, bpm = tempo_of(own_tags, first.measures), tempo_of(tags, measures)
+    own_key, key = key_of(own_tags, first.measures), key_of(tags, measures)
+    found = []
+    if own_bpm and bpm:
+        found.append(reasons.tempo_reason(own_bpm, bpm))
+    if own_key and key:
+        found.append(reasons.key_reason(own_key, key))
+    return found

@@ -1,0 +1,213 @@
+"""Which tracks are looked at, and their vectors in every aspect that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mess_plugin.config import Settings
+from mess_plugin.errors import UsageError
+from mess_plugin.facets import Facet, Measures
+from mess_plugin.facets import key as keys
+from mess_plugin.model import Float32, Level, Space, Tags
+from mess_plugin.nearest import nearest
+from mess_plugin.reference import Seed, resolve
+from mess_plugin.steering.query import FEEL, Filters, Range
+from mess_plugin.store import Store
+from mess_plugin.store.steering import Allowed, Conditions
+
+SAME_TEMPO = 1.06  # the ratio that DJs bridge without anybody noticing
+_WIDE = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A seed with its vector in each aspect. measures: None where it was heard too little."""
+
+    seed: Seed
+    vectors: dict[str, Float32]
+    measures: Measures | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Candidates with their vectors: track_ids n; vectors: aspect → (n, dim) float32."""
+
+    track_ids: tuple[int, ...]
+    vectors: dict[str, Float32]
+
+
+def voice(
+    store: Store, settings: Settings, space: Space, ref: str, aspects: Collection[str]
+) -> Voice:
+    """The seed that a reference names. Raises UsageError where it lacks an aspect that counts."""
+    seed = resolve(store, settings, space, ref)
+    vectors = {FEEL: seed.levels[Level.SONG].vectors[0]}
+    wanted = [Facet(aspect) for aspect in aspects if aspect != FEEL]
+    if seed.track is None:
+        from mess_plugin.facets.listening import hear_facets  # noqa: PLC0415  decodes
+
+        heard = hear_facets(Path(str(seed.path)), settings.file_limit_s)
+        if heard is not None:
+            vectors |= {facet.value: heard.vectors[facet] for facet in wanted}
+        return Voice(seed, vectors, heard.measures if heard else None)
+    for facet in wanted:
+        found = store.facets.of_tracks(facet, [seed.track.id])
+        if seed.track.id not in found:
+            raise UsageError(
+                f"{seed.name} has no facets yet: run `mess facets`, which hears what lacks them"
+            )
+        vectors[facet.value] = found[seed.track.id]
+    measured = store.facets.measures([seed.track.id])
+    return Voice(seed, vectors, measured[seed.track.id][0] if measured else None)
+
+
+def gather(
+    store: Store,
+    settings: Settings,
+    space: Space,
+    voices: Sequence[Voice],
+    aspects: Collection[str],
+    limit: int,
+    *,
+    excluded: Sequence[int],
+    allowed: Sequence[int] | None,
+) -> Table:
+    """The tracks nearest to any seed in any aspect, at most `limit` each, with all their vectors.
+
+    Tracks that lack an aspect are left out: their score could not be compared.
+    """
+    found: dict[int, None] = {}
+    for one in voices:
+        for aspect in aspects:
+            vector = one.vectors[aspect]
+            if aspect != FEEL:
+                ids = store.facets.nearest(
+                    Facet(aspect), vector, limit, excluded=excluded, allowed=allowed
+                )
+            elif allowed is not None:
+                ids = store.steering.nearest_songs(
+                    space, vector, limit, excluded=excluded, allowed=allowed
+                )
+            else:
+                hits = nearest(store, settings, space, Level.SONG, vector, limit, excluded)
+                ids = [hit.track_id for hit in hits]
+            found |= dict.fromkeys(ids)
+    return table(store, space, list(found), aspects)
+
+
+def table(store: Store, space: Space, track_ids: Sequence[int], aspects: Collection[str]) -> Table:
+    """The vectors of tracks in some aspects; tracks that lack one are left out."""
+    by_aspect: dict[str, dict[int, Float32]] = {}
+    for aspect in aspects:
+        if aspect == FEEL:
+            songs = store.embeddings.of_tracks(space, Level.SONG, track_ids)
+            by_aspect[FEEL] = {
+                i: level.vectors[0] for i, level in songs.items() if len(level.vectors)
+            }
+        else:
+            by_aspect[aspect] = store.facets.of_tracks(Facet(aspect), track_ids)
+    complete = [i for i in track_ids if all(i in vectors for vectors in by_aspect.values())]
+    return Table(
+        tuple(complete),
+        {
+            aspect: np.stack([vectors[i] for i in complete])
+            if complete
+            else np.zeros((0, 1), np.float32)
+            for aspect, vectors in by_aspect.items()
+        },
+    )
+
+
+def allowed_ids(store: Store, filters: Filters, first: Voice | None) -> list[int] | None:
+    """The tracks that pass; None where nothing is filtered. Raises UsageError where none passes.
+
+    first: whose tempo and key "same" means; None where there is no such track.
+    """
+    if not filters.any:
+        return None
+    if first is None and (filters.same_tempo or filters.same_key):
+        raise UsageError("'same' tempo or key needs a track to be the same as: give a reference")
+    tempo = filters.tempo_bpm
+    if filters.same_tempo and first is not None:
+        bpm = tempo_of(first.seed.track.tags if first.seed.track else Tags(), first.measures)
+        if bpm is None:
+            raise UsageError(f"{first.seed.name} has no tempo to go by: give one with --tempo")
+        tempo = Range(bpm / SAME_TEMPO, bpm * SAME_TEMPO)
+    conditions = Conditions(
+        tempo_bpm=_limits(tempo),
+        duration_s=_limits(filters.duration_s),
+        year=_limits(filters.year),
+        activity=_limits(filters.activity),
+        loudness_lufs=_limits(filters.loudness_lufs),
+        genre=filters.genre,
+        artist=filters.artist,
+        album=filters.album,
+        folder=filters.folder,
+        excluded_words=filters.excluded_words,
+    )
+    passed = _in_key(store.steering.allowed(conditions), filters, first)
+    if not passed:
+        raise UsageError(f"no track passes the filters: {describe(filters)}; loosen one of them")
+    return passed
+
+
+def tempo_of(tags: Tags, measures: Measures | None) -> float | None:
+    """Beats per minute: the tag, else what was heard."""
+    if tags.bpm:
+        return tags.bpm
+    return measures.tempo.bpm if measures and measures.tempo else None
+
+
+def key_of(tags: Tags, measures: Measures | None) -> tuple[int, str] | None:
+    """(tonic, mode): the tag where it can be read, else what was heard."""
+    tagged = keys.parse(tags.key) if tags.key else None
+    if tagged:
+        return tagged
+    return (measures.key.tonic, measures.key.mode) if measures and measures.key else None
+
+
+def describe(filters: Filters) -> str:
+    """The conditions in words, for messages."""
+    parts = []
+    for name in filters.__slots__:
+        value = getattr(filters, name)
+        if isinstance(value, Range):
+            low = "" if value.low is None else f"{value.low:g}"
+            high = "" if value.high is None else f"{value.high:g}"
+            parts.append(f"{name} {low}-{high}")
+        elif value is True:
+            parts.append(name.replace("_", " "))
+        elif name == "key" and value:
+            parts.append(f"key {keys.name(*value)}")
+        elif value:
+            parts.append(f"{name.replace('_', ' ')} {value!r}")
+    return ", ".join(parts)
+
+
+def _in_key(passed: Sequence[Allowed], filters: Filters, first: Voice | None) -> list[int]:
+    wanted = filters.key
+    if filters.same_key and first is not None:
+        wanted = key_of(first.seed.track.tags if first.seed.track else Tags(), first.measures)
+        if wanted is None:
+            raise UsageError(f"{first.seed.name} has no key to go by: give one with --key")
+    if wanted is None:
+        return [one.track_id for one in passed]
+    kept = []
+    for one in passed:
+        own = (keys.parse(one.tagged_key) if one.tagged_key else None) or one.heard_key
+        if own and (keys.compatible(own, wanted) if filters.same_key else own == wanted):
+            kept.append(one.track_id)
+    return kept
+
+
+def _limits(limits: Range | None) -> tuple[float, float] | None:
+    if limits is None:
+        return None
+    return (
+        -_WIDE if limits.low is None else limits.low,
+        _WIDE if limits.high is None else limits.high,
+    )

@@ -1,0 +1,62 @@
+"""Choosing varied answers: at most n per artist and album, and maximal marginal relevance.
+
+J. Carbonell and J. Goldstein, "The use of MMR, diversity-based reranking for reordering documents and
+producing summaries", SIGIR 1998.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mess_plugin.model import Float32, Track
+
+
+def choose(
+    scores: Float32,
+    tracks: Sequence[Track],
+    k: int,
+    *,
+    diversity: float,
+    likeness: Callable[[int], Float32],
+    per_artist: int | None = None,
+    per_album: int | None = None,
+) -> list[int]:
+    """Places of at most k candidates in the order of choice.
+
+    Each next one has the highest (1 - diversity) * score - diversity * (likeness to the most alike
+    of those chosen). likeness(place): its likeness to all candidates, (n,). Ties go by place.
+    Tracks without an artist (or album) tag are under no limit of artists (or albums).
+    """
+    worth = (1 - diversity) * scores.astype(np.float64)
+    nearest = np.zeros(len(scores))
+    open_ = np.ones(len(scores), dtype=bool)
+    artists: Counter[str] = Counter()
+    albums: Counter[tuple[str, str]] = Counter()
+    chosen: list[int] = []
+    while len(chosen) < k and open_.any():
+        best = int(np.argmax(np.where(open_, worth - diversity * nearest, -np.inf)))
+        open_[best] = False
+        artist, album = _artist(tracks[best]), _album(tracks[best])
+        if per_artist and artist and artists[artist] >= per_artist:
+            continue
+        if per_album and album[1] and albums[album] >= per_album:
+            continue
+        artists[artist] += 1
+        albums[album] += 1
+        chosen.append(best)
+        if diversity:
+            nearest = np.maximum(nearest, likeness(best))
+    return chosen
+
+
+def _artist(track: Track) -> str:
+    return (track.tags.artist or track.tags.album_artist or "").casefold()
+
+
+def _album(track: Track) -> tuple[str, str]:
+    """Albums of two artists may share a name."""
+    owner = track.tags.album_artist or track.tags.artist or ""
+    return owner.casefold(), (track.tags.album or "").casefold()

@@ -1,0 +1,76 @@
+"""The words of a query as people write them → its values. Errors name what was written."""
+
+from __future__ import annotations
+
+import math
+
+from mess_plugin.errors import UsageError
+from mess_plugin.facets import key as keys
+from mess_plugin.steering.query import Range
+
+_DURATION_UNITS = 60
+
+
+def emphasis(text: str | None) -> dict[str, float]:
+    """ "rhythm=2,timbre=0.5" → {"rhythm": 2.0, "timbre": 0.5}; empty for None."""
+    weights: dict[str, float] = {}
+    for part in filter(None, (text or "").split(",")):
+        name, _, number = part.partition("=")
+        try:
+            weights[name.strip().lower()] = float(number)
+        except ValueError as error:
+            raise UsageError(
+                f"emphasis {part.strip()!r}: wanted FACET=WEIGHT, such as rhythm=2"
+            ) from error
+    return weights
+
+
+def only(text: str | None) -> tuple[str, ...]:
+    """ "harmony,rhythm" → ("harmony", "rhythm"); empty for None."""
+    names = (part.strip().lower() for part in (text or "").split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def limits(name: str, text: str | None, *, clock: bool = False) -> Range | None:
+    """ "90-110", "90-", "-110", "100" → a range; None for None. clock: "2:30-4:00" in seconds.
+
+    ".." stands for "-" where numbers may be negative: "-14..-9".
+    """
+    if text is None:
+        return None
+    low, separator, high = text.partition("..")
+    if not separator:
+        low, separator, high = text.partition("-")
+    try:
+        start = _number(low, clock)
+        end = _number(high, clock) if separator else start
+    except ValueError as error:
+        example = "2:30-4:00" if clock else "90-110, 90- or -110"
+        raise UsageError(f"{name} {text!r}: wanted a range such as {example}") from error
+    if any(number is not None and math.isnan(number) for number in (start, end)):
+        raise UsageError(f"{name} {text!r}: that is no number")
+    if start is None and end is None:
+        raise UsageError(f"{name} {text!r}: wanted at least one number")
+    return Range(start, end)
+
+
+def key(text: str | None) -> tuple[int, str] | None:
+    """ "Am", "F# minor", "8A" → (tonic, mode); None for None."""
+    if text is None:
+        return None
+    found = keys.parse(text)
+    if found is None:
+        raise UsageError(f"key {text!r}: wanted a key such as Am, 'F# minor' or 8A")
+    return found
+
+
+def _number(text: str, clock: bool) -> float | None:
+    text = text.strip()
+    if not text:
+        return None
+    if not clock:
+        return float(text)
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = seconds * _DURATION_UNITS + float(part)
+    return seconds

@@ -1,0 +1,130 @@
+"""What a listener asks for beside the seeds. docs/query.md describes every word of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from mess_plugin.errors import UnknownName, UsageError
+from mess_plugin.facets import Facet
+
+FEEL = "feel"
+ASPECTS = (FEEL, *(facet.value for facet in Facet))
+"""What can count: the encoder's overall feel, and each facet."""
+
+DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({FEEL: 1.0})
+"""What counts when nothing is said: see the table of facets in docs/quality.md."""
+
+MAX_WEIGHT = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From low to high, both included; None is open."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a track must be to answer. None and empty: no such condition.
+
+    tempo_bpm: half and double count as well. same_tempo: within 6 % of the first seed's. key:
+    (tonic, mode); same_key: keys that mix with the first seed's. activity: see `Measures`.
+    artist, album, genre: contained in the tag, case does not matter. folder: absolute.
+    excluded_words: in none of artist, title, album, file name.
+    """
+
+    tempo_bpm: Range | None = None
+    same_tempo: bool = False
+    key: tuple[int, str] | None = None
+    same_key: bool = False
+    duration_s: Range | None = None
+    year: Range | None = None
+    activity: Range | None = None
+    loudness_lufs: Range | None = None
+    genre: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    folder: str | None = None
+    excluded_words: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("tempo_bpm", "duration_s", "year", "activity", "loudness_lufs"):
+            limits: Range | None = getattr(self, name)
+            if limits and None not in (limits.low, limits.high) and limits.low > limits.high:  # type: ignore[operator]
+                raise UsageError(
+                    f"{name} from {limits.low:g} to {limits.high:g} holds nothing: "
+                    "swap the two numbers"
+                )
+        if self.tempo_bpm and self.same_tempo:
+            raise UsageError("a tempo and the seed's tempo are both asked for: leave one out")
+        if self.key and self.same_key:
+            raise UsageError("a key and the seed's key are both asked for: leave one out")
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any condition."""
+        return self != Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """How answers are chosen among all tracks.
+
+    emphasis: aspect → how much it counts beside the feel, which counts 1. only: these aspects alone
+    count, 1 each unless emphasised. exact_key: harmony as it sounds instead of at the best
+    transposition. against: references that answers should be unlike. diversity: 0 is by score alone,
+    1 as varied as can be. per_artist, per_album: at most so many of one. listener: whose taste
+    counts. Raises UnknownName and UsageError for what cannot be.
+    """
+
+    emphasis: Mapping[str, float] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    filters: Filters = Filters()
+    exact_key: bool = False
+    against: tuple[str, ...] = ()
+    diversity: float = 0.0
+    per_artist: int | None = None
+    per_album: int | None = None
+    listener: str | None = None
+
+    def __post_init__(self) -> None:
+        for aspect in (*self.emphasis, *self.only):
+            if aspect not in ASPECTS:
+                raise UnknownName("facet", aspect, ASPECTS)
+        for aspect, weight in self.emphasis.items():
+            if not 0 <= weight <= MAX_WEIGHT:
+                raise UsageError(f"emphasis {aspect}={weight:g}: wanted 0 to {MAX_WEIGHT:g}")
+            if self.only and aspect not in self.only:
+                raise UsageError(
+                    f"{aspect} is emphasised, but only {', '.join(self.only)} is to count"
+                )
+        if not 0 <= self.diversity <= 1:
+            raise UsageError(f"diversity is {self.diversity:g}: wanted 0 to 1")
+        for name in ("per_artist", "per_album"):
+            if (limit := getattr(self, name)) is not None and limit < 1:
+                raise UsageError(f"{name.replace('_', ' ')} is {limit}: wanted at least 1")
+        self.weights()
+
+    def weights(self, defaults: Mapping[str, float] = DEFAULT_WEIGHTS) -> dict[str, float]:
+        """Aspect → share of the score; positive, adding up to 1. Raises UsageError if all are 0.
+
+        defaults: what counts for aspects that the query says nothing about.
+        """
+        base = dict.fromkeys(self.only, 1.0) if self.only else dict(defaults)
+        merged = {**base, **self.emphasis}
+        total = sum(merged.values())
+        if total <= 0:
+            raise UsageError("nothing counts: give at least one facet a weight above 0")
+        return {aspect: weight / total for aspect, weight in merged.items() if weight > 0}
+
+    @property
+    def steers(self) -> bool:
+        """Whether this asks for anything but the plain feel."""
+        return self != Query()

@@ -1,0 +1,46 @@
+"""Why a track answered: the parts of its score, which add up to it, and facts beside them.
+
+The kinds of parts are the aspects and "unlike"; their values add up to the score. The kinds of
+facts are "section", "tempo" and "key".
+"""
+
+from __future__ import annotations
+
+from mess_plugin.facets.key import relation
+from mess_plugin.model import Reason
+
+_SAME = 1.02  # tempi that nobody tells apart
+
+
+def part(aspect: str, likeness: float, weight: float) -> Reason:
+    """One aspect's share of the score. value: weight * likeness."""
+    share = weight * likeness
+    text = f"{aspect} {likeness:.2f}" if weight == 1 else f"{aspect} {likeness:.2f} × {weight:.2f}"
+    return Reason(aspect, share, text)
+
+
+def unlike(taken: float) -> Reason:
+    """What likeness to the negative seeds takes away. value: negative."""
+    return Reason("unlike", -taken, f"like what it should not be −{taken:.2f}")
+
+
+def tempo_reason(own_bpm: float, other_bpm: float) -> Reason:
+    """How two tempi stand to each other. value: ratio of the faster to the slower, at the octave."""
+    octave = min(
+        (0.5, 1.0, 2.0), key=lambda o: max(other_bpm * o, own_bpm) / min(other_bpm * o, own_bpm)
+    )
+    ratio = max(other_bpm * octave, own_bpm) / min(other_bpm * octave, own_bpm)
+    pair = f"{own_bpm:.0f} and {other_bpm:.0f} bpm"
+    if octave == 1.0:
+        text = f"both {own_bpm:.0f} bpm" if round(own_bpm) == round(other_bpm) else pair
+    elif ratio <= _SAME:
+        text = f"{pair}, {'half' if octave == 2.0 else 'double'} time"
+    else:
+        text = pair
+    return Reason("tempo", ratio, text)
+
+
+def key_reason(own: tuple[int, str], other: tuple[int, str]) -> Reason:
+    """How two keys stand to each other. value: semitones between the tonics, 0 to 6."""
+    apart = abs((own[0] - other[0] + 6) % 12 - 6)
+    return Reason("key", float(apart), relation(own, other))

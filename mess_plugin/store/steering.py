@@ -1,0 +1,126 @@
+"""What steering asks the database: which tracks may answer, and what lies near among them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pgvector import HalfVector
+
+from mess_plugin.facets import REVISION
+from mess_plugin.model import Float32, Space
+from mess_plugin.store.facets import unpacked
+from mess_plugin.store.paths import to_bytes, words
+from mess_plugin.store.session import Session
+
+Limits = tuple[float, float] | None
+_ANY = (0.0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Filters as the database judges them; None and empty do not filter. Limits are (low, high)."""
+
+    tempo_bpm: Limits = None
+    duration_s: Limits = None
+    year: Limits = None
+    activity: Limits = None
+    loudness_lufs: Limits = None
+    genre: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    folder: str | None = None
+    excluded_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A track that passed, with its key as tagged and as (tonic, mode) heard; None where unknown."""
+
+    track_id: int
+    tagged_key: str | None
+    heard_key: tuple[int, str] | None
+
+
+class Steering:
+    """Reads for steering."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def allowed(self, conditions: Conditions) -> list[Allowed]:
+        """The tracks that pass all conditions, in order of id."""
+        limits: dict[str, float | None] = {}
+        for name, column in (
+            ("tempo", conditions.tempo_bpm),
+            ("duration", conditions.duration_s or _ANY),
+            ("year", conditions.year),
+            ("activity", conditions.activity),
+            ("loudness", conditions.loudness_lufs),
+        ):
+            limits[f"{name}_low"], limits[f"{name}_high"] = column or (None, None)
+        rows = self._session.rows(
+            "allowed_tracks",
+            revision=REVISION,
+            genre=_contains(conditions.genre),
+            artist=_contains(conditions.artist),
+            album=_contains(conditions.album),
+            folder=_below(conditions.folder),
+            excluded_words=[f"%{_escaped(words(word))}%" for word in conditions.excluded_words],
+            **limits,
+        )
+        return [
+            Allowed(track_id, tagged, None if tonic is None else (tonic, mode))
+            for track_id, tagged, tonic, mode in rows
+        ]
+
+    def nearest_songs(
+        self,
+        space: Space,
+        vector: Float32,
+        limit: int,
+        *,
+        excluded: Sequence[int],
+        allowed: Sequence[int],
+    ) -> list[int]:
+        """The tracks among `allowed` whose song vectors are nearest, nearest first."""
+        rows = self._session.rows(
+            "nearest_songs_among",
+            space_id=space.id,
+            vector=HalfVector(vector),
+            limit=limit,
+            excluded=list(excluded),
+            allowed=list(allowed),
+        )
+        return [row[0] for row in rows]
+
+    def activities(self, space: Space) -> tuple[list[int], Float32]:
+        """Every track of a space with how much happens in it: ids and (n,) float32 in [0, 1]."""
+        rows = self._session.rows("activities", revision=REVISION, space_id=space.id)
+        return [row[0] for row in rows], np.array([row[1] for row in rows], dtype=np.float32)
+
+    def edges(self, space: Space, track_ids: Sequence[int]) -> dict[int, tuple[Float32, Float32]]:
+        """Vectors of the first and the last section of tracks, (dim,) each."""
+        found: dict[int, list[Float32]] = {}
+        for track_id, _ordinal, data in self._session.rows(
+            "edge_sections", space_id=space.id, track_ids=list(track_ids)
+        ):
+            found.setdefault(track_id, []).append(unpacked(data))
+        return {track_id: (edges[0], edges[-1]) for track_id, edges in found.items()}
+
+
+def _contains(text: str | None) -> str | None:
+    return None if text is None else f"%{_escaped(text)}%"
+
+
+def _escaped(text: str) -> str:
+    plain = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return plain.replace("\0", " ")
+
+
+def _below(folder: str | None) -> bytes | None:
+    if folder is None:
+        return None
+    return to_bytes(folder.rstrip(os.sep) + os.sep)

@@ -1,0 +1,62 @@
+"""Which vanished files are believed to be gone, in a real database and real folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mess_plugin.store import Store, open_store
+from mess_workers.pruning import Pruned, prune, prune_some
+from tests.stored_library import want
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with open_store(database_url) as opened:
+        yield opened
+
+
+def there(store: Store) -> list[str]:
+    return [Path(path).name for path in store.ledger.known_paths(["/"], with_missed=False)]
+
+
+def test_only_what_is_surely_gone_is_given_up(store: Store, tmp_path: Path) -> None:
+    """A folder that cannot be looked into hides its files; it does not take them away."""
+    (tmp_path / "here.mp3").touch()
+    hidden = tmp_path / "unreadable"
+    hidden.symlink_to(hidden)  # for root, too, nothing can be looked at through it
+    want(store, *(str(tmp_path / name) for name in ("here.mp3", "gone.mp3", "unreadable/a.mp3")))
+    assert prune(store, str(tmp_path)) == Pruned(1)
+    assert there(store) == ["here.mp3", "a.mp3"]
+    assert prune(store, str(tmp_path)) == Pruned(0)
+    assert prune(store, str(tmp_path), confirmed=True).gone == 1  # forgotten for good
+    assert there(store) == ["here.mp3", "a.mp3"]
+    assert len(store.ledger.known_paths(["/"])) == 2
+
+
+def test_a_folder_inside_another_is_counted_once(store: Store, tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "here.mp3").touch()
+    want(store, str(inside / "here.mp3"), str(inside / "gone.mp3"))
+    assert [prune(store, str(root)).gone for root in (tmp_path, inside)] == [1, 0]
+
+
+@pytest.mark.parametrize("is_mounted", [True, False])
+def test_an_empty_or_absent_folder_takes_nothing_along(
+    store: Store, tmp_path: Path, is_mounted: bool
+) -> None:
+    disk = tmp_path / "disk"
+    want(store, str(disk / "a.mp3"))
+    if is_mounted:
+        disk.mkdir()
+    for pruned in (
+        prune(store, str(disk)),
+        prune(store, str(disk), {str(disk / "other.mp3")}),
+        prune_some(store, str(disk), [str(disk / "a.mp3")]),
+    ):
+        assert pruned.gone == 0
+        assert pruned.refused
+    assert there(store) == ["a.mp3"]

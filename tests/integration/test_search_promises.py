@@ -1,0 +1,253 @@
+"""Search in a real database: what is found, what is promised about scores, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from mess_plugin.config import Settings
+from mess_plugin.encoders.base import EncoderInfo
+from mess_plugin.errors import UnknownName, UsageError
+from mess_plugin.form import form_of
+from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.nearest import nearest
+from mess_plugin.pooling import unit
+from mess_plugin.reference import seed_of_track
+from mess_plugin.rerank import WEIGHTS
+from mess_plugin.search import ask, rank_songs, similar
+from mess_plugin.store import Store, open_store
+from mess_plugin.store.ledger import SeenFile
+from mess_plugin.windows import grid
+
+DIM = 32
+DURATION_S = 60.0
+RECIPE = "descriptors||5/2.5"
+
+
+class Shelf:
+    """A library of synthetic tracks, written as indexing writes them."""
+
+    def __init__(self, store: Store, home: Path) -> None:
+        self.store = store
+        self.settings = Settings(home=home, encoder="descriptors")
+        info = EncoderInfo("descriptors", "test", 24_000, 5.0, 5.0, 0.5, DIM, "none", "mean", "x")
+        self.space: Space = store.spaces.raw(RECIPE, info, DIM, 5.0, 2.5, "none")
+        store.spaces.create_indexes(self.space)
+
+    def add(self, title: str, windows: Float32, *, album: str = "album") -> int:
+        """A track of one minute with these windows; its sections are its halves."""
+        job_id = self.store.ledger.want([SeenFile(f"/{title}", 1, 1)], RECIPE, uuid4()).job_ids[0]
+        job = self.store.ledger.start(job_id)
+        assert job is not None
+        n = len(windows)
+        half = DURATION_S / 2
+        levels = {
+            Level.SONG: LevelVectors(_spans((0, DURATION_S)), unit(windows.mean(axis=0)[None])),
+            Level.SECTION: LevelVectors(
+                _spans((0, half), (half, DURATION_S)),
+                unit(np.stack([windows[: n // 2].mean(axis=0), windows[n // 2 :].mean(axis=0)])),
+                ("A", "B"),
+            ),
+            Level.WINDOW: LevelVectors(grid(DURATION_S, 5.0, 2.5), windows),
+        }
+        with self.store.transaction():
+            track_id = self.store.library.save(title, DURATION_S, None)
+            self.store.embeddings.write(self.space, track_id, levels)
+            self.store.ledger.locate(job.file_id, f"/{title}", track_id, Tags(title, album=album))
+            self.store.ledger.finish(job.id, "encoded")
+        return track_id
+
+
+def _spans(*intervals: tuple[float, float]) -> Float32:
+    return np.array(intervals, dtype=np.float32)
+
+
+def windows(seed: int, centre: Float32 | None = None) -> Float32:
+    """23 windows around a centre of the track's own, or around a given one."""
+    rng = np.random.default_rng(seed)
+    middle = rng.standard_normal(DIM) if centre is None else centre
+    return unit((middle + 0.5 * rng.standard_normal((23, DIM))).astype(np.float32))
+
+
+@pytest.fixture
+def shelf(database_url: str, tmp_path: Path) -> Iterator[Shelf]:
+    with open_store(database_url) as store:
+        yield Shelf(store, tmp_path)
+
+
+def test_vectors_come_back_as_they_were_written(shelf: Shelf) -> None:
+    written = windows(0)
+    one, other = shelf.add("one", written), shelf.add("other", windows(1))
+    found = shelf.store.embeddings.of_tracks(shelf.space, Level.WINDOW, [other, one, 999])
+    np.testing.assert_allclose(found[one].vectors, written, atol=1e-3)  # half precision
+    np.testing.assert_allclose(found[one].intervals, grid(DURATION_S, 5.0, 2.5))
+    assert len(found[999].vectors) == 0
+    sections = shelf.store.embeddings.of_tracks(shelf.space, Level.SECTION, [one])[one]
+    assert sections.labels == ("A", "B")
+    alone = shelf.store.embeddings.of_track(shelf.space, Level.WINDOW, one)
+    np.testing.assert_array_equal(alone.vectors, found[one].vectors)
+
+
+def test_adding_a_track_changes_no_score_and_no_order(shelf: Shelf) -> None:
+    asked = shelf.add("asked", windows(0))
+    for number in range(1, 30):
+        shelf.add(f"track {number}", windows(number))
+
+    def scores() -> dict[int, float]:
+        seed = seed_of_track(shelf.store, shelf.space, "asked", asked, None)
+        found = rank_songs(shelf.store, shelf.settings, shelf.space, seed, 100, WEIGHTS)
+        return {track_id: likeness.score for track_id, likeness in found}
+
+    before = scores()
+    new = shelf.add("new", windows(77))
+    after = scores()
+    assert set(after) - set(before) == {new}
+    assert [track_id for track_id in after if track_id != new] == list(before)
+    assert {track_id: after[track_id] for track_id in before} == before
+
+
+def test_a_sees_b_as_b_sees_a(shelf: Shelf) -> None:
+    ids = [shelf.add(f"track {number}", windows(number)) for number in range(6)]
+    seen = {}
+    for one in ids:
+        seed = seed_of_track(shelf.store, shelf.space, "", one, None)
+        for other, likeness in rank_songs(
+            shelf.store, shelf.settings, shelf.space, seed, 10, WEIGHTS
+        ):
+            seen[one, other] = likeness.score
+    assert len(seen) == 30
+    for (one, other), score in seen.items():
+        assert score == pytest.approx(seen[other, one], abs=1e-6)
+
+
+def test_the_course_tells_apart_what_the_mean_cannot(shelf: Shelf) -> None:
+    rng = np.random.default_rng(5)
+    calm, wild = rng.standard_normal((2, DIM))
+    rising = unit(np.linspace(calm, wild, 23).astype(np.float32))
+    level = unit(np.repeat(((calm + wild) / 2)[None], 23, axis=0).astype(np.float32))
+    level = unit(level + 0.02 * rng.standard_normal(level.shape).astype(np.float32))
+    asked = shelf.add("asked", rising)
+    same_mean, same_course = shelf.add("level", level), shelf.add("rising", rising[::-1].copy())
+    answer = similar(shelf.store, shelf.settings, str(asked), k=2)
+    assert [match.track.id for match in answer.matches] == [same_course, same_mean]
+    kinds = [reason.kind for reason in answer.matches[0].reasons]
+    assert kinds == ["song", "windows", "course", "section"]
+
+
+def test_a_section_is_found_with_its_place_its_repeats_and_how_sure(shelf: Shelf) -> None:
+    own = windows(0)
+    asked = shelf.add("asked", own)
+    copy = windows(50)
+    copy[4:8] = own[10:14]
+    copy[15:19] = own[10:14]
+    twice = shelf.add("twice", copy)
+    for number in range(1, 25):
+        shelf.add(f"track {number}", windows(number))
+    answer = similar(shelf.store, shelf.settings, str(asked), k=3, interval=Interval(25.0, 37.5))
+    first, second = answer.matches[:2]
+    assert first.track.id == twice
+    assert first.match_section is not None
+    places_s = sorted([first.match_section.start_s, *(r.start_s for r in first.repeats)])
+    assert places_s == pytest.approx([10.0, 37.5], abs=0.5)
+    assert first.confidence is not None
+    assert first.confidence > 0.5
+    assert second.confidence == 0
+
+
+def test_a_filter_that_keeps_one_in_a_hundred_does_not_starve(shelf: Shelf) -> None:
+    near = np.random.default_rng(0).standard_normal(DIM).astype(np.float32)
+    with shelf.store.transaction():
+        crowd = [shelf.add(f"near {number}", windows(number, near)) for number in range(120)]
+        kept = shelf.add("far", windows(1000))
+    for exact_below in (0, 100_000):
+        settings = Settings(home=shelf.settings.home, exact_below=exact_below)
+        for level, limit in ((Level.SONG, 1), (Level.WINDOW, 20)):
+            found = nearest(
+                shelf.store, settings, shelf.space, level, unit(near[None])[0], limit, crowd
+            )
+            assert len(found) == limit
+            assert {hit.track_id for hit in found} == {kept}
+
+
+def test_a_long_filter_finds_no_less_than_an_exact_scan(shelf: Shelf) -> None:
+    ids = [shelf.add(f"track {number}", windows(number)) for number in range(60)]
+    vector = unit(np.random.default_rng(9).standard_normal((1, DIM)).astype(np.float32))[0]
+    by_index, exactly = (
+        nearest(
+            shelf.store, Settings(home=shelf.settings.home, exact_below=threshold), shelf.space,
+            Level.SONG, vector, 10, ids[:50],
+        )
+        for threshold in (0, 100_000)
+    )  # fmt: skip
+    assert [hit.track_id for hit in by_index] == [hit.track_id for hit in exactly]
+
+
+@pytest.mark.parametrize(
+    ("interval", "reason"),
+    [
+        (Interval(61, 70), "starts at 61 s, but .* is 60.0 s long"),
+        (Interval(30, 20), "ends .20 s. before it starts .30 s."),
+        (Interval(20, 20), "before it starts"),
+        (Interval(-5, 20), "starts at -5 s"),
+        (Interval(float("nan"), 20), "before it starts"),
+    ],
+)
+def test_a_section_that_is_not_there_is_refused(
+    shelf: Shelf, interval: Interval, reason: str
+) -> None:
+    shelf.add("asked", windows(0))
+    with pytest.raises(UsageError, match=reason):
+        similar(shelf.store, shelf.settings, "asked", interval=interval)
+
+
+def test_sections_are_asked_for_by_their_letter(shelf: Shelf) -> None:
+    shelf.add("asked", windows(0))
+    shelf.add("other", windows(1))
+    answer = similar(shelf.store, shelf.settings, "asked", section="b")
+    assert answer.interval == Interval(30.0, 60.0)
+    with pytest.raises(UnknownName, match="known are A, B"):
+        similar(shelf.store, shelf.settings, "asked", section="X")
+    with pytest.raises(UsageError, match="exclude each other"):
+        similar(shelf.store, shelf.settings, "asked", section="A", interval=Interval(0, 9))
+
+
+def test_an_empty_library_says_so(database_url: str, tmp_path: Path) -> None:
+    with open_store(database_url) as store:
+        settings = Settings(home=tmp_path, encoder="descriptors")
+        for question in (similar, form_of):
+            with pytest.raises(UsageError, match=r"nothing is indexed .* run `mess index FOLDER`"):
+                question(store, settings, "anything")
+
+
+def test_a_seed_that_failed_to_index_tells_its_reason(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.add("other", windows(1))
+    broken = tmp_path / "broken.mp3"
+    broken.write_bytes(b"no music")
+    (job_id,) = shelf.store.ledger.want([SeenFile(str(broken), 8, 1)], RECIPE, uuid4()).job_ids
+    assert shelf.store.ledger.start(job_id) is not None
+    shelf.store.ledger.fail(job_id, "not-audio", "it cannot be decoded as audio")
+    for _ in range(2):  # while the file is there, and after it went
+        with pytest.raises(UsageError, match="could not be indexed: it cannot be decoded"):
+            similar(shelf.store, shelf.settings, str(broken))
+        broken.unlink(missing_ok=True)
+
+
+def test_a_library_of_one_answers_with_nothing(shelf: Shelf) -> None:
+    asked = shelf.add("asked", windows(0))
+    seed = seed_of_track(shelf.store, shelf.space, "asked", asked, None)
+    for scope in (Level.SONG, Level.SECTION):
+        assert ask(shelf.store, shelf.settings, shelf.space, seed, 5, scope=scope) == ()
+    part = Interval(0, 20)
+    assert ask(shelf.store, shelf.settings, shelf.space, seed, 5, interval=part) == ()
+
+
+def test_the_form_shows_sections_and_bounded_similarity(shelf: Shelf) -> None:
+    shelf.add("asked", windows(0))
+    form = form_of(shelf.store, shelf.settings, "asked")
+    assert [label for _, label in form.sections] == ["A", "B"]
+    assert form.similarity.shape == (23, 23)
+    np.testing.assert_allclose(form.similarity, form.similarity.T, atol=1e-6)

@@ -1,0 +1,265 @@
+"""The training recipe, on seconds of sound."""
+
+from __future__ import annotations
+
+import struct
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+torch = pytest.importorskip("torch")
+
+from mess_plugin import encoders  # noqa: E402
+from mess_plugin.encoders.base import EncoderOptions  # noqa: E402
+from mess_plugin.encoders.mini.network import MiniNet as NumpyNet  # noqa: E402
+from mess_plugin.encoders.mini.spectra import level_gain, scaled_spectra, spectra  # noqa: E402
+from mess_plugin.errors import UsageError  # noqa: E402
+from mess_plugin.pretraining import train as training  # noqa: E402
+from mess_plugin.pretraining.__main__ import main  # noqa: E402
+from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix  # noqa: E402
+from mess_plugin.pretraining.checkpoint import TABLE_MAGIC, read_checkpoint  # noqa: E402
+from mess_plugin.pretraining.data import Collection, Place  # noqa: E402
+from mess_plugin.pretraining.losses import Weights, contrast_loss  # noqa: E402
+from mess_plugin.pretraining.network import MiniNet  # noqa: E402
+from mess_plugin.pretraining.prepare import prepare  # noqa: E402
+from mess_plugin.pretraining.projection import Recipe, Samples, fit  # noqa: E402
+from mess_plugin.pretraining.targets import assign, cluster  # noqa: E402
+
+RATE_HZ = 24_000
+STILL = Strength(often=0.0)
+
+
+def melody(seconds: float, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    n = round(seconds * RATE_HZ)
+    t = np.arange(n) / RATE_HZ
+    pitches = 220 * 2 ** (rng.integers(0, 24, int(seconds * 4) + 1) / 12)
+    tone = np.sin(2 * np.pi * np.cumsum(pitches[(t * 4).astype(int)]) / RATE_HZ)
+    return (0.3 * tone * np.exp(-4 * (t % 0.25)) + 0.003 * rng.standard_normal(n)).astype(
+        np.float32
+    )
+
+
+def as_batch(*waveforms: np.ndarray) -> Batch:
+    seen = [spectra(w) for w in waveforms]
+    return Batch(
+        torch.from_numpy(np.stack([s.mel for s in seen])),
+        torch.from_numpy(np.stack([s.tones for s in seen])),
+    )
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A list and a folder: five recordings of three albums, one of them not sound at all."""
+    folder = tmp_path_factory.mktemp("music")
+    rows = ["album\ttrack\tpackage\tartist_id\tmixed\teval_role\trobustness"]
+    for number in range(4):
+        samples = (melody(6.0, number) * 32767).astype("<i2")
+        with wave.open(str(folder / f"{number}.wav"), "wb") as file:
+            file.setparams((1, 2, RATE_HZ, len(samples), "NONE", ""))
+            file.writeframes(samples.tobytes())
+        rows.append(f"album{number // 2}\t{number}.wav\tp\tartist{number // 2}\t0\tq\t0")
+    (folder / "broken.wav").write_bytes(b"RIFF of nothing")
+    rows.append("album9\tbroken.wav\tp\tartist9\t0\td\t0")
+    listing = folder / "list.tsv"
+    listing.write_text("\n".join(rows) + "\n", "utf-8")
+    return listing, folder
+
+
+@pytest.fixture(scope="module")
+def collection(music: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    folder = tmp_path_factory.mktemp("spectra")
+    names = [f"{i}.wav" for i in range(4)]
+    prepare([music[1] / n for n in names], ["a", "a", "b", "b"], folder)
+    return Collection(folder)
+
+
+def test_network_in_numpy_equals_the_one_in_torch() -> None:
+    torch.manual_seed(3)
+    net = MiniNet(layers=2).eval()
+    for parameter in net.parameters():  # normalisation factors of both signs among them
+        torch.nn.init.normal_(parameter, std=0.15)
+    seen = spectra(melody(4.0, 1))
+    with torch.no_grad():
+        stem, trunk = net(torch.from_numpy(seen.mel)[None], torch.from_numpy(seen.tones)[None])
+    expected = torch.cat([stem, trunk], 2)[0].numpy()
+    found = NumpyNet({k: v.numpy() for k, v in net.state_dict().items()})(seen)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_stored_spectra_equal_those_of_the_encoder(collection: Collection) -> None:
+    mel, tones = collection.window(Place(0, 4, 16), 16)
+    heard = spectra(melody(6.0, 0)[4 * 6000 : 20 * 6000])
+    inner = slice(16, -16)  # beyond the window, stored spectra heard more music
+    np.testing.assert_allclose(mel[inner], heard.mel[inner], atol=0.05)
+    np.testing.assert_allclose(tones[4:-4], heard.tones[4:-4], atol=0.1)
+
+
+def test_noise_in_spectra_has_the_colour_of_noise_in_the_waveform(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = melody(6.0, 2)
+    noise = np.random.default_rng(0).standard_normal(len(here)).astype(np.float32)
+    noise *= here.std() / noise.std()
+    loud = scaled_spectra((here + noise) * np.float32(level_gain(here)))
+    augment = Augment(replace(STILL, snr_db=(0.0, 0.0)), torch.Generator().manual_seed(0))
+    monkeypatch.setattr(augment, "touched", lambda n: torch.ones(n, dtype=torch.bool))
+    augment.noises = [n[:1].repeat(len(n), 1) for n in augment.noises]  # white alone
+    batch = as_batch(here)
+    powers = [(10**x - 1) / 1e4 for x in (batch.mel, batch.tones)]
+    mel, tones = (torch.log10(1 + 1e4 * p)[0].numpy() for p in augment.noise(powers))
+    for found, heard in ((mel, loud.mel), (tones, loud.tones)):
+        difference = found.mean(0) - heard.mean(0)
+        assert difference.std() < 0.1  # the same in all bands …
+        assert 0 < difference.mean() < 0.8  # … and up to 8 dB louder: see `Strength.snr_db`
+
+
+def test_transposition_moves_the_semitones(monkeypatch: pytest.MonkeyPatch) -> None:
+    t = np.arange(2 * RATE_HZ) / RATE_HZ
+    batch = as_batch(np.sin(2 * np.pi * 440 * t).astype(np.float32))
+    powers = [(10**x - 1) / 1e4 for x in (batch.mel, batch.tones)]
+    augment = Augment(replace(STILL, often=1.0, semitones=2.0), torch.Generator())
+    monkeypatch.setattr(augment, "uniform", lambda n, _low, high: torch.full((n,), high))
+    _, tones = augment.transpose(powers)
+    assert int(tones[0].mean(0).argmax()) == int(powers[1][0].mean(0).argmax()) + 2
+
+
+def test_without_changes_nothing_changes() -> None:
+    batch = as_batch(melody(2.0, 0))
+    same = Augment(replace(STILL, equaliser_db=0.0), torch.Generator())(batch)
+    torch.testing.assert_close(same.mel, batch.mel, atol=2e-3, rtol=0)
+    torch.testing.assert_close(same.tones, batch.tones, atol=2e-3, rtol=0)
+
+
+def test_mixing_adds_power() -> None:
+    batch = as_batch(melody(2.0, 0))
+    doubled = mix(batch, batch, torch.tensor([0.0]))
+    expected = torch.log10(2 * 10**batch.mel - 1)
+    torch.testing.assert_close(doubled.mel, expected, atol=1e-3, rtol=0)
+
+
+def test_clusters_keep_separated_groups_apart() -> None:
+    generator = torch.Generator().manual_seed(0)
+    middles = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    points = middles.repeat(50, 1) + 0.1 * torch.randn(150, 2, generator=generator)
+    labels = assign(points, cluster(points, 9, generator)).view(50, 3)
+    groups = [set(labels[:, i].tolist()) for i in range(3)]
+    assert not groups[0] & groups[1]
+    assert not groups[0] & groups[2]
+    assert not groups[1] & groups[2]
+
+
+def test_contrast_prefers_pairs_and_tolerates_albums() -> None:
+    torch.manual_seed(0)
+    first = torch.randn(6, 16)
+    albums = ["a", "a", "b", "b", "c", "c"]
+    paired = contrast_loss(first, first, albums, 0.0)
+    shuffled = contrast_loss(first, first.roll(1, 0), albums, 0.0)
+    assert paired < shuffled
+    alike = first.clone()
+    alike[1::2] = alike[::2]  # album mates sound the same
+    assert contrast_loss(alike, alike, albums, 1.0) < contrast_loss(first, first, albums, 1.0)
+
+
+def test_projection_forgets_what_differs_within_albums() -> None:
+    rng = np.random.default_rng(0)
+    n = 120
+    identity, nuisance = rng.standard_normal((n // 4, 3)).repeat(4, 0), rng.standard_normal((n, 3))
+    clean = np.concatenate([identity, 4 * nuisance], axis=1)
+    changed = clean[:, None] + 0.1 * rng.standard_normal((n, 2, 6))
+    albums = np.repeat([f"album{i}" for i in range(n // 4)], 4)
+    samples = Samples(clean, changed, albums, (6,))
+    projection = fit(samples, Recipe((1.0,), 1.0, 0.1, 0.0, 0.01, width=3))
+    vectors = (clean - projection.mean) @ projection.matrix
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    same = albums[:, None] == albums
+    similarity = vectors @ vectors.T
+    assert similarity[same].mean() > similarity[~same].mean() + 0.5
+
+
+def small_plan(steps: int) -> training.Plan:
+    return training.Plan(
+        steps=steps, tracks_per_step=3, n_frames=8, width=48, layers=1, checkpoint_every=2,
+        warm_up=2, weights=Weights(distil=0.0),
+    )  # fmt: skip
+
+
+def test_training_resumes_as_if_never_interrupted(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
+
+    def trainer() -> training.Trainer:
+        return training.Trainer(small_plan(4), collection, [0, 1, 2, 3], None)
+
+    straight, first = trainer(), trainer()
+    training.train(straight, tmp_path / "straight")
+    first.advance()
+    first.advance()
+    (tmp_path / "broken").mkdir()
+    training.save(first, tmp_path / "broken" / "last.pt")
+    resumed = trainer()
+    training.train(resumed, tmp_path / "broken")
+    for name, tensor in straight.net.state_dict().items():
+        torch.testing.assert_close(resumed.net.state_dict()[name], tensor, msg=name)
+    assert (tmp_path / "straight" / "log.jsonl").read_text("utf-8").count("\n") == 2
+
+
+def test_a_checkpoint_of_another_plan_is_refused(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
+    one = training.Trainer(small_plan(2), collection, [0, 1], None)
+    training.save(one, tmp_path / "last.pt")
+    other = training.Trainer(small_plan(3), collection, [0, 1], None)
+    with pytest.raises(UsageError, match="another plan"):
+        training.train(other, tmp_path)
+
+
+def test_one_command_makes_weights_that_the_encoder_loads(
+    music: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
+    arguments = [str(music[0]), str(music[1]), str(tmp_path), "--steps", "2", "--frames", "8"]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    made = encoders.load("mess-mini", EncoderOptions(weights=tmp_path / "run"))
+    frames = made.encode(melody(3.0, 0)[None])
+    assert np.isfinite(frames).all()
+    again = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert again.output.splitlines()[-1] == result.output.splitlines()[-1]
+
+
+def table(entries: list[tuple[bytes, bytes]]) -> bytes:
+    """A block of an uncompressed LevelDB table whose keys share what they can."""
+    block, last = b"", b""
+    for key, value in entries:
+        shared = next((i for i, (a, b) in enumerate(zip(key, last, strict=False)) if a != b),
+                      min(len(key), len(last)))  # fmt: skip
+        block += bytes([shared, len(key) - shared, len(value)]) + key[shared:] + value
+        last = key
+    return block + struct.pack("<II", 0, 1)
+
+
+def test_checkpoint_reader(tmp_path: Path) -> None:
+    numbers = np.arange(6, dtype="<f4")
+    dim2, dim3 = b"\x12\x02\x08\x02", b"\x12\x02\x08\x03"
+    entry = b"\x08\x01\x12\x08" + dim2 + dim3 + b"\x28\x18"  # float, shape (2, 3), 24 bytes
+    steps = b"\x08\x09\x12\x00\x20\x18\x28\x08"  # an int64 scalar, left out
+    data = table([(b"", b"\x08\x01"), (b"conv/bias", entry), (b"conv/step", steps)])
+    index = table([(b"z", bytes([0, len(data)]))])
+    start = len(data) + 5
+    footer = bytes([0, 0]) + bytes([start]) + bytes([len(index)])
+    whole = data + bytes(5) + index + bytes(5) + footer.ljust(40, b"\0")
+    (tmp_path / ".index").write_bytes(whole + struct.pack("<Q", TABLE_MAGIC))
+    (tmp_path / ".data-00000-of-00001").write_bytes(numbers.tobytes() + bytes(8))
+    tensors = read_checkpoint(tmp_path)
+    assert list(tensors) == ["conv/bias"]
+    np.testing.assert_array_equal(tensors["conv/bias"], numbers.reshape(2, 3))
+    (tmp_path / ".index").write_bytes(bytes(64))
+    with pytest.raises(UsageError, match="not the index"):
+        read_checkpoint(tmp_path)
