@@ -170,9 +170,7 @@ class FakeJellyfin:
     def _list(self, items: list[dict[str, Any]]) -> dict[str, Any]:
         return {"Items": items, "TotalRecordCount": 0, "StartIndex": 0}
 
-    def open_answer(  # noqa: PLR0911  a table
-        self, method: str, path: str, body: Any
-    ) -> tuple[int, Any] | None:
+    def open_answer(self, method: str, path: str, body: Any) -> tuple[int, Any] | None:
         """What is answered without a token; None for everything else."""
         connect = {
             "Authenticated": self.code_entered, "Secret": "secret", "Code": "314159",

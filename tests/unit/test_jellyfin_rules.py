@@ -5,19 +5,26 @@ from __future__ import annotations
 import pytest
 
 from mess_integrations.jellyfin.editing import observe
-from mess_integrations.jellyfin.filtering import Filters, Span
 from mess_integrations.jellyfin.matching import Shelf, path_map
 from mess_integrations.jellyfin.naming import is_rule, parse
 from mess_integrations.jellyfin.rules import Rule, Seed
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.model import Interval
+from mess_plugin.steering.query import Filters, Query, Range
 from mess_plugin.store.hosts import Edit, HostItem, Kept, KnownFile
 
 
 def test_a_name_says_everything() -> None:
-    name = "MESS: like So What + mess:12 · 30 tracks · 2 per artist · Genre jazz · without live · year 1955-1965 · length 2:00-10:00 · weekly"  # noqa: E501
-    filters = Filters("jazz", None, ("live",), Span(1955, 1965), Span(120, 600), 2)
-    wanted = Rule(name, Seed("tracks", ("So What", "mess:12")), 30, filters, "weekly")
+    name = (
+        "MESS: like So What + mess:12 · 30 tracks · 2 per artist · Genre jazz · without live · "
+        "year 1955-1965 · length 2:00-10:00 · calm · more rhythm · varied · weekly"
+    )
+    filters = Filters(
+        duration_s=Range(120, 600), year=Range(1955, 1965), activity=Range(0, 0.35),
+        genre="jazz", excluded_words=("live",),
+    )  # fmt: skip
+    query = Query({"rhythm": 2.0}, filters=filters, diversity=0.5, per_artist=2)
+    wanted = Rule(name, Seed("tracks", ("So What", "mess:12")), 30, query, "weekly")
     assert parse(name) == wanted
 
 
@@ -48,15 +55,17 @@ def test_separators(separator: str) -> None:
     [
         ("", "wanted `MESS: like …`"),
         ("so what", "says 'so what'"),
-        ("like x · calm · loud", "'calm', 'loud' is not understood"),
+        ("like x · groovy · loud", "'groovy', 'loud' is not understood"),
         ("like x · 0 tracks", "wanted 1 to 500"),
         ("like x · 501 tracks", "wanted 1 to 500"),
         ("like x · year 1999-1990", "swap"),
-        ("like x · year soon", "1990-1999"),
-        ("like x · year -", "1990-1999"),
+        ("like x · year soon", "wanted a range"),
+        ("like x · year -", "at least one number"),
         ("like x from 2:00 to 1:00", "before it starts"),
+        ("like x from 1:00 to 2:00 · calm", "beside a section"),
+        ("like x · key X", "wanted a key"),
         ("like x · genre", "'genre' is not understood"),
-        ("like x · 0 per artist", "1 or more"),
+        ("like x · 0 per artist", "wanted at least 1"),
     ],
 )
 def test_what_is_not_understood_is_named(text: str, reason: str) -> None:
