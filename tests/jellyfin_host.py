@@ -100,22 +100,26 @@ class FakeJellyfin:
             return self._all_playlists(user) if kind == ["Playlist"] else self._audio(query)
         if path == "/Playlists":
             return self._create(body, user)
-        (playlist, rest) = re.fullmatch(r"/Playlists/([^/]+)(/\w+)?", path).groups()  # type: ignore[union-attr]
-        known = self.playlists.get(UUID(playlist).hex)
+        found = re.fullmatch(r"/Playlists/([^/]+)(/\w+)?", path)
+        assert found, path
+        known = self.playlists.get(UUID(found[1]).hex)
         if known is None or not (known.public or user == known.owner or user is None):
             return 404, {"title": "Playlist not found"}
         if method == "post":
-            if user is None:
-                return 400, "Guid can't be empty"
-            if user != known.owner:
-                return 403, {}
-            known.items = self._accepted(body["Ids"])
-            return 204, None
-        if rest == "/Users":
+            return self._replace(known, body, user)
+        if found[2] == "/Users":
             return (200, []) if user == known.owner else (403, {})
         start, limit = int(query["startIndex"][0]), int(query["limit"][0])
         there = [item for item in known.items if item in self.items]
         return 200, self._list([self._audio_dto(item) for item in there[start : start + limit]])
+
+    def _replace(self, known: Playlist, body: dict[str, Any], user: str | None) -> tuple[int, Any]:
+        if user is None:
+            return 400, "Guid can't be empty"
+        if user != known.owner:
+            return 403, {}
+        known.items = self._accepted(body["Ids"])
+        return 204, None
 
     def _audio(self, query: dict[str, list[str]]) -> tuple[int, Any]:
         found = [item for item in self.items if item not in self.hidden]

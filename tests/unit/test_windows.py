@@ -130,7 +130,8 @@ def test_the_timeline_equals_a_direct_computation(
         builder.add(window, rows)
     timeline = builder.build()
     assert timeline.duration_s == n_samples / RATE_HZ
-    assert timeline.rate_hz == min(TIMELINE_HZ, n_frames * RATE_HZ / len(windows[0].waveform))
+    expected_hz = min(TIMELINE_HZ, n_frames * RATE_HZ / len(windows[0].waveform))
+    assert timeline.rate_hz == pytest.approx(expected_hz, rel=1e-12)
     wanted = direct(windows, frames, timeline.rate_hz, len(timeline.frames))
     np.testing.assert_allclose(timeline.frames, wanted, rtol=1e-4, atol=1e-5)
     assert len(timeline.frames) == len(timeline.loudness_db)

@@ -6,7 +6,7 @@ link.py       the link to one user's account, kept in MESS_HOME/jellyfin.json
 matching.py   items → tracks, with a reason where there is none
 sync.py       reading the server's list, page by page
 rules.py      what a smart playlist is; naming.py and declared.py: how it is said
-filtering.py  which answers a playlist takes
+wishing.py    what can be wished for beside the seed
 seeding.py    a rule's seed → tracks; filling.py: rule → items; keeping.py: items → the server
 following.py  the program that `mess up` runs
 

@@ -13,18 +13,27 @@ from mess_integrations.jellyfin.rules import Refresh, Rule, Seed
 from mess_plugin.errors import ConfigError, UsageError
 
 
-class _Playlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Playlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     name: str
     like: str | list[str]
     section: str | None = None
     size: int = 50
-    genre: str | None = None
-    artist: str | None = None
-    without: list[str] = []
+    refresh: Refresh = "auto"
+    emphasis: str | None = None
+    only: str | None = None
+    tempo: str | None = None
+    key: str | None = None
     year: str | int | None = None
     length: str | None = None
+    activity: str | None = None
+    loudness: str | None = None
+    genre: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    without: list[str] = []
     per_artist: int | None = None
-    refresh: Refresh = "auto"
+    per_album: int | None = None
+    diversity: float = 0.0
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,15 +62,9 @@ def read(home: Path) -> list[Rule]:
 def _rule(said: _Playlist) -> Rule:
     if not said.name.strip() or naming.is_rule(said.name):
         raise UsageError(f"name {said.name!r}: wanted one that does not begin with MESS:")
-    values: dict[str, Any] = {"size": said.size, "refresh": said.refresh}
-    for key in ("genre", "artist", "per_artist"):
-        if (value := getattr(said, key)) is not None:
-            values[key] = value
-    values["without"] = tuple(said.without)
+    values: dict[str, Any] = msgspec.to_builtins(said)
     if said.year is not None:
-        values["year"] = naming.span(str(said.year))
-    if said.length is not None:
-        values["length_s"] = naming.span(said.length, naming.seconds)
+        values["year"] = str(said.year)
     return naming.make(said.name, _seed(said), values)
 
 

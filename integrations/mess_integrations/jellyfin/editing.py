@@ -24,15 +24,14 @@ def observe(
 
     current: what the playlist holds, without duplicates. still_there: which of some items the server
     still has. tracks: tracks of items, where known. While a write of ours was not seen to end, the
-    playlist may hold any part of it, so nothing is concluded.
+    playlist may hold any part of it, so what is not there was not taken out.
     """
-    if kept.intended is not None and set(current) <= {*kept.written, *kept.intended}:
-        return list(before)
     written = {*kept.written, *(kept.intended or ())}
     pinned = {edit.item: edit for edit in before if edit.edit == PINNED}
     removed = {edit.item: edit for edit in before if edit.edit == REMOVED}
     held = set(current)
-    lacking = [item for item in dict.fromkeys((*kept.written, *pinned)) if item not in held]
+    wrote = () if kept.intended is not None else (*kept.written, *pinned)
+    lacking = [item for item in dict.fromkeys(wrote) if item not in held]
     taken_out = set(still_there(lacking)) if lacking else set()
     pins = [
         pinned.get(item) or Edit(item, tracks.get(item), PINNED)

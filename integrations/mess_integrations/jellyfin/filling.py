@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import partial
 
 from mess_integrations.jellyfin.link import Link
 from mess_integrations.jellyfin.rules import Rule
 from mess_plugin.config import Settings
+from mess_plugin.model import Match
 from mess_plugin.search import MAX_K, similar
-from mess_plugin.seeds import similar_to_all
+from mess_plugin.steering.asking import steer
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import Edit
 
@@ -45,21 +45,28 @@ def answers(
         return []
     tracks = {edit.track_id for edit in without}
     unwanted = {edit.item for edit in without}
-    ask = partial(similar, interval=rule.seed.interval)
     depth = min(MAX_K, 2 * count + len(without))
     while True:
-        blend = similar_to_all(store, settings, refs, k=depth, ask=ask)
-        known = store.hosts.items_of(link.server, [match.track.id for match in blend.matches])
-        there = [
-            match
-            for match in blend.matches
-            if match.track.id not in tracks
-            and any(item not in unwanted for item in known.get(match.track.id, ()))
-        ]
+        matches, complete = _ask(store, settings, rule, refs, depth)
+        known = store.hosts.items_of(link.server, [match.track.id for match in matches])
         found = [
-            next(item for item in known[match.track.id] if item not in unwanted)
-            for match in rule.filters.take(there)
+            item
+            for match in matches
+            if match.track.id not in tracks
+            for item in [one for one in known.get(match.track.id, ()) if one not in unwanted][:1]
         ]
-        if len(found) >= count or blend.complete or depth == MAX_K:
+        if len(found) >= count or complete or depth == MAX_K:
             return found[:count]
         depth = min(MAX_K, depth * _ASK_MORE)
+
+
+def _ask(
+    store: Store, settings: Settings, rule: Rule, refs: Sequence[str], depth: int
+) -> tuple[Sequence[Match], bool]:
+    """Matches as `mess similar` gives them, and whether there are no more."""
+    matches: Sequence[Match]
+    if rule.query.steers or len(refs) > 1:
+        matches = steer(store, settings, refs, rule.query, k=depth).matches
+    else:
+        matches = similar(store, settings, refs[0], k=depth, interval=rule.seed.interval).matches
+    return matches, len(matches) < depth

@@ -21,6 +21,7 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import Edit, Kept
+from mess_plugin.switching import settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Keeper:
 
     def keep_all(self) -> list[Outcome]:
         """Bring every smart playlist up to date. Raises ServiceError, StoreError, ConfigError."""
+        self.settings = settled(self.store, self.settings)
         with self.store.hosts.alone(self.link.server):
             seen = self.host.playlists()
             self._drop_deleted(seen)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from mess_integrations.jellyfin.filtering import Filters
 from mess_plugin.model import Interval
+from mess_plugin.steering.query import Query
 
 MOST_TRACKS = 500
 Refresh = Literal["auto", "daily", "weekly", "once"]
@@ -32,14 +32,15 @@ class Seed:
 class Rule:
     """A playlist by its name in Jellyfin, and what it holds.
 
-    size: tracks, those that the listener added included. refresh: "auto": whenever the library, the
-    seed or the feedback has changed; "once": filled one time.
+    query: what else is wished for; nothing with a section. size: tracks, those that the listener
+    added included. refresh: "auto": whenever the library, the seed or the feedback has changed;
+    "once": filled one time.
     """
 
     name: str
     seed: Seed
     size: int = 50
-    filters: Filters = field(default_factory=Filters)
+    query: Query = field(default_factory=Query)
     refresh: Refresh = "auto"
 
     def is_due(self, refreshed_at: datetime | None, now: datetime) -> bool:

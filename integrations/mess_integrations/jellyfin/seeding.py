@@ -9,7 +9,7 @@ from mess_integrations.jellyfin.link import Link
 from mess_integrations.jellyfin.rules import Seed
 from mess_plugin.errors import UsageError
 from mess_plugin.reference import find_track
-from mess_plugin.seeds import MAX_SEEDS
+from mess_plugin.steering.asking import MAX_SEEDS
 from mess_plugin.store import Store
 from mess_plugin.store.paths import words
 
