@@ -31,7 +31,7 @@ def index_files(store: Store, settings: Settings, paths: list[Path]) -> None:
     """Index files as a worker does, one after another."""
     recipe = str(Recipe.of(settings))
     seen = [SeenFile(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    encoder = encoders.load(settings.encoder)
+    encoder = encoders.load(Recipe.parse(recipe).encoder)
     for job_id in store.ledger.want(seen, recipe, uuid.uuid4()).job_ids:
         job = store.ledger.start(job_id)
         assert job is not None

@@ -27,7 +27,7 @@ def settings_for(database_url: str, home: Path) -> Settings:
 def index_files(store: Store, settings: Settings, files: list[Path]) -> None:
     """Index files in this process, as a worker does."""
     recipe = str(Recipe.of(settings))
-    encoder = encoders.load(settings.encoder, EncoderOptions())
+    encoder = encoders.load(settings.encoder or encoders.DEFAULT_ENCODER, EncoderOptions())
     stats = [(path, path.stat()) for path in files]
     seen = [SeenFile(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
     for job_id in store.ledger.want(seen, recipe, uuid.uuid4()).job_ids:
