@@ -127,12 +127,9 @@ def test_a_changed_file_is_heard_again_by_both_and_outdated_by_all_others(
 ) -> None:
     done(store, OLD, "/music/a", 1)
     store.ledger.want([SeenFile("/music/a", 1, 1)], "third||5/2.5")
-    store.ledger.finish(store.dispatch.claim(1)[0].job_id, "encoded")
+    finish(store, "third||5/2.5")
     begin(store, changed, "descriptors")
-    finish_new = [job for job in store.dispatch.claim(10)]
-    for due in finish_new:
-        store.ledger.start(due.job_id)
-        store.ledger.finish(due.job_id, "encoded")
+    finish(store, NEW)
     store.ledger.want([SeenFile("/music/a", 2, 2)], OLD)
     jobs = store.ledger.count_jobs()
     assert jobs[OLD] == {"wanted": 1}
