@@ -20,6 +20,7 @@ from mess_integrations.jellyfin.following import Follower, Pace
 from mess_integrations.jellyfin.host import Host
 from mess_integrations.jellyfin.keeping import Keeper, Outcome
 from mess_integrations.jellyfin.link import Link
+from mess_integrations.jellyfin.naming import parse
 from mess_integrations.jellyfin.sync import Report, sync
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, ServiceError, UsageError
@@ -457,6 +458,16 @@ def test_a_wrong_declaration_is_one_clear_line(one: Bench, text: str, reason: st
     with pytest.raises(ConfigError, match=reason) as caught:
         one.keep()
     assert "playlists.toml" in str(caught.value)
+
+
+def test_a_token_withdrawn_meanwhile_is_not_blamed_on_a_playlist(one: Bench) -> None:
+    one.sync()
+    one.fake.make_playlist("MESS: like favourites")
+    seen = one.host.playlists()
+    revoked = host_of(make_link(one.fake, "revoked"))
+    keeper = Keeper(one.store, one.settings, revoked, one.link)
+    with pytest.raises(Unlinked):
+        keeper._keep(("x", parse("MESS: like favourites"), seen[0].id), seen)
 
 
 # Following --------------------------------------------------------------------------------------
