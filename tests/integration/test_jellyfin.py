@@ -20,15 +20,17 @@ from mess_integrations.jellyfin.following import Follower, Pace
 from mess_integrations.jellyfin.host import Host
 from mess_integrations.jellyfin.keeping import Keeper, Outcome
 from mess_integrations.jellyfin.link import Link
+from mess_integrations.jellyfin.naming import parse
 from mess_integrations.jellyfin.sync import Report, sync
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, ServiceError, UsageError
 from mess_plugin.model import Tags
+from mess_plugin.pooling import unit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.inbox import Feedback
 from tests.jellyfin_contract import VERSIONS, contract, document
 from tests.jellyfin_host import OTHER, PASSWORD, SERVER, USER, FakeJellyfin, item_id, serving
-from tests.stored_library import add_track, levels_of, raw_space, settings
+from tests.stored_library import add_track, levels_of, random_unit, raw_space, settings
 
 QUICK = Patience(answer_s=5.0, tries=3, backoff_s=0.01)
 N = 12
@@ -94,9 +96,13 @@ def bench(fake: FakeJellyfin, database_url: str, home: Path) -> Iterator[Bench]:
     with open_store(database_url) as store:
         space = raw_space(store)
         tracks = []
+        # All somewhat alike: what is unlike the seeds is no answer to a steered question.
+        songs = unit(random_unit(1, seed=7) + 0.7 * random_unit(N, seed=8))
         for n in range(N):
             tags = Tags(title=f"Song {n:02}", artist=f"Artist {n % 3}", genre="Jazz", year=1990 + n)
-            tracks.append(add_track(store, space, f"/music/{n:02}.flac", levels_of(n), tags))
+            tracks.append(
+                add_track(store, space, f"/music/{n:02}.flac", levels_of(n, song=songs[n]), tags)
+            )
             fake.add(n + 1, f"Song {n:02}", f"/media/{n:02}.flac", 30.0)
         link = make_link(fake)
         host = host_of(link)
@@ -452,6 +458,16 @@ def test_a_wrong_declaration_is_one_clear_line(one: Bench, text: str, reason: st
     with pytest.raises(ConfigError, match=reason) as caught:
         one.keep()
     assert "playlists.toml" in str(caught.value)
+
+
+def test_a_token_withdrawn_meanwhile_is_not_blamed_on_a_playlist(one: Bench) -> None:
+    one.sync()
+    one.fake.make_playlist("MESS: like favourites")
+    seen = one.host.playlists()
+    revoked = host_of(make_link(one.fake, "revoked"))
+    keeper = Keeper(one.store, one.settings, revoked, one.link)
+    with pytest.raises(Unlinked):
+        keeper._keep(("x", parse("MESS: like favourites"), seen[0].id), seen)
 
 
 # Following --------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ class Client:
         *,
         repeatable: bool,
         query: Mapping[str, Any],
-        body: Mapping[str, object] | None,
+        body: Any,
     ) -> Any:
         time.sleep(max(0.0, self._sent_s + _PAUSE_S - time.monotonic()))
         self._sent_s = time.monotonic()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mess_integrations.jellyfin import declared, naming
+from mess_integrations.jellyfin.client import Unlinked
 from mess_integrations.jellyfin.editing import PINNED, REMOVED, observe
 from mess_integrations.jellyfin.filling import answers, current_items
 from mess_integrations.jellyfin.host import Host, Playlist
@@ -102,8 +103,8 @@ class Keeper:
             if isinstance(rule, UsageError):
                 raise rule
             return self._update(rule, playlist, seen)
-        except ConfigError:
-            raise
+        except (ConfigError, Unlinked):
+            raise  # these are not about one playlist
         except UsageError as error:
             return Outcome(name, "wrong", reason=str(error))
 
