@@ -93,13 +93,13 @@ def main() -> None:
     )
     full = centred[:, 0]
     wanted = nearest(full @ full.T)
-    print(f"{encoder.info.name}, {len(found)} tracks")  # noqa: T201  a program's output
+    print(f"{encoder.info.name}, {len(found)} tracks")
     for i, share in enumerate(SHARES):
         similarities = centred[:, i] @ full.T
         own = np.diag(similarities)
         first = float((similarities.argmax(axis=1) == np.arange(len(own))).mean())
         kept = np.mean([len(a & b) for a, b in zip(wanted, nearest(similarities), strict=True)])
-        print(  # noqa: T201  as above
+        print(
             f"coverage {share:g}: heard {heard[:, i].sum() / heard[:, 0].sum():.2f}, centred cosine "
             f"mean {own.mean():.3f} min {own.min():.3f}, itself first {first:.2f}, "
             f"neighbours kept {kept / NEAREST:.2f}"

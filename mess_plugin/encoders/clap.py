@@ -131,7 +131,7 @@ def _load(options: EncoderOptions) -> Encoder:
 
 
 def _build(config: Path, weights: Path) -> Any:
-    """transformers' audio tower with the tensors of the file, all of them and no others."""
+    """The audio tower of transformers with the tensors of the file, all of them and no others."""
     import torch  # noqa: PLC0415  as above
     from transformers import ClapAudioConfig, ClapAudioModel  # noqa: PLC0415
 

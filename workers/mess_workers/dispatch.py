@@ -46,7 +46,7 @@ class Dispatcher:
     _held: str = ""
 
     def tick(self) -> int:
-        """Take what hosts noted, answer events, send what is due, tidy up now and then. Returns how many jobs were sent."""
+        """Take what is new, send what is due, tidy up now and then. Returns how many jobs were sent."""
         answer_events(self.store, self.settings)
         drain(self.settings.home, self.store, answering(self.store, self.settings))
         sent = 0
