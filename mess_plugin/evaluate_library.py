@@ -27,7 +27,7 @@ from mess_plugin.evaluation.labels import LabelForm
 from mess_plugin.evaluation.metrics import Floats
 from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.model import Level, Track, Waveform
-from mess_plugin.rerank import SONG_ALONE, WEIGHTS
+from mess_plugin.rerank import SONG_ALONE
 
 MAX_SAMPLE_S = 300.0  # of a file that is transformed; the whole of most songs
 
@@ -241,6 +241,6 @@ def ablation(system: System, raw: System) -> list[System]:
     steps = [replace(raw, name="song mean", weights=SONG_ALONE)]
     if raw.space.id != system.space.id:
         steps.append(replace(system, name="+ whitening", weights=SONG_ALONE))
-    windows = replace(WEIGHTS, course=0.0)
+    windows = replace(system.weights, course=0.0)
     steps.append(replace(system, name="+ windows", weights=windows))
-    return [*steps, replace(system, name="+ course", weights=WEIGHTS)]
+    return [*steps, replace(system, name="+ course")]

@@ -131,7 +131,7 @@ def half_against_half(
             continue
         groups.append(sample.group)
     asked, others = (
-        [profile(s.levels[Level.SONG].vectors[0], s.levels[Level.WINDOW]) for s in side]
+        [profile(s.levels[Level.SONG].vectors[0], s.levels[system.weights.parts]) for s in side]
         for side in (zip(*sides, strict=True) if sides else ((), ()))
     )
     similarity = np.array(

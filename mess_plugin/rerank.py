@@ -1,7 +1,8 @@
 """The closer look at candidates: what two recordings sound like part by part, and how they move.
 
 A song's one vector is the mean of all that happens in it: a slow build-up and a song of the same
-average are alike to it. Two more views are added, both from the stored windows:
+average are alike to it. Two more views are added, both from the stored windows (or, where these are
+made for another purpose, from the sections):
 
 windows   late interaction (O. Khattab and M. Zaharia, "ColBERT", SIGIR 2020): each window of one
           recording looks for its most similar window in the other, both ways. The worse way counts:
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mess_plugin.model import Float32, LevelVectors, Space
+from mess_plugin.model import Float32, Level, LevelVectors, Space
 from mess_plugin.pooling import unit
 
 MAX_WINDOWS = (
@@ -29,26 +30,32 @@ MAX_WINDOWS = (
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each view counts beside the song vectors, which count 1."""
+    """How much each view counts beside the song vectors, which count 1.
+
+    parts: the level whose vectors are laid against each other.
+    """
 
     windows: float = 0.5
     course: float = 1.0
+    parts: Level = Level.WINDOW
 
 
 WEIGHTS = Weights()
-"""Chosen by cross-validation over albums; see docs/quality.md."""
+"""For windows that are projected like songs. Chosen by cross-validation: docs/quality.md."""
+SECTION_WEIGHTS = Weights(0.5, 0.5, Level.SECTION)
+"""For spaces whose windows are not projected like songs, but whose sections are."""
 SONG_ALONE = Weights(0.0, 0.0)
 
 
 def weights_of(space: Space) -> Weights:
     """The weights that were found to help in a space.
 
-    Windows can only speak of songs where they are projected like songs, as the maps are that are
-    fitted on a library. A projection that comes with an encoder may aim its windows at finding
-    places instead; there the song vectors decide alone.
+    Parts can only speak of songs where they are projected like songs, as by the maps that are fitted
+    on a library. A projection that comes with an encoder aims its windows at finding places instead,
+    and its sections at comparing music.
     """
     shipped = space.base_id is None and space.projection != "none"
-    return SONG_ALONE if shipped else WEIGHTS
+    return SECTION_WEIGHTS if shipped else WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Likeness:
 
 
 def profile(song: Float32, windows: LevelVectors) -> Profile:
-    """The profile of a recording from its song vector, (dim,), and its stored windows."""
+    """The profile of a recording from its song vector, (dim,), and its windows or sections."""
     vectors = windows.vectors
     if len(vectors) > MAX_WINDOWS:
         vectors = vectors[np.linspace(0, len(vectors) - 1, MAX_WINDOWS).round().astype(np.int64)]

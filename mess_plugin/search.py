@@ -24,7 +24,7 @@ from mess_plugin.nearest import nearest, nearest_of_tracks
 from mess_plugin.passages import find_passages
 from mess_plugin.recipe import Recipe
 from mess_plugin.reference import Recording, Seed, resolve
-from mess_plugin.rerank import SONG_ALONE, Likeness, Profile, Weights, compare, profile, weights_of
+from mess_plugin.rerank import Likeness, Profile, Weights, compare, profile, weights_of
 from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
 
@@ -144,7 +144,7 @@ def rank_songs(
     store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights
 ) -> list[tuple[int, Likeness]]:
     """The k most similar tracks by id, best first: candidates by the song vector, then rerank."""
-    own = profile(seed.levels[Level.SONG].vectors[0], seed.levels[Level.WINDOW])
+    own = profile(seed.levels[Level.SONG].vectors[0], seed.levels[weights.parts])
     limit = max(_CANDIDATES, _CANDIDATES_PER_ANSWER * k)
     found = nearest(store, settings, space, Level.SONG, own.song, limit, seed.excluded)
     likenesses = _looked_at(store, space, own, [hit.track_id for hit in found], weights)
@@ -174,12 +174,12 @@ def _looked_at(
 ) -> dict[int, Likeness]:
     """How alike each track is; the ones that were forgotten meanwhile are left out."""
     songs = store.embeddings.of_tracks(space, Level.SONG, track_ids)
-    if weights == SONG_ALONE:
-        windows = dict.fromkeys(track_ids, LevelVectors(_NO_INTERVALS, own.windows[:0]))
+    if not weights.windows and not weights.course:
+        parts = dict.fromkeys(track_ids, LevelVectors(_NO_INTERVALS, own.windows[:0]))
     else:
-        windows = store.embeddings.of_tracks(space, Level.WINDOW, track_ids)
+        parts = store.embeddings.of_tracks(space, weights.parts, track_ids)
     return {
-        track_id: compare(own, profile(songs[track_id].vectors[0], windows[track_id]), weights)
+        track_id: compare(own, profile(songs[track_id].vectors[0], parts[track_id]), weights)
         for track_id in track_ids
         if len(songs[track_id].vectors)
     }

@@ -13,6 +13,7 @@ import click
 from mess_plugin.errors import MessError, UnknownName
 
 _COMMANDS = {
+    "about": ("mess_plugin.cli.about", "Show tempo, key and loudness of a track."),
     "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
     "down": ("mess_plugin.cli.services", "Stop the services that `mess up` started."),
     "embed": ("mess_plugin.cli.vectors", "Write the vectors of files without storing them."),

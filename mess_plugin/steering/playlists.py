@@ -29,6 +29,7 @@ CURVES = {
     "wave": (0.2, 0.8, 0.2, 0.8, 0.2),
 }
 _POOL = 3  # times as many tracks as wanted compete for the places of `alike`
+_ANCHORS = 12  # places of a journey that look for candidates, for themselves and their neighbours
 _GAP = 0.25  # a step that falls this short of the typical one is named
 
 
@@ -102,10 +103,14 @@ def journey(
     targets = great_circle(first.vectors[FEEL], last.vectors[FEEL], n)
     excluded = [first.seed.track.id, last.seed.track.id]
     allowed = allowed_ids(store, query.filters, first)
-    layers = [
-        nearest_ids(store, settings, space, target, excluded, allowed, layer_for(n))
-        for target in targets[1:-1]
+    inner = targets[1:-1]
+    anchors = np.linspace(0, len(inner) - 1, min(len(inner), _ANCHORS)).round().astype(int)
+    limit = layer_for(len(anchors))
+    near = [
+        nearest_ids(store, settings, space, inner[place], excluded, allowed, limit)
+        for place in anchors
     ]
+    layers = [near[int(np.argmin(np.abs(anchors - place)))] for place in range(len(inner))]
     ids = list(dict.fromkeys(i for layer in layers for i in layer))
     if len(ids) < n - 2:
         raise UsageError(
@@ -151,7 +156,7 @@ def arc(
     away = np.abs(targets[:, None] - ranks)
     jitter = np.random.default_rng(seed).uniform(0, 0.02, away.shape)
     layer = min(len(ids), layer_for(n))
-    near = np.argsort(away + jitter, axis=1, kind="stable")[:, :layer]
+    near = np.argpartition(away + jitter, layer - 1, axis=1)[:, :layer]
     kept = np.unique(near)
     fits = (1 - away[:, kept]).astype(np.float32)
     allowed = [np.searchsorted(kept, row).tolist() for row in near]

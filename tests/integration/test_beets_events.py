@@ -173,7 +173,7 @@ def test_a_wrong_setting_does_not_stop_an_import(tmp_path: Path, album: Path) ->
     assert len(beets.paths()) == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("mess:")]
     assert "not told what changed" in line
-    assert "setting hop_s is 'never'" in line
+    assert "setting hop_s (MESS_HOP_S) is 'never'" in line
 
 
 def test_an_interrupted_command_keeps_what_it_did(tmp_path: Path, album: Path) -> None:

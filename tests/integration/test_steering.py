@@ -325,3 +325,25 @@ def test_a_taste_that_helps_changes_what_counts(library: Library) -> None:
     assert answer.taste.is_on, answer.taste.state
     assert answer.weights["rhythm"] > answer.weights.get("timbre", 0.0)
     assert "rhythm" in {reason.kind for reason in answer.matches[0].reasons}
+
+
+def test_what_is_known_of_a_track_is_shown(
+    library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import json
+
+    from click.testing import CliRunner
+
+    from mess_plugin.cli.about import about
+
+    monkeypatch.setenv("MESS_HOME", str(tmp_path))
+    monkeypatch.setenv("MESS_DATABASE_URL", library.url)
+    shown = CliRunner().invoke(about, ["nebula", "--json"], catch_exceptions=False)
+    seed = library.store.library.find_words("nebula")[0][0]
+    measures = library.store.facets.measures([seed])[seed][0]
+    document = json.loads(shown.output)
+    assert document["loudness"]["integrated_lufs"] == measures.loudness.integrated_lufs
+    assert measures.tempo is not None
+    assert document["tempo"]["bpm"] == measures.tempo.bpm
+    plain = CliRunner().invoke(about, ["nebula"], catch_exceptions=False)
+    assert "LUFS" in plain.output

@@ -5,9 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mess_plugin.model import Float32, LevelVectors
+from mess_plugin.model import Float32, Level, LevelVectors, Space
 from mess_plugin.pooling import unit
-from mess_plugin.rerank import MAX_WINDOWS, SONG_ALONE, Profile, Weights, compare, profile
+from mess_plugin.rerank import (
+    MAX_WINDOWS,
+    SONG_ALONE,
+    Profile,
+    Weights,
+    compare,
+    profile,
+    weights_of,
+)
 
 DIM = 16
 
@@ -67,3 +75,18 @@ def test_weights_weigh() -> None:
     likeness = compare(one, other, Weights(windows=2.0, course=3.0))
     expected = (likeness.song + 2 * likeness.windows + 3 * likeness.course) / 6
     assert likeness.score == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("projection", "base_id", "parts"),
+    [
+        ("none", None, Level.WINDOW),
+        ("fit-200-0", 1, Level.WINDOW),
+        ("shipped-1", None, Level.SECTION),  # its windows are made for finding places
+    ],
+)
+def test_parts_are_those_that_are_projected_like_songs(
+    projection: str, base_id: int | None, parts: Level
+) -> None:
+    space = Space(2, "e", "1", "none", "mean", 5.0, 2.5, DIM, projection, base_id)
+    assert weights_of(space).parts is parts

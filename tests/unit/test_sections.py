@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mess_plugin.model import Float32, Timeline
 from mess_plugin.pooling import unit
-from mess_plugin.sections import MIN_SECTION_S, find_sections, letter, novelty
+from mess_plugin.sections import MIN_SECTION_S, find_sections, letter, novelty, sloped
 
 RATE_HZ = 4.0
 DIM = 24
@@ -108,3 +108,26 @@ def test_novelty_equals_the_checkerboard_correlation() -> None:
 
 def test_letters() -> None:
     assert [letter(i) for i in (0, 1, 25, 26, 51, 52)] == ["A", "B", "Z", "A1", "Z1", "A2"]
+
+
+def test_stairs_of_the_encoders_own_windows_are_no_boundaries() -> None:
+    rng = np.random.default_rng(0)
+    n_steps, per_window = 240, 20
+    music = rng.standard_normal((n_steps, 6)) * 0.3
+    music[136:, 0] += 3.0  # the one change, at 34 s, off the grid of 5 s
+    stairs = np.repeat(rng.standard_normal((n_steps // per_window, 6)), per_window, axis=0)
+    frames = np.hstack((music, stairs)).astype(np.float32)
+    loudness_db = np.full(n_steps, -20.0, dtype=np.float32)
+    found = find_sections(Timeline(frames, 4.0, loudness_db, n_steps / 4))
+    nearest_s = found.intervals[np.argmin(np.abs(found.intervals[:, 0] - 34.0)), 0]
+    assert nearest_s == pytest.approx(34.0, abs=0.5)
+
+
+def test_only_stairs_are_sloped() -> None:
+    moving = np.arange(12, dtype=np.float32)
+    stairs = np.repeat(np.array([0.0, 4.0, 2.0], dtype=np.float32), 4)
+    out = sloped(np.stack((moving, stairs), axis=1))
+    np.testing.assert_array_equal(out[:, 0], moving)
+    np.testing.assert_allclose(out[:, 1], np.interp(moving, [1.5, 5.5, 9.5], [0, 4, 2]))
+    still = np.ones((5, 2), dtype=np.float32)
+    np.testing.assert_array_equal(sloped(still), still)

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mess_plugin.model import Float32
-from mess_plugin.windows import SILENCE_DB, TIMELINE_HZ, TimelineBuilder, Window, grid, slide
+from mess_plugin.windows import (
+    SILENCE_DB,
+    TIMELINE_HZ,
+    TimelineBuilder,
+    Window,
+    grid,
+    slide,
+    spread,
+)
 
 RATE_HZ = 100
 
@@ -96,7 +104,7 @@ def test_grid_covers_a_recording_evenly(duration_s: float, window_s: float, shar
 
 
 def direct(windows: list[Window], frames: list[Float32], steps_hz: float, n_steps: int) -> Float32:
-    """Every step as the plain mean of the frames whose centres fall into it."""
+    """Every step as the plain mean of the frames whose centres fall into it, else the nearest step."""
     bins: list[list[Float32]] = [[] for _ in range(n_steps)]
     for window, rows in zip(windows, frames, strict=True):
         frame_s = len(window.waveform) / RATE_HZ / len(rows)
@@ -104,11 +112,9 @@ def direct(windows: list[Window], frames: list[Float32], steps_hz: float, n_step
             centre_s = window.start_samples / RATE_HZ + (i + 0.5) * frame_s
             bins[int(np.floor(centre_s * steps_hz))].append(row)
     means = [np.mean(rows, axis=0) if rows else None for rows in bins]
-    first = next(mean for mean in means if mean is not None)
-    filled: list[Float32] = []
-    for mean in means:
-        filled.append(mean if mean is not None else (filled[-1] if filled else first))
-    return np.array(filled, dtype=np.float32)
+    known = [i for i, mean in enumerate(means) if mean is not None]
+    nearest = [min(known, key=lambda j: (abs(i - j), j)) for i in range(n_steps)]
+    return np.array([means[j] for j in nearest], dtype=np.float32)
 
 
 @settings(deadline=None)
@@ -130,7 +136,8 @@ def test_the_timeline_equals_a_direct_computation(
         builder.add(window, rows)
     timeline = builder.build()
     assert timeline.duration_s == n_samples / RATE_HZ
-    assert timeline.rate_hz == min(TIMELINE_HZ, n_frames * RATE_HZ / len(windows[0].waveform))
+    expected_hz = min(TIMELINE_HZ, n_frames * RATE_HZ / len(windows[0].waveform))
+    assert timeline.rate_hz == pytest.approx(expected_hz, rel=1e-12)
     wanted = direct(windows, frames, timeline.rate_hz, len(timeline.frames))
     np.testing.assert_allclose(timeline.frames, wanted, rtol=1e-4, atol=1e-5)
     assert len(timeline.frames) == len(timeline.loudness_db)
@@ -151,3 +158,44 @@ def test_loudness_is_in_decibels_of_full_scale_and_has_a_floor() -> None:
 def test_a_timeline_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no window"):
         TimelineBuilder(RATE_HZ).build()
+
+
+def heard(windows: list[Window], coverage: float) -> list[int]:
+    return [i for i, (_, is_heard) in enumerate(spread(windows, coverage)) if is_heard]
+
+
+@given(st.integers(1, 300), st.floats(0.01, 1.0))
+def test_a_share_of_the_windows_is_heard_evenly_spread(n: int, coverage: float) -> None:
+    windows = [Window(i, np.ones(4, dtype=np.float32)) for i in range(n)]
+    chosen = heard(windows, coverage)
+    assert chosen[0] == 0
+    assert abs(len(chosen) - n * coverage) <= 1
+    gaps = np.diff(chosen)
+    assert not len(gaps) or gaps.max() - gaps.min() <= 1
+
+
+def test_silence_is_passed_over_for_the_next_window() -> None:
+    silent, loud = np.zeros(4, dtype=np.float32), np.ones(4, dtype=np.float32)
+    windows = [Window(i, silent if i in (0, 1, 6) else loud) for i in range(12)]
+    assert heard(windows, 0.25) == [0, 2, 7, 10]
+
+
+@pytest.mark.parametrize("coverage", [0.0, -1.0, 1.1, float("nan")])
+def test_a_share_that_is_none(coverage: float) -> None:
+    with pytest.raises(ValueError, match="coverage"):
+        list(spread([], coverage))
+
+
+def test_unheard_windows_take_the_nearest_frames_and_keep_their_own_loudness() -> None:
+    stream = np.repeat([1.0, 0.1, 0.01, 1.0], 100).astype(np.float32)
+    windows = list(slide([stream], 100, 100))
+    builder = TimelineBuilder(RATE_HZ)
+    with pytest.raises(ValueError, match="first window"):
+        builder.skip(windows[0])
+    builder.add(windows[0], np.full((4, 1), 10, dtype=np.float32))
+    builder.skip(windows[1])
+    builder.skip(windows[2])
+    builder.add(windows[3], np.full((4, 1), 20, dtype=np.float32))
+    timeline = builder.build()
+    np.testing.assert_array_equal(timeline.frames[:, 0], [10] * 8 + [20] * 8)
+    np.testing.assert_allclose(timeline.loudness_db[[0, 4, 8, 12]], [0, -20, -40, 0], atol=1e-3)

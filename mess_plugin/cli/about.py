@@ -1,0 +1,74 @@
+"""`mess about`."""
+
+from __future__ import annotations
+
+import click
+
+from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.config import load_settings
+from mess_plugin.errors import UsageError
+from mess_plugin.facets import Measures
+from mess_plugin.facets import key as keys
+from mess_plugin.model import Track
+from mess_plugin.reference import find_track
+from mess_plugin.services import connected
+from mess_plugin.store import open_store
+
+
+@click.command()
+@click.argument("ref")
+@json_option
+def about(ref: str, as_json: bool) -> None:
+    """Show tempo, key, loudness and activity of REF: as heard, and as tagged."""
+    with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
+        track_id = find_track(store, ref)
+        track = store.library.get([track_id])[track_id]
+        measured = store.facets.measures([track_id])
+    if track_id not in measured:
+        raise UsageError(
+            f"{track.describe()} has no facets yet: run `mess facets`, which hears what lacks them"
+        )
+    measures = measured[track_id][0]
+    if as_json:
+        print_json(_document(track, measures))
+        return
+    say(track.describe())
+    print_table(["measure", "heard", "#confidence", "tagged"], _rows(track, measures))
+
+
+def _document(track: Track, measures: Measures) -> dict[str, object]:
+    tempo, key, loudness = measures.tempo, measures.key, measures.loudness
+    return {
+        "id": track.id,
+        "path": track.path,
+        "tempo": None if tempo is None else {"bpm": tempo.bpm, "confidence": tempo.confidence},
+        "key": None
+        if key is None
+        else {"name": keys.name(key.tonic, key.mode), "confidence": key.confidence},
+        "loudness": {"integrated_lufs": loudness.integrated_lufs, "range_lu": loudness.range_lu},
+        "activity": measures.activity,
+        "tagged": {"bpm": track.tags.bpm, "key": track.tags.key},
+    }
+
+
+def _rows(track: Track, measures: Measures) -> list[tuple[str, str, str, str]]:
+    tempo, key, loudness = measures.tempo, measures.key, measures.loudness
+    lufs, range_lu = loudness.integrated_lufs, loudness.range_lu
+    tagged_bpm = "" if track.tags.bpm is None else f"{track.tags.bpm:g} bpm"
+    return [
+        (
+            "tempo",
+            f"{tempo.bpm:.1f} bpm" if tempo else "none",
+            f"{tempo.confidence:.2f}" if tempo else "",
+            tagged_bpm,
+        ),
+        (
+            "key",
+            keys.name(key.tonic, key.mode) if key else "none",
+            f"{key.confidence:.2f}" if key else "",
+            track.tags.key or "",
+        ),
+        ("loudness", "below the gate" if lufs is None else f"{lufs:.1f} LUFS", "", ""),
+        ("loudness range", "" if range_lu is None else f"{range_lu:.1f} LU", "", ""),
+        ("activity", f"{measures.activity:.2f}", "", ""),
+    ]

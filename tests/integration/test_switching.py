@@ -1,0 +1,170 @@
+"""Changing the encoder in a real database with real workers: the old one answers until the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mess_plugin.config import Settings
+from mess_plugin.errors import UsageError
+from mess_plugin.search import similar
+from mess_plugin.store import Store, open_store
+from mess_plugin.store.ledger import SeenFile
+from mess_plugin.switching import State, answering, begin, complete, settled, under_way
+from mess_workers.dispatch import Dispatcher
+from mess_workers.queue import Queue
+from tests.event_tools import kill, program, see, settings_for, write_songs
+from tests.stored_library import add_track, levels_of, raw_space
+
+Eventually = Callable[..., None]
+OLD = "descriptors||5/2.5"
+NEW = "descriptors||4/2"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, valkey_url: str) -> Settings:
+    """Settings that name no encoder."""
+    named = settings_for(tmp_path / "home", database_url, valkey_url)
+    return msgspec.structs.replace(named, encoder=None)
+
+
+@pytest.fixture
+def changed(settings: Settings) -> Settings:
+    """The same with other windows."""
+    return msgspec.structs.replace(settings, window_s=4.0, hop_s=2.0)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    with open_store(settings.database_url or "") as opened:
+        opened.choices.answer_with(OLD)
+        yield opened
+
+
+def states(store: Store, recipe: str) -> dict[str, int]:
+    return store.ledger.count_jobs().get(recipe, {})
+
+
+def test_killed_in_the_middle_it_goes_on_and_the_old_one_answers_until_the_end(
+    settings: Settings, changed: Settings, store: Store, tmp_path: Path, eventually: Eventually
+) -> None:
+    songs = write_songs(tmp_path / "music", 6)
+    store.ledger.want(see(songs), OLD)
+    log = tmp_path / "log"
+    dispatcher = Dispatcher(settings, store, Queue(settings))
+
+    def ticking(condition: Callable[[], object]) -> Callable[[], object]:
+        return lambda: (dispatcher.tick(), condition())[1]
+
+    with program("mess_workers", settings, log):
+        eventually(ticking(lambda: states(store, OLD).get("done") == 6), 90)
+    switch = begin(store, changed, "descriptors")
+    assert switch is not None
+    assert (switch.new, switch.built.left, switch.state) == (NEW, 6, State.BUILDING)
+    assert {job.priority for job in store.dispatch.claim(1)} == {9}
+    with program("mess_workers", settings, log) as worker:
+        eventually(ticking(lambda: states(store, NEW).get("done", 0) >= 1), 90)
+        kill(worker)
+    assert states(store, NEW)["done"] < 6
+    answer = similar(store, settled(store, settings), str(songs[0]), k=3)
+    assert answer.space.window_s == 5.0
+    late = write_songs(tmp_path / "music", 1, first_seed=50)
+    store.ledger.want(see(late), answering(store, settings))
+    assert sum(states(store, NEW).values()) == 7  # new files are heard both ways
+    with (
+        program("mess_workers", settings, log),
+        program("mess_workers.maintenance", settings, log),
+    ):
+        eventually(ticking(lambda: under_way(store) is None), 120)
+    answer = similar(store, settled(store, settings), str(late[0]), k=3)
+    assert answer.space.window_s == 4.0
+    assert len(answer.matches) == 3
+    back = begin(store, settings, "descriptors")
+    assert back is not None
+    assert back.state is State.READY  # nothing of the old was lost, so going back is at once
+    assert complete(store)
+    assert answering(store, settings) == OLD
+
+
+def done(store: Store, recipe: str, path: str, n: int) -> None:
+    add_track(store, raw_space(store, recipe=recipe), path, levels_of(n))
+
+
+def finish(store: Store, recipe: str, *, failing: int = 0) -> None:
+    """End the open jobs of a recipe in the ledger, the first few of them badly."""
+    for number, due in enumerate(store.dispatch.claim(1000)):
+        job = store.ledger.start(due.job_id)
+        assert job is not None
+        assert job.recipe == recipe
+        if number < failing:
+            store.ledger.fail(job.id, "encoder", "no weights")
+        else:
+            store.ledger.finish(job.id, "known")
+
+
+def test_it_is_held_where_many_files_fail_and_tried_again_when_asked(
+    changed: Settings, store: Store
+) -> None:
+    for n in range(10):
+        done(store, OLD, f"/music/{n}", n)
+    begin(store, changed, "descriptors")
+    finish(store, NEW, failing=3)
+    switch = under_way(store)
+    assert switch is not None
+    assert (switch.state, switch.built.lost) == (State.HELD, 3)
+    assert not complete(store)
+    assert answering(store, changed) == OLD
+    again = begin(store, changed, "descriptors")
+    assert again is not None
+    assert again.state is State.BUILDING
+
+
+def test_a_changed_file_is_heard_again_by_both_and_outdated_by_all_others(
+    changed: Settings, store: Store
+) -> None:
+    done(store, OLD, "/music/a", 1)
+    store.ledger.want([SeenFile("/music/a", 1, 1)], "third||5/2.5")
+    finish(store, "third||5/2.5")
+    begin(store, changed, "descriptors")
+    finish(store, NEW)
+    store.ledger.want([SeenFile("/music/a", 2, 2)], OLD)
+    jobs = store.ledger.count_jobs()
+    assert jobs[OLD] == {"wanted": 1}
+    assert jobs[NEW] == {"wanted": 1}
+    assert "third||5/2.5" not in jobs
+
+
+def test_going_back_before_the_end_withdraws_the_work(
+    settings: Settings, changed: Settings, store: Store
+) -> None:
+    for n in range(3):
+        done(store, OLD, f"/music/{n}", n)
+    begin(store, changed, "descriptors")
+    assert states(store, NEW) == {"wanted": 3}
+    assert begin(store, settings, "descriptors") is None
+    assert under_way(store) is None
+    assert states(store, NEW) == {}
+
+
+def test_an_encoder_that_the_settings_name_goes_before_the_choice(
+    settings: Settings, store: Store
+) -> None:
+    named = msgspec.structs.replace(settings, encoder="mert-95m")
+    assert answering(store, named) == "mert-95m||5/2.5"
+    with pytest.raises(UsageError, match="goes before any choice"):
+        begin(store, named, "descriptors")
+
+
+def test_what_one_encoder_cannot_hear_stays_with_the_other(store: Store) -> None:
+    done(store, OLD, "/music/short", 1)
+    store.ledger.want([SeenFile("/music/short", 1, 1)], NEW)
+    job = store.ledger.start(store.dispatch.claim(1)[0].job_id)
+    assert job is not None
+    store.ledger.unlocate(job.file_id)
+    assert store.library.find_path("/music/short") is not None
+    found = store.library.find_path("/music/short")
+    assert found is not None
+    assert found[0] is not None
