@@ -140,7 +140,7 @@ class Client:
                 method,
                 self.url + path,
                 params=query,
-                json=body,  # type: ignore[arg-type]
+                json=body,
                 timeout=(_CONNECT_S, self._patience.answer_s),
                 allow_redirects=False,  # the token is for this address alone
             )
