@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mess_integrations.jellyfin.editing import observe
 from mess_integrations.jellyfin.matching import Shelf, path_map
 from mess_integrations.jellyfin.naming import is_rule, parse
 from mess_integrations.jellyfin.rules import Rule, Seed
+from mess_plugin.cli.services import _is_on
+from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.model import Interval
 from mess_plugin.steering.query import Filters, Query, Range
@@ -175,3 +179,15 @@ def test_a_write_that_may_have_died_tells_nothing() -> None:
     assert edits(kept("abc", "def"), "de", "H") == ["-h"]
     assert edits(kept("abc", "def"), "") == []
     assert edits(kept("abc", "def"), "deg") == ["+g"]
+
+
+@pytest.mark.parametrize("switch", [None, True, False])
+@pytest.mark.parametrize("linked", [True, False])
+def test_mess_up_follows_jellyfin_where_it_is_linked(
+    tmp_path: Path, switch: bool | None, linked: bool
+) -> None:
+    if linked:
+        (tmp_path / "jellyfin.json").touch()
+    settings = Settings(home=tmp_path, jellyfin=switch)
+    assert _is_on(settings, "jellyfin") is (linked if switch is None else switch)
+    assert _is_on(settings, "worker")

@@ -16,7 +16,7 @@ from mess_integrations.jellyfin.keeping import Keeper, Outcome
 from mess_integrations.jellyfin.matching import path_map
 from mess_integrations.jellyfin.sync import Report
 from mess_integrations.jellyfin.sync import sync as read_list
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import json_option, print_json, print_table, printable, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
@@ -120,9 +120,9 @@ def _print_report(report: Report) -> None:
         click.echo(f"{len(group)} {kind}:")
         for one in group[:_EXAMPLES]:
             reason = (one.unmatched or "").partition(": ")[2]
-            say(f"  {one.item.name} ({one.item.path or one.item.id}): {reason}")
+            click.echo(printable(f"  {one.item.name} ({one.item.path or one.item.id}): {reason}"))
         if len(group) > _EXAMPLES:
-            say(f"  … and {len(group) - _EXAMPLES} more: see --json")
+            click.echo(f"  … and {len(group) - _EXAMPLES} more: see --json")
 
 
 def _print_outcomes(outcomes: list[Outcome], *, dry_run: bool) -> None:

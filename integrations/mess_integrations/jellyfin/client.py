@@ -6,6 +6,7 @@ pauses, and as long as the server itself asks for.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from mess_plugin.errors import ServiceError, UsageError
+
+# The error that ends the tries says it all; urllib3 would write a line for each of them.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 _PASSING = (429, 502, 503, 504)
 _PAUSE_S = 0.02  # between two requests: at most 50 a second

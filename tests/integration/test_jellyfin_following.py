@@ -1,0 +1,66 @@
+"""Following Jellyfin by its hints."""
+
+from __future__ import annotations
+
+from mess_integrations.jellyfin.following import Follower, Pace
+from mess_plugin.store import Store
+from tests.jellyfin_bench import Bench, N
+from tests.jellyfin_host import SERVER
+from tests.stored_library import add_track, levels_of, raw_space
+
+
+def hint(store: Store, kind: str, **body: object) -> None:
+    event = store.inbox.receive_once("jellyfin", kind, {"NotificationType": kind, **body})
+    assert event is not None
+    store.inbox.handled(event, "walk")
+
+
+def test_hints_are_gathered_and_then_looked_at(one: Bench) -> None:
+    pace = Pace(quiet_s=0.0, names_s=1e9, all_s=1e9)
+    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    one.fake.make_playlist("MESS: like song 03 · 20 tracks")
+    assert follower.tick()  # never read before: a whole reading
+    playlist = one.fake.named("MESS: like song 03 · 20 tracks")
+    assert len(playlist.items) == N - 1
+    assert not follower.tick()
+    track = add_track(one.store, raw_space(one.store), "/music/new.flac", levels_of(90))
+    new = one.fake.add(200, 'New 12" Mix', "/media/new.flac", 30.0)
+    dashed = f"{new[:8]}-{new[8:12]}-{new[12:16]}-{new[16:20]}-{new[20:]}"
+    hint(one.store, "ItemAdded", ItemType="Audio", ItemId=dashed, Name='New 12\\" Mix')
+    one.fake.requests.clear()
+    assert follower.tick()
+    assert one.store.hosts.tracks_of(SERVER, [new]) == {new: track}
+    assert new in playlist.items
+    assert not any("startIndex" in q for _, path, q in one.fake.requests if path == "/Items")
+    del one.fake.items[new]
+    hint(one.store, "ItemDeleted", ItemType="MusicAlbum", ItemId="f" * 32)  # 10.11: no tracks
+    assert follower.tick()
+    assert one.store.hosts.tracks_of(SERVER, [new]) == {}
+
+
+def test_a_burst_waits_for_quiet(one: Bench) -> None:
+    one.sync()
+    pace = Pace(quiet_s=1e6, longest_s=1e6, names_s=1e9, all_s=1e9)
+    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    follower.tick()
+    hint(one.store, "TaskCompleted", ResultKey="RefreshLibrary", EndTime="1")
+    one.fake.requests.clear()
+    assert not follower.tick()
+    assert one.fake.requests == []
+    # Another follower, after a crash, still finds the hint.
+    eager = Pace(quiet_s=0.0, names_s=1e9, all_s=1e9)
+    after = Follower(one.store, one.settings, one.host, one.link, eager)
+    assert after.tick()
+    assert any("startIndex" in query for _, _, query in one.fake.requests)
+
+
+def test_a_playlist_made_in_jellyfin_is_noticed(one: Bench) -> None:
+    one.sync()
+    follower = Follower(
+        one.store, one.settings, one.host, one.link, Pace(quiet_s=0.0, names_s=0.0, all_s=1e9)
+    )
+    follower.tick()
+    assert not follower.tick()
+    one.fake.make_playlist("MESS: like song 03 · 5 tracks")
+    assert follower.tick()
+    assert one.fake.named("MESS: like song 03 · 5 tracks").items == one.best(3, 5)
