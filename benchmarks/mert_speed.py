@@ -65,9 +65,7 @@ def usual(layers: int) -> Callable[[int], None]:  # noqa: ARG001
     """HubertModel as it is usually called."""
     tensors = hubert.checked(MERT_95M, random_tensors(MERT_95M.architecture))
     model = hubert.build(MERT_95M.architecture, tensors, (USUAL_LAYERS,)).model
-    processor = Wav2Vec2FeatureExtractor(  # type: ignore[no-untyped-call]
-        sampling_rate=24_000, do_normalize=True
-    )
+    processor = Wav2Vec2FeatureExtractor(sampling_rate=24_000, do_normalize=True)
     window = music(WINDOW_S)[0]
 
     def encode(n_windows: int) -> None:

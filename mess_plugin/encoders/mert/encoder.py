@@ -160,7 +160,7 @@ def _load(release: Release, options: EncoderOptions) -> MertEncoder:
 
 
 def _on_gpu(model: hubert.HubertStates, chosen: str) -> Forward:
-    model.model.to(torch.device("cuda"))  # type: ignore[arg-type]
+    model.model.to(torch.device("cuda"))
     if chosen == "bf16":
         return _in_bfloat16(model)
     torch.backends.cudnn.allow_tf32 = False  # convolutions would be rounded otherwise
