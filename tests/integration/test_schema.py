@@ -151,7 +151,7 @@ def test_files_of_a_recipe_that_shared_a_space_are_wanted_again(empty_url: str) 
     with psycopg.connect(empty_url, autocommit=True) as connection:
         connection.execute(statement("create_migrations_table"))
         for step in migrations():
-            if step.number < 7:
+            if step.name != "recipes":
                 connection.execute(step.text.encode())
                 connection.execute(
                     statement("record_migration"), {"number": step.number, "name": step.name}
