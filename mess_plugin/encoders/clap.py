@@ -135,7 +135,8 @@ def _build(config: Path, weights: Path) -> Any:
     import torch  # noqa: PLC0415  as above
     from transformers import ClapAudioConfig, ClapAudioModel  # noqa: PLC0415
 
-    model = ClapAudioModel(ClapAudioConfig(**_audio_settings(config))).eval()
+    model = ClapAudioModel(ClapAudioConfig(**_audio_settings(config)))
+    model.train(False)
     try:
         found = torch.load(weights, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -151,7 +152,9 @@ def _build(config: Path, weights: Path) -> Any:
         for name, tensor in found.items()
         if str(name).startswith(_PREFIX)
     }
-    if not all(isinstance(one, torch.Tensor) and bool(one.isfinite().all()) for one in own.values()):
+    if not all(
+        isinstance(one, torch.Tensor) and bool(one.isfinite().all()) for one in own.values()
+    ):
         raise WrongWeights(NAME, f"{weights} holds values that are not finite")
     try:
         missing, unexpected = model.load_state_dict(own, strict=False)
