@@ -88,7 +88,7 @@ def listen(
     for batch in _batches(spread(windows, coverage)):
         waveforms = _stacked(batch, info, source)
         heard = np.array([is_heard for _, is_heard in batch])
-        frames = iter(_encoded(encoder, waveforms[heard], source))
+        frames = iter(_encoded(encoder, waveforms[heard], source) if heard.any() else ())
         # Those with frames first: how fine the timeline is follows from them.
         for window, is_heard in sorted(batch, key=lambda one: not one[1]):
             if is_heard:

@@ -135,7 +135,8 @@ def _build(config: Path, weights: Path) -> Any:
     import torch  # noqa: PLC0415  as above
     from transformers import ClapAudioConfig, ClapAudioModel  # noqa: PLC0415
 
-    model = ClapAudioModel(ClapAudioConfig(**_audio_settings(config))).eval()
+    model = ClapAudioModel(ClapAudioConfig(**_audio_settings(config)))
+    model.train(False)
     try:
         found = torch.load(weights, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
