@@ -74,9 +74,7 @@ def add_track(
     job = store.ledger.start(job_id)
     assert job is not None
     with store.transaction():
-        track_id = store.library.save(
-            identity or f"audio of {path!a}", float(levels[Level.SONG].intervals[0, 1]), None
-        )
+        track_id = store.library.save(identity or f"audio of {path!a}", _end_s(levels), None)
         store.embeddings.write(space, track_id, levels)
         store.ledger.locate(job.file_id, path, track_id, tags or Tags())
     store.ledger.finish(job_id, "encoded")
@@ -92,3 +90,7 @@ def fill(store: Store, space: Space, n_tracks: int, start: int = 0) -> Sequence[
             add_track(store, space, f"/music/{n:04d}.mp3", levels_of(n, dim=space.dim))
             for n in numbers
         ]
+
+
+def _end_s(levels: dict[Level, LevelVectors]) -> float:
+    return max(float(vectors.intervals[-1, 1]) for vectors in levels.values())

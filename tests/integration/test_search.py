@@ -13,7 +13,7 @@ import pytest
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import AmbiguousReference, MessError, UsageError
-from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tags
 from mess_plugin.nearest import nearest
 from mess_plugin.pooling import unit
 from mess_plugin.projection import CENTRE_FROM
@@ -52,6 +52,16 @@ def space(store: Store) -> Space:
     return raw_space(store)
 
 
+def even(vector: Float32) -> dict[Level, LevelVectors]:
+    """A recording that is the same from beginning to end, at every level."""
+    return {
+        level: LevelVectors(
+            vectors.intervals, np.repeat(vector[None], len(vectors.vectors), 0), vectors.labels
+        )
+        for level, vectors in levels_of(0).items()
+    }
+
+
 @pytest.fixture
 def ids(store: Store, space: Space) -> list[int]:
     """Tracks whose songs turn away from the first one, step by step."""
@@ -63,9 +73,7 @@ def ids(store: Store, space: Space) -> list[int]:
                 store,
                 space,
                 f"/music/artist {n % 3}/{n:02d}.mp3",
-                levels_of(
-                    n, song=(math.cos(n / 10) * first + math.sin(n / 10) * side).astype("f4")
-                ),
+                even((math.cos(n / 10) * first + math.sin(n / 10) * side).astype("f4")),
                 Tags(title=f"Song {n}", artist=f"Artist {n % 3}"),
             )
             for n in range(N)

@@ -7,7 +7,7 @@ import numpy as np
 from mess_plugin.model import Level, LevelVectors, Projection
 from mess_plugin.pooling import unit
 from mess_plugin.store import open_store
-from tests.stored_library import RECIPE, raw_space
+from tests.stored_library import RECIPE, add_track, raw_space
 
 DIM = 64
 TRACKS, WINDOWS = 100, 50
@@ -31,9 +31,8 @@ def test_recall_at_10_of_the_index(database_url: str) -> None:
         space = store.spaces.add_projected(RECIPE, base, dict.fromkeys(Level, same), TRACKS)
         with store.transaction():
             for number in range(TRACKS):
-                track_id = store.library.save(str(number), float(WINDOWS), None)
                 vectors = {Level.WINDOW: LevelVectors(intervals, draw(WINDOWS))}
-                store.embeddings.write(space, track_id, vectors)
+                add_track(store, space, f"/music/{number}.mp3", vectors)
         found = []
         for query in draw(100):
             exact, by_index = (
