@@ -24,6 +24,7 @@ from mess_plugin.model import Float32, Level, LevelVectors, Space
 from mess_plugin.pooling import unit
 
 MAX_WINDOWS = (
+_NO_TURN = 0.01  # a part that deviates less than this, of unit length, differs by rounding only
     240  # of a recording; longer ones are thinned evenly, so hours cost no more than minutes
 )
 
@@ -86,8 +87,11 @@ def profile(song: Float32, windows: LevelVectors) -> Profile:
     vectors = windows.vectors
     if len(vectors) > MAX_WINDOWS:
         vectors = vectors[np.linspace(0, len(vectors) - 1, MAX_WINDOWS).round().astype(np.int64)]
-    turns = unit(vectors - vectors.mean(axis=0)) if len(vectors) > 1 else vectors[:0]
-    return Profile(song, vectors, turns)
+    if len(vectors) < 2:
+        return Profile(song, vectors, vectors[:0])
+    deviations = vectors - vectors.mean(axis=0)
+    turns = deviations[np.linalg.norm(deviations, axis=1) > _NO_TURN]
+    return Profile(song, vectors, unit(turns))
 
 
 def compare(one: Profile, other: Profile, weights: Weights = WEIGHTS) -> Likeness:
