@@ -23,10 +23,8 @@ import numpy as np
 from mess_plugin.model import Float32, Level, LevelVectors, Space
 from mess_plugin.pooling import unit
 
-MAX_WINDOWS = (
+MAX_WINDOWS = 240  # of a recording; longer ones are thinned evenly: hours cost no more than minutes
 _NO_TURN = 0.01  # a part that deviates less than this, of unit length, differs by rounding only
-    240  # of a recording; longer ones are thinned evenly, so hours cost no more than minutes
-)
 
 
 @dataclass(frozen=True, slots=True)
