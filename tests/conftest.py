@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,10 @@ from mess_plugin.store import open_store
 TEMPLATE = "mess_template"
 
 _numbers = itertools.count()
+
+# Started in the background, as by a CI runner, the tests would ignore Ctrl-C, and so would every
+# command that they start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def prepare_template(url: str) -> None:
