@@ -1,4 +1,4 @@
-"""The JSON forms of answers and tracks (docs/json.md): one for the command line and for HTTP."""
+"""The JSON forms of answers and tracks (docs/search.md): one for the command line and for HTTP."""
 
 from __future__ import annotations
 
