@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -22,9 +23,10 @@ def test_an_unknown_log_level_is_one_line(
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 2
+    # Libraries may add levels of their own, as uvicorn does once it is loaded.
+    known = ", ".join(sorted(logging.getLevelNamesMapping()))
     assert capsys.readouterr().err == (
-        "mess: unknown level in MESS_LOG 'debugg': known are CRITICAL, DEBUG, ERROR, FATAL, INFO, "
-        "NOTSET, WARN, WARNING\n"
+        f"mess: unknown level in MESS_LOG 'debugg': known are {known}\n"
     )
 
 
