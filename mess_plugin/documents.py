@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from mess_plugin.config import Settings
+from mess_plugin.facets import Measures
+from mess_plugin.facets import key as keys
 from mess_plugin.model import Interval, Match, Track
 from mess_plugin.search import Answer
 from mess_plugin.steering.asking import Steered
+from mess_plugin.steering.playlists import Playlist
+from mess_plugin.steering.taste import Taste
 from mess_plugin.store import Store
+from mess_plugin.store.verdicts import Verdict
 from mess_plugin.switching import answering, under_way
 
 
@@ -39,6 +46,66 @@ def steered_document(answer: Steered) -> dict[str, object]:
             "space": answer.space.name,
         },
         "matches": [match_document(match) for match in answer.matches],
+    }
+
+
+def question_document(answer: Answer | Steered) -> dict[str, object]:
+    """What `mess similar --json` prints, whichever kind of question it was."""
+    return answer_document(answer) if isinstance(answer, Answer) else steered_document(answer)
+
+
+def playlist_document(made: Playlist) -> dict[str, object]:
+    """What `mess playlist … --json` prints."""
+    return {
+        "tracks": [_card(track) for track in made.tracks],
+        "fits": [round(fit, 6) for fit in made.fits],
+        "smoothness": [round(step, 6) for step in made.smoothness],
+        "notes": list(made.notes),
+    }
+
+
+def taste_document(taste: Taste) -> dict[str, object]:
+    """What `mess taste show --json` prints."""
+    return {
+        "listener": taste.listener,
+        "on": taste.is_on,
+        "state": taste.state,
+        "verdicts": taste.n_verdicts,
+        "pairs": taste.n_pairs,
+        "seeds": taste.n_seeds,
+        "weights": {name: round(weight, 6) for name, weight in taste.weights.items()},
+    }
+
+
+def verdicts_document(
+    said: Sequence[Verdict], tracks: Mapping[int, Track]
+) -> list[dict[str, object]]:
+    """What `mess taste export` prints. tracks: those that still lie somewhere, by id."""
+
+    def named(track_id: int) -> dict[str, object]:
+        return {"id": track_id, "path": tracks[track_id].path if track_id in tracks else None}
+
+    return [
+        {
+            "verdict": one.word,
+            "track": named(one.track_id),
+            "for": named(one.seed_id),
+            "noted_at": one.noted_at.isoformat(),
+        }
+        for one in said
+    ]
+
+
+def measures_document(measures: Measures) -> dict[str, object]:
+    """Tempo, key, loudness and activity as they were heard."""
+    tempo, key, loudness = measures.tempo, measures.key, measures.loudness
+    return {
+        "tempo": None if tempo is None else {"bpm": tempo.bpm, "confidence": tempo.confidence},
+        "key": None
+        if key is None
+        else {"name": keys.name(key.tonic, key.mode), "confidence": key.confidence},
+        "loudness": {"integrated_lufs": loudness.integrated_lufs, "range_lu": loudness.range_lu},
+        "activity": measures.activity,
     }
 
 

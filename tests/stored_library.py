@@ -10,6 +10,7 @@ import numpy as np
 
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import EncoderInfo
+from mess_plugin.facets import Facet, KeyEstimate, Loudness, Measures, TempoEstimate, TrackFacets
 from mess_plugin.model import Float32, Level, LevelVectors, Space, Tags
 from mess_plugin.pooling import unit
 from mess_plugin.recipe import Recipe
@@ -94,3 +95,20 @@ def fill(store: Store, space: Space, n_tracks: int, start: int = 0) -> Sequence[
 
 def _end_s(levels: dict[Level, LevelVectors]) -> float:
     return max(float(vectors.intervals[-1, 1]) for vectors in levels.values())
+
+
+_WIDTHS = {"timbre": 28, "harmony": 576, "rhythm": 66, "energy": 27, "structure": 280}
+
+
+def made_up_facets(seed: int) -> TrackFacets:
+    """Facets in all directions; tempo 60 + seed, C minor and up, activity rising with the seed."""
+    return TrackFacets(
+        {Facet(name): random_unit(1, dim, 9000 + seed)[0] for name, dim in _WIDTHS.items()},
+        Measures(
+            TempoEstimate(60.0 + seed, 0.5),
+            KeyEstimate(seed % 12, "minor", 0.5),
+            Loudness(-20.0 + seed % 10, 5.0),
+            min(1.0, seed / 100),
+        ),
+        np.zeros(64, dtype=np.float32),
+    )

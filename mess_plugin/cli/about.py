@@ -6,6 +6,7 @@ import click
 
 from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
+from mess_plugin.documents import measures_document
 from mess_plugin.errors import UsageError
 from mess_plugin.facets import Measures
 from mess_plugin.facets import key as keys
@@ -37,16 +38,10 @@ def about(ref: str, as_json: bool) -> None:
 
 
 def _document(track: Track, measures: Measures) -> dict[str, object]:
-    tempo, key, loudness = measures.tempo, measures.key, measures.loudness
     return {
         "id": track.id,
         "path": track.path,
-        "tempo": None if tempo is None else {"bpm": tempo.bpm, "confidence": tempo.confidence},
-        "key": None
-        if key is None
-        else {"name": keys.name(key.tonic, key.mode), "confidence": key.confidence},
-        "loudness": {"integrated_lufs": loudness.integrated_lufs, "range_lu": loudness.range_lu},
-        "activity": measures.activity,
+        **measures_document(measures),
         "tagged": {"bpm": track.tags.bpm, "key": track.tags.key},
     }
 

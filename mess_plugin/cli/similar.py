@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,14 @@ import click
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.cli.steering import query_of, steering_options
 from mess_plugin.config import load_settings
-from mess_plugin.documents import answer_document, steered_document
-from mess_plugin.errors import UsageError
+from mess_plugin.documents import question_document
 from mess_plugin.explain import clock
-from mess_plugin.model import Interval, Level
+from mess_plugin.model import Level
 from mess_plugin.playlist import write_m3u
 from mess_plugin.search import Answer
-from mess_plugin.search import similar as find_similar
 from mess_plugin.services import connected
-from mess_plugin.steering.asking import Steered, steer
+from mess_plugin.steering.asking import Steered
+from mess_plugin.steering.question import answer, depth, interval_of
 from mess_plugin.store import open_store
 from mess_plugin.switching import settled
 
@@ -26,6 +26,7 @@ from mess_plugin.switching import settled
 @click.command()
 @click.argument("refs", nargs=-1, required=True, metavar="REF…")
 @click.option("--k", default=10, show_default=True, metavar="N", help="How many answers.")
+@click.option("--offset", default=0, metavar="N", help="Leave out the first N answers.")
 @click.option(
     "--start", "start_s", type=float, metavar="SECONDS", help="Ask about a section: from."
 )
@@ -48,6 +49,7 @@ from mess_plugin.switching import settled
 def similar(
     refs: tuple[str, ...],
     k: int,
+    offset: int,
     start_s: float | None,
     end_s: float | None,
     section: str | None,
@@ -64,41 +66,30 @@ def similar(
     sections. An excerpt as a file is looked up with --start 0. Several REFs ask together.
     """
     query = query_of(words)
-    sections_asked = scope == Level.SECTION.value or {start_s, end_s, section} != {None}
-    if sections_asked and (query.steers or len(refs) > 1):
-        raise UsageError("sections are asked about with one REF and without steering options")
     settings = load_settings(encoder=encoder)
-    interval = None
-    if start_s is not None or end_s is not None:
-        interval = Interval(start_s or 0.0, end_s if end_s is not None else float("inf"))
-    if scope == Level.SONG.value and (interval is not None or section is not None):
-        raise UsageError("--scope song and a section exclude each other: leave one out")
     with connected(settings) as home, open_store(home.database_url or "") as store:
-        ready = settled(store, home)
-        answer: Answer | Steered
-        if query.steers or len(refs) > 1:
-            answer = steer(store, ready, refs, query, k=k)
-        else:
-            answer = find_similar(
-                store,
-                ready,
-                refs[0],
-                k=k,
-                scope=Level(scope or Level.SONG),
-                interval=interval,
-                section=section,
-            )
-    if m3u is not None:
-        write_m3u(m3u, [match.track for match in answer.matches])
-        say(f"{len(answer.matches)} tracks written to {m3u}")
-    if as_json:
-        print_json(
-            answer_document(answer) if isinstance(answer, Answer) else steered_document(answer)
+        found = answer(
+            store,
+            settled(store, home),
+            refs,
+            query,
+            k=depth(offset, k),
+            scope=Level(scope) if scope else None,
+            interval=interval_of(start_s, end_s),
+            section=section,
         )
-    elif answer.matches:
-        _print(answer)
+    found = replace(found, matches=found.matches[offset : offset + k])
+    if m3u is not None:
+        write_m3u(m3u, [match.track for match in found.matches])
+        say(f"{len(found.matches)} tracks written to {m3u}")
+    if as_json:
+        print_json(question_document(found))
+    elif found.matches:
+        _print(found)
+    elif offset:
+        say(f"there are no more than {offset} answers")
     else:
-        say(f"nothing to compare {_name(answer)} with: the library holds no other such track")
+        say(f"nothing to compare {_name(found)} with: the library holds no other such track")
 
 
 def _name(answer: Answer | Steered) -> str:

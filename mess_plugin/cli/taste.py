@@ -6,15 +6,16 @@ import click
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
+from mess_plugin.documents import taste_document, verdicts_document
 from mess_plugin.errors import UsageError
-from mess_plugin.model import Track
 from mess_plugin.reference import find_track
 from mess_plugin.services import connected
 from mess_plugin.steering.asking import answering_space
+from mess_plugin.steering.query import check_listener
 from mess_plugin.steering.taste import taste_of
 from mess_plugin.store import open_store
+from mess_plugin.switching import settled
 
-_LONGEST_NAME = 200
 _listener = click.option(
     "--listener", default="me", show_default=True, metavar="NAME", help="Who says so."
 )
@@ -26,7 +27,7 @@ def _verdict(word: str, summary: str) -> click.Command:
     @click.option("--for", "seed", required=True, metavar="REF", help="The track it answers to.")
     @_listener
     def command(ref: str, seed: str, listener: str) -> None:
-        _check(listener)
+        check_listener(listener)
         with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
             track_id, seed_id = find_track(store, ref), find_track(store, seed)
             if track_id == seed_id:
@@ -55,19 +56,9 @@ def show(listener: str, encoder: str | None, as_json: bool) -> None:
     """Show which aspects count for a listener, and whether that is used."""
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        fitted = taste_of(store, answering_space(store, ready), listener)
+        fitted = taste_of(store, answering_space(store, settled(store, ready)), listener)
     if as_json:
-        print_json(
-            {
-                "listener": listener,
-                "on": fitted.is_on,
-                "state": fitted.state,
-                "verdicts": fitted.n_verdicts,
-                "pairs": fitted.n_pairs,
-                "seeds": fitted.n_seeds,
-                "weights": {name: round(weight, 6) for name, weight in fitted.weights.items()},
-            }
-        )
+        print_json(taste_document(fitted))
         return
     say(f"{listener}: {fitted.n_verdicts} verdicts; {fitted.state}")
     rows = sorted(fitted.weights.items(), key=lambda item: -item[1])
@@ -91,25 +82,4 @@ def export(listener: str) -> None:
         said = store.verdicts.of(listener)
         ids = {i for one in said for i in (one.seed_id, one.track_id)}
         tracks = store.library.get(sorted(ids))
-    print_json(
-        [
-            {
-                "verdict": one.word,
-                "track": {"id": one.track_id, "path": _path(tracks, one.track_id)},
-                "for": {"id": one.seed_id, "path": _path(tracks, one.seed_id)},
-                "noted_at": one.noted_at.isoformat(),
-            }
-            for one in said
-        ]
-    )
-
-
-def _path(tracks: dict[int, Track], track_id: int) -> str | None:
-    return tracks[track_id].path if track_id in tracks else None
-
-
-def _check(listener: str) -> None:
-    if not listener.strip() or len(listener) > _LONGEST_NAME or not listener.isprintable():
-        raise UsageError(
-            f"listener {listener[:40]!r}: wanted a name of up to {_LONGEST_NAME} letters"
-        )
+    print_json(verdicts_document(said, tracks))

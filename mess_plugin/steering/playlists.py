@@ -57,7 +57,7 @@ def alike(
     seed: int = 0,
 ) -> Playlist:
     """N tracks like the references, drawn from the best 3 n in favour of the better, put in order."""
-    _check(n)
+    check(n, seed)
     answer = steer(store, settings, refs, query, k=min(1000, _POOL * n))
     matches = list(answer.matches)
     if not matches:
@@ -93,7 +93,8 @@ def journey(
     for all places at once, without repetition, what fits the targets and leads on smoothly. A step
     that nothing bridges is named in the notes.
     """
-    _check(n, least=3)
+    check(n, seed, least=3)
+    query.heeded_by("a journey")
     space = answering_space(store, settings)
     first, last = (voice(store, settings, space, ref, (FEEL,)) for ref in (start, end))
     if first.seed.track is None or last.seed.track is None:
@@ -144,9 +145,12 @@ def arc(
     curve: points in [0, 1], evenly spread, straight lines between them; 0 is the calmest of the
     tracks in question, 1 the most driving. refs: only the tracks most like these are in question.
     """
-    _check(n)
+    check(n, seed)
+    if not refs:
+        query.heeded_by("an arc that is not like some REF")
     if not curve or not all(0 <= point <= 1 for point in curve):
-        raise UsageError(f"the curve is {curve}: wanted points from 0 to 1, such as 0.2,0.9,0.4")
+        points = ",".join(f"{point:g}" for point in curve)
+        raise UsageError(f"the curve is {points!r}: wanted points from 0 to 1, such as 0.2,0.9,0.4")
     space = answering_space(store, settings)
     ids, activity = _in_question(store, settings, space, query, refs, n)
     if len(ids) < n:
@@ -177,9 +181,12 @@ def parse_curve(text: str) -> tuple[float, ...]:
         ) from error
 
 
-def _check(n: int, least: int = 1) -> None:
+def check(n: int, seed: int, least: int = 1) -> None:
+    """Raise UsageError for a number of tracks or a seed that cannot be."""
     if not least <= n <= MAX_TRACKS:
         raise UsageError(f"{n} tracks are asked for: wanted {least} to {MAX_TRACKS}")
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed is {seed}: wanted a whole number from 0")
 
 
 def _allowed_places(

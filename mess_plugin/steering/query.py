@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from mess_plugin.errors import UnknownName, UsageError
@@ -17,6 +18,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({FEEL: 1.0})
 """What counts when nothing is said: see the table of facets in docs/quality.md."""
 
 MAX_WEIGHT = 100.0
+MAX_NAME = 200  # letters of a listener's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,10 @@ class Range:
 
     low: float | None = None
     high: float | None = None
+
+    def __post_init__(self) -> None:
+        if any(number is not None and math.isnan(number) for number in (self.low, self.high)):
+            raise UsageError("a range has an end that is no number: give a number or leave it open")
 
     def __contains__(self, value: float) -> bool:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
@@ -110,6 +116,8 @@ class Query:
         for name in ("per_artist", "per_album"):
             if (limit := getattr(self, name)) is not None and limit < 1:
                 raise UsageError(f"{name.replace('_', ' ')} is {limit}: wanted at least 1")
+        if self.listener is not None:
+            check_listener(self.listener)
         self.weights()
 
     def weights(self, defaults: Mapping[str, float] = DEFAULT_WEIGHTS) -> dict[str, float]:
@@ -128,3 +136,29 @@ class Query:
     def steers(self) -> bool:
         """Whether this asks for anything but the plain feel."""
         return self != Query()
+
+    def heeded_by(self, what: str, *heeded: str) -> Query:
+        """This query, where it says nothing but filters and `heeded` fields.
+
+        Raises UsageError, rather than ignoring it, for a word that `what` cannot heed.
+        """
+        for one in fields(self):
+            if one.name not in {"filters", *heeded} and getattr(self, one.name) != getattr(
+                _PLAIN, one.name
+            ):
+                raise UsageError(f"{what} does not heed {word(one.name)}: leave it out")
+        return self
+
+
+_PLAIN = Query()
+
+
+def word(name: str) -> str:
+    """A field as the command line calls it."""
+    return {"against": "not"}.get(name, name).replace("_", "-")
+
+
+def check_listener(name: str) -> None:
+    """Raise UsageError where a listener cannot be called this."""
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise UsageError(f"listener {name[:40]!r}: wanted a name of up to {MAX_NAME} letters")

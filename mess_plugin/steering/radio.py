@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
 from mess_plugin.config import Settings
-from mess_plugin.model import Track
+from mess_plugin.errors import UsageError
+from mess_plugin.model import Float32, Space, Track
 from mess_plugin.steering.asking import answering_space
 from mess_plugin.steering.candidates import allowed_ids, table, voice
 from mess_plugin.steering.paths import middle, nearest_ids
+from mess_plugin.steering.playlists import Playlist, check
 from mess_plugin.steering.query import FEEL, Query
 from mess_plugin.store import Store
 
@@ -19,36 +22,71 @@ _DRAWN_FROM = 10  # the nearest ones, the nearer the likelier
 
 
 def radio(
-    store: Store, settings: Settings, refs: Sequence[str], query: Query, *, seed: int = 0
+    store: Store,
+    settings: Settings,
+    refs: Sequence[str],
+    query: Query,
+    *,
+    seed: int = 0,
+    played: Sequence[int] = (),
 ) -> Iterator[Track]:
     """Tracks without end: each like the references and like what came before it, none twice.
 
     With `query.listener`, what the listener liked since draws the choice towards it, and what was
-    disliked never comes. Ends when the library is used up.
+    disliked never comes. played: ids of what came already, in order; the list goes on after them, the
+    same as if it had never stopped. Ends when the library is used up.
     """
-    rng = np.random.default_rng(seed)
+    query.heeded_by("radio", "listener")
     space = answering_space(store, settings)
     seeds = [voice(store, settings, space, ref, (FEEL,)) for ref in refs]
+    if not seeds:
+        raise UsageError("radio needs a track to start from: give a reference")
     home = middle([one.vectors[FEEL] for one in seeds])
-    played = [i for one in seeds for i in one.seed.excluded]
+    own = [i for one in seeds for i in one.seed.excluded]
     allowed = allowed_ids(store, query.filters, seeds[0])
-    here = home
+    heard = list(played)
+    here = _feel(store, space, heard[-1]) if heard else home
     while True:
         liked, rejected = _said(store, query.listener)
-        excluded = sorted({*played, *rejected})
         aim = home
         if liked:
             songs = table(store, space, liked, (FEEL,)).vectors[FEEL]
             aim = middle([home, *(songs if len(songs) else [])])
         target = middle([aim * (1 - _DRIFT), here * _DRIFT])
+        excluded = sorted({*own, *heard, *rejected})
         ids = nearest_ids(store, settings, space, target, excluded, allowed)
         if not ids:
             return
         weights = 1 / (1 + np.arange(len(ids[:_DRAWN_FROM])))
+        # One generator a place, so that a list that is taken up again goes on as it would have.
+        rng = np.random.default_rng([seed, len(heard)])
         chosen = ids[int(rng.choice(len(weights), p=weights / weights.sum()))]
-        played.append(chosen)
-        here = table(store, space, [chosen], (FEEL,)).vectors[FEEL][0]
+        heard.append(chosen)
+        here = _feel(store, space, chosen)
         yield store.library.get([chosen])[chosen]
+
+
+def first_of_radio(
+    store: Store,
+    settings: Settings,
+    refs: Sequence[str],
+    query: Query,
+    *,
+    n: int = 25,
+    seed: int = 0,
+    played: Sequence[int] = (),
+) -> Playlist:
+    """The next n tracks of `radio`, fewer where the library is used up."""
+    check(n, seed)
+    tracks = radio(store, settings, refs, query, seed=seed, played=played)
+    return Playlist(tuple(islice(tracks, n)), (), ())
+
+
+def _feel(store: Store, space: Space, track_id: int) -> Float32:
+    songs = table(store, space, [track_id], (FEEL,)).vectors[FEEL]
+    if not len(songs):
+        raise UsageError(f"there is no track {track_id} in the library, which was played last")
+    return np.asarray(songs[0], dtype=np.float32)
 
 
 def _said(store: Store, listener: str | None) -> tuple[list[int], list[int]]:

@@ -116,7 +116,8 @@ def _contains(text: str | None) -> str | None:
 
 
 def _escaped(text: str) -> str:
-    plain = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    known = text.encode("utf-8", "replace").decode("utf-8")  # a database takes no lone surrogate
+    plain = known.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return plain.replace("\0", " ")
 
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psycopg
 import pytest
-import uvicorn
 
-from mess_integrations.http.app import ENDPOINTS, make_app
+from mess_integrations.http.app import ENDPOINTS
 from mess_integrations.http.guard import MOST_BODY_BYTES, RateLimit
 from mess_integrations.http.secret import token_for
 from mess_integrations.http.serving import address
@@ -31,40 +26,7 @@ from mess_workers.inbox import answer_events
 from mess_workers.queue import Queue
 from mess_workers.reconcile import send_due
 from tests.event_tools import program, see, settings_for, write_songs
-
-TOKEN = "a-token-for-tests-only"
-Eventually = Callable[..., None]
-
-
-@dataclass
-class Client:
-    url: str
-
-    def __call__(
-        self,
-        path: str,
-        body: object = None,
-        *,
-        token: str | None = TOKEN,
-        data: bytes | None = None,
-        content_type: str = "application/json",
-    ) -> tuple[int, Any]:
-        headers = {"Content-Type": content_type}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        if body is not None:
-            data = json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, _read(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, _read(error)
-
-
-def _read(answer: Any) -> Any:
-    text = answer.read().decode()
-    return json.loads(text) if "json" in answer.headers["Content-Type"] else text
+from tests.http_client import TOKEN, Client, Eventually, serving
 
 
 @pytest.fixture
@@ -90,22 +52,7 @@ def store(settings: Settings) -> Iterator[Store]:
 
 @pytest.fixture
 def call(settings: Settings, eventually: Eventually) -> Iterator[Client]:
-    yield from _serving(settings, eventually)
-
-
-def _serving(settings: Settings, eventually: Eventually) -> Iterator[Client]:
-    app = make_app(settings, TOKEN)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        eventually(lambda: server.started, 30)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Client(f"http://127.0.0.1:{port}")
-    finally:
-        server.should_exit = True
-        thread.join()
-        app.state.stores.close()
+    yield from serving(settings, eventually)
 
 
 def query(settings: Settings, text: str) -> list[Any]:
@@ -127,11 +74,11 @@ def test_every_endpoint_but_the_open_ones_wants_the_token(call: Client) -> None:
 
 def test_readiness_names_what_is_away(settings: Settings, eventually: Eventually) -> None:
     away = msgspec.structs.replace(settings, broker_url="redis://127.0.0.1:1/0")
-    for call in _serving(away, eventually):
+    for call in serving(away, eventually):
         checks = {"database": "ok", "broker": "does not answer"}
         assert call("/readyz") == (503, {"ok": False, "checks": checks})
     away = msgspec.structs.replace(settings, database_url="postgresql://127.0.0.1:1/none")
-    for call in _serving(away, eventually):
+    for call in serving(away, eventually):
         status, answer = call("/readyz")
         assert status == 503
         assert answer["checks"]["database"] == "does not answer"
@@ -242,7 +189,7 @@ def test_a_path_that_climbs_out_is_refused(call: Client, music: Path) -> None:
 
 def test_bodies_and_rates_have_limits(settings: Settings, eventually: Eventually) -> None:
     slow = msgspec.structs.replace(settings, http_rate_hz=1.0)
-    for call in _serving(slow, eventually):
+    for call in serving(slow, eventually):
         assert call("/webhooks/files", data=b" " * (MOST_BODY_BYTES + 1))[0] == 413
         answers = [call("/healthz")[0] for _ in range(10)]
         assert 429 in answers

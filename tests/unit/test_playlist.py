@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mess_plugin.model import Tags, Track
-from mess_plugin.playlist import write_m3u
+from mess_plugin.playlist import write_m3u, write_xspf
 
 file_names = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 10} & set(name))
 
@@ -54,3 +54,20 @@ def test_a_failure_leaves_the_old_list_and_no_rest(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write_m3u(folder, [])
     assert [path.name for path in tmp_path.iterdir()] == ["list.m3u"]
+
+
+def test_relative_paths_lead_from_the_list_to_the_file(tmp_path: Path) -> None:
+    from urllib.parse import unquote
+    from xml.etree import ElementTree
+
+    paths = [tmp_path / "music" / "a b" / "ü.flac", tmp_path / "lists" / "#1.flac"]
+    tracks = [Track(n, 1.0, Tags(), (str(path),)) for n, path in enumerate(paths)]
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    write_m3u(folder / "l.m3u8", tracks, relative=True)
+    lines = (folder / "l.m3u8").read_text().splitlines()[2::2]
+    assert lines == ["../music/a b/ü.flac", "./#1.flac"]
+    write_xspf(folder / "l.xspf", tracks, relative=True)
+    found = ElementTree.parse(folder / "l.xspf").getroot()
+    seen = [one.text or "" for one in found.findall(".//{http://xspf.org/ns/0/}location")]
+    assert [(folder / unquote(text)).resolve() for text in seen] == paths

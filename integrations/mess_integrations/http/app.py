@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mess_integrations.http import health, library, webhooks
+from mess_integrations.http import health, library, questions, tastes, webhooks
 from mess_integrations.http.guard import Guard, RateLimit, Refused
 from mess_integrations.http.metrics import Metrics
 from mess_integrations.http.openapi import describe
@@ -23,7 +23,13 @@ from mess_plugin.errors import AudioError, MessError, UsageError
 
 log = logging.getLogger(__name__)
 
-ENDPOINTS: tuple[Endpoint, ...] = (*health.ENDPOINTS, *webhooks.ENDPOINTS, *library.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *health.ENDPOINTS,
+    *webhooks.ENDPOINTS,
+    *library.ENDPOINTS,
+    *questions.ENDPOINTS,
+    *tastes.ENDPOINTS,
+)
 
 
 def make_app(

@@ -10,8 +10,11 @@ from typing import Any
 import msgspec
 
 from mess_integrations.http.routing import Endpoint
+from mess_plugin.steering.query import Query
+from mess_plugin.steering.written import RANGES
 
 _VARIABLE = re.compile(r"{(\w+)}")
+_TEXTS = {"duration_s": "2:30-4:00", "key": "Am", "tempo_bpm": "same", "loudness_lufs": "-16..-12"}
 _ERROR = {
     "type": "object",
     "required": ["error"],
@@ -22,8 +25,13 @@ _ERROR = {
 def describe(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """An OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
+    (query,), query_parts = msgspec.json.schema_components(
+        [Query], ref_template="#/components/schemas/{name}"
+    )
+    assert query == {"$ref": "#/components/schemas/Query"}
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+        operation = _operation(endpoint, query_parts["Query"])
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -33,16 +41,28 @@ def describe(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {"Error": _ERROR},
+            "schemas": {"Error": _ERROR, **_as_written(query_parts)},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
+def _as_written(parts: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a query with the texts of the command line as further ways to write them."""
+    filters = parts["Filters"]["properties"]
+    for word in (*RANGES, "key"):
+        example = _TEXTS.get(word, "90-110")
+        filters[word]["anyOf"].append({"type": "string", "examples": [example]})
+    return parts
+
+
+def _operation(endpoint: Endpoint, query: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {
         str(status): _response(status, text) for status, text in endpoint.answers.items()
     }
+    if endpoint.answer_example is not None:
+        first = responses[str(next(iter(endpoint.answers)))]
+        first["content"]["application/json"]["example"] = endpoint.answer_example
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
         "operationId": endpoint.handler.__name__,
@@ -54,11 +74,14 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         operation["security"] = [{"token": []}]
         responses["401"] = _response(401, "The token is missing or wrong.")
     if endpoint.method == "POST":
-        schema = _schema(endpoint.body) if endpoint.body else {"type": "object"}
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema}},
-        }
+        schema: dict[str, Any] = _schema(endpoint.body) if endpoint.body else {"type": "object"}
+        if endpoint.asks:
+            schema["properties"] = {**schema["properties"], **query["properties"]}
+            schema["additionalProperties"] = False
+        content: dict[str, Any] = {"schema": schema}
+        if endpoint.example is not None:
+            content["example"] = endpoint.example
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
         responses["413"] = _response(413, "The body is too large.")
     return operation
 

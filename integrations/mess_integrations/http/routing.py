@@ -34,11 +34,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: a JSON document, or text of another media type."""
+    """An answer: a JSON document, or text of another media type (as bytes where it may be no text)."""
 
     document: Any = None
     status: int = 200
-    text: str | None = None
+    text: str | bytes | None = None
     media_type: str = "application/json"
 
 
@@ -48,7 +48,11 @@ class NoQuery(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route. handler runs in a thread; is_open: answers without a token."""
+    """A route. handler runs in a thread; is_open: answers without a token.
+
+    asks: the body may hold the words of a query as well. example, answer_example: a body that works,
+    and what its answer looks like, for the description.
+    """
 
     method: str
     path: str
@@ -57,6 +61,9 @@ class Endpoint:
     query: type[msgspec.Struct] = NoQuery
     body: type[msgspec.Struct] | None = None
     is_open: bool = False
+    asks: bool = False
+    example: Mapping[str, Any] | None = None
+    answer_example: Any = None
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "The answer."})
 
 

@@ -6,13 +6,13 @@ repeat messages and mix their order; the same message again only counts.
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from mess_integrations.http.bodies import read_json
 from mess_integrations.http.jellyfin_events import feedback_of, means_library_change
 from mess_integrations.http.routing import Call, Endpoint, Reply, Service
 from mess_plugin.errors import UsageError
@@ -72,18 +72,6 @@ def jellyfin(service: Service, call: Call) -> Reply:
             store.roots.request_walks()
         store.inbox.handled(event, "feedback" if acts else "walk")
     return Reply({"accepted": 1}, 202)
-
-
-def read_json(body: bytes) -> Any:
-    """A JSON document, whatever its Content-Type said. Raises UsageError with the place."""
-    try:
-        return json.loads(body.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the body is no UTF-8 text (byte {error.start})") from error
-    except RecursionError as error:
-        raise UsageError("the body is no JSON that can be read: it is nested too deeply") from error
-    except ValueError as error:
-        raise UsageError(f"the body is no JSON: {error}") from error
 
 
 def _checked(path: str, roots: list[str]) -> str:

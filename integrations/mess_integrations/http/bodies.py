@@ -1,0 +1,71 @@
+"""JSON bodies that ask: the words of an endpoint, with the words of a query beside them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+import msgspec
+
+from mess_plugin.errors import UsageError
+from mess_plugin.steering.query import Query
+from mess_plugin.steering.written import QUERY_WORDS, known, query_of
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def read_json(body: bytes) -> Any:
+    """A JSON document, whatever its Content-Type said. Raises UsageError with the place."""
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the body is no UTF-8 text (byte {error.start})") from error
+    except RecursionError as error:
+        raise UsageError("the body is no JSON that can be read: it is nested too deeply") from error
+    except ValueError as error:
+        raise UsageError(f"the body is no JSON: {error}") from error
+
+
+def read_question(body: bytes, kind: type[T]) -> tuple[T, Query]:
+    """The endpoint's own words and the query. Raises UsageError (and UnknownName)."""
+    document = _object(body)
+    own = frozenset(field.encode_name for field in msgspec.structs.fields(kind))
+    known(document, own | QUERY_WORDS)
+    query = query_of({word: value for word, value in document.items() if word not in own})
+    return _convert({word: document[word] for word in document if word in own}, kind), query
+
+
+def read_body(body: bytes, kind: type[T]) -> T:
+    """The words of an endpoint that takes no query. Raises UsageError (and UnknownName)."""
+    document = _object(body)
+    known(document, frozenset(field.encode_name for field in msgspec.structs.fields(kind)))
+    return _convert(document, kind)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    document = read_json(body)
+    if not isinstance(document, dict):
+        raise UsageError("the body is no JSON object: wanted one such as {}")
+    _check_texts(document)
+    return document
+
+
+def _check_texts(value: object) -> None:
+    """Refuse text that no database takes."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise UsageError(f"{value!r} has a NUL byte in it")
+    elif isinstance(value, dict):
+        for word, inner in value.items():
+            _check_texts(word)
+            _check_texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_texts(inner)
+
+
+def _convert(document: dict[str, Any], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"wrong question: {error}") from error

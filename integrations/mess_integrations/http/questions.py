@@ -1,0 +1,268 @@
+"""Questions with all the words of a query, in JSON (docs/query.md), and playlists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import msgspec
+
+from mess_integrations.http.bodies import read_question
+from mess_integrations.http.library import confined
+from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_plugin.config import Settings
+from mess_plugin.documents import playlist_document, question_document
+from mess_plugin.model import Level
+from mess_plugin.playlist import m3u, xspf
+from mess_plugin.steering.playlists import Playlist, alike, arc, journey, parse_curve
+from mess_plugin.steering.query import Query
+from mess_plugin.steering.question import answer, depth, interval_of
+from mess_plugin.steering.radio import first_of_radio
+from mess_plugin.store import Store
+from mess_plugin.switching import settled
+
+
+class SimilarBody(msgspec.Struct, frozen=True):
+    """refs: paths, track ids, or words that name one track each; k answers after `offset` others.
+
+    start, end, section: ask about a stretch in seconds, or about the section with that letter.
+    """
+
+    refs: list[str]
+    k: int = 10
+    offset: int = 0
+    scope: Literal["song", "section"] | None = None
+    start: float | None = None
+    end: float | None = None
+    section: str | None = None
+
+
+class AlikeBody(msgspec.Struct, frozen=True):
+    """refs: what the list is to be like; n tracks; seed: the same list again."""
+
+    refs: list[str]
+    n: int = 25
+    seed: int = 0
+
+
+class JourneyBody(msgspec.Struct, frozen=True):
+    """start, end: two tracks; n tracks, both included; seed: the same list again."""
+
+    start: str
+    end: str
+    n: int = 15
+    seed: int = 0
+
+
+class ArcBody(msgspec.Struct, frozen=True):
+    """curve: rise, fall, peak, valley, wave, or points from 0 to 1; like: only tracks like these."""
+
+    curve: str | list[float]
+    like: list[str] = []
+    n: int = 20
+    seed: int = 0
+
+
+class RadioBody(msgspec.Struct, frozen=True):
+    """refs: where it starts; played: ids of what came already, in order: it goes on after them."""
+
+    refs: list[str]
+    played: list[int] = []
+    n: int = 25
+    seed: int = 0
+
+
+class Form(msgspec.Struct, frozen=True):
+    """format: how the list is written."""
+
+    format: Literal["json", "m3u8", "xspf"] = "json"
+
+
+def ask(service: Service, call: Call) -> Reply:
+    """The document of `mess similar --json`, with where the page begins and whether more follow."""
+    body, query = read_question(call.body, SimilarBody)
+    deep = depth(body.offset, body.k)
+    with service.metrics.query_s.labels("similar").time(), service.stores.use() as store:
+        inside = _Inside(store, service)
+        found = answer(
+            store,
+            settled(store, service.settings),
+            inside.refs(body.refs),
+            inside.query(query),
+            k=deep,
+            scope=Level(body.scope) if body.scope else None,
+            interval=interval_of(body.start, body.end),
+            section=body.section,
+        )
+    page = found.matches[body.offset : body.offset + body.k]
+    document = question_document(replace(found, matches=page))
+    asked = document["query"]
+    assert isinstance(asked, dict)
+    asked |= {"ref": body.refs[0]} if "ref" in asked else {"refs": body.refs}
+    if "not" in asked:
+        asked["not"] = list(query.against)
+    document["page"] = {"offset": body.offset, "k": body.k, "full": len(page) == body.k}
+    return Reply(document)
+
+
+def make_alike(service: Service, call: Call) -> Reply:
+    """Tracks like some others, in an order that flows."""
+    body, query = read_question(call.body, AlikeBody)
+    return _made(
+        service,
+        call,
+        lambda store, settings, inside: alike(
+            store, settings, inside.refs(body.refs), inside.query(query), n=body.n, seed=body.seed
+        ),
+    )
+
+
+def make_journey(service: Service, call: Call) -> Reply:
+    """An even path from one track to another."""
+    body, query = read_question(call.body, JourneyBody)
+    return _made(
+        service,
+        call,
+        lambda store, settings, inside: journey(
+            store,
+            settings,
+            inside.ref(body.start),
+            inside.ref(body.end),
+            inside.query(query),
+            n=body.n,
+            seed=body.seed,
+        ),
+    )
+
+
+def make_arc(service: Service, call: Call) -> Reply:
+    """Tracks whose activity follows a curve."""
+    body, query = read_question(call.body, ArcBody)
+    curve = parse_curve(body.curve) if isinstance(body.curve, str) else tuple(body.curve)
+    return _made(
+        service,
+        call,
+        lambda store, settings, inside: arc(
+            store,
+            settings,
+            curve,
+            inside.query(query),
+            refs=inside.refs(body.like),
+            n=body.n,
+            seed=body.seed,
+        ),
+    )
+
+
+def make_radio(service: Service, call: Call) -> Reply:
+    """The next tracks of a list without end."""
+    body, query = read_question(call.body, RadioBody)
+    return _made(
+        service,
+        call,
+        lambda store, settings, inside: first_of_radio(
+            store,
+            settings,
+            inside.refs(body.refs),
+            inside.query(query),
+            n=body.n,
+            seed=body.seed,
+            played=body.played,
+        ),
+    )
+
+
+class _Inside:
+    """References by which no file outside of the library and the watched folders is opened."""
+
+    def __init__(self, store: Store, service: Service) -> None:
+        self._store, self._watch = store, service.settings.watch
+
+    def ref(self, ref: str) -> str:
+        return confined(self._store, self._watch, ref)
+
+    def refs(self, refs: Sequence[str]) -> list[str]:
+        return [self.ref(ref) for ref in refs]
+
+    def query(self, query: Query) -> Query:
+        return replace(query, against=tuple(self.refs(query.against)))
+
+
+def _made(
+    service: Service, call: Call, make: Callable[[Store, Settings, _Inside], Playlist]
+) -> Reply:
+    form: Form = call.query
+    with service.metrics.query_s.labels("playlist").time(), service.stores.use() as store:
+        made = make(store, settled(store, service.settings), _Inside(store, service))
+    if form.format == "m3u8":
+        return Reply(text=m3u(made.tracks), media_type="application/vnd.apple.mpegurl")
+    if form.format == "xspf":
+        return Reply(text=xspf(made.tracks), media_type="application/xspf+xml")
+    return Reply(playlist_document(made))
+
+
+_CARD = {
+    "id": 7, "path": "/music/stage 3.ogg", "title": "Stage 3", "artist": "syncopika", "album": None,
+    "duration_s": 93.1,
+}  # fmt: skip
+_MATCHES = {
+    "query": {
+        "refs": ["nebula"], "paths": ["/music/nebula.ogg"], "not": [],
+        "weights": {"feel": 0.333333, "rhythm": 0.666667}, "taste": None, "space": "mess-mini@1:…",
+    },
+    "matches": [{
+        "rank": 1, "score": 0.62, "track": _CARD,
+        "query_section": {"start_s": 0.0, "end_s": 20.0},
+        "match_section": {"start_s": 10.0, "end_s": 30.0},
+        "confidence": None, "repeats": [],
+        "reasons": [
+            {"kind": "feel", "value": 0.21, "text": "feel 0.63 × 0.33"},
+            {"kind": "rhythm", "value": 0.41, "text": "rhythm 0.62 × 0.67"},
+        ],
+    }],
+    "page": {"offset": 0, "k": 1, "full": True},
+}  # fmt: skip
+_LIST = {"tracks": [_CARD], "fits": [0.62], "smoothness": [], "notes": []}
+_WRONG = {
+    400: "The question is wrong; `error` says why, in the words of the command line.",
+    422: "A file that the question names cannot be heard.",
+    503: "The database does not answer.",
+}
+_ALIKE = {"refs": ["nebula"], "n": 10, "seed": 1, "emphasis": {"rhythm": 2}, "per_artist": 2}
+
+
+def _playlist(
+    kind: str, summary: str, handler: Any, body: type[msgspec.Struct], example: Mapping[str, Any]
+) -> Endpoint:
+    return Endpoint(
+        "POST", f"/v1/playlists/{kind}", summary, handler, Form, body=body, asks=True,
+        example=example, answer_example=_LIST,
+        answers={200: "The list, as `mess playlist … --json` prints it, or as a file.", **_WRONG},
+    )  # fmt: skip
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST", "/v1/similar", "What sounds like some tracks, with all the words of a query", ask,
+        body=SimilarBody, asks=True, answer_example=_MATCHES,
+        example={
+            "refs": ["nebula"], "k": 1, "emphasis": {"rhythm": 2},
+            "filters": {"tempo_bpm": "90-110", "year": {"low": 1990, "high": None}},
+        },
+        answers={200: "Matches, best first, as `mess similar --json` prints them.", **_WRONG},
+    ),
+    _playlist("alike", "A list of tracks like some others", make_alike, AlikeBody, _ALIKE),
+    _playlist(
+        "journey", "An even path from one track to another", make_journey, JourneyBody,
+        {"start": "nebula", "end": "stage 3", "n": 10},
+    ),
+    _playlist(
+        "arc", "A list whose activity follows a curve", make_arc, ArcBody,
+        {"curve": "peak", "n": 10, "filters": {"duration_s": "2:00-5:00"}},
+    ),
+    _playlist(
+        "radio", "The next tracks of a list without end", make_radio, RadioBody,
+        {"refs": ["nebula"], "n": 3, "played": [7], "listener": "me"},
+    ),
+)  # fmt: skip

@@ -1,0 +1,127 @@
+"""What listeners say of answers, and what it adds up to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mess_integrations.http.bodies import read_body
+from mess_integrations.http.library import confined
+from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_plugin.documents import taste_document, verdicts_document
+from mess_plugin.errors import UsageError
+from mess_plugin.reference import find_track
+from mess_plugin.steering.asking import answering_space
+from mess_plugin.steering.query import check_listener
+from mess_plugin.steering.taste import taste_of
+from mess_plugin.switching import settled
+
+_MOST = 1000
+
+
+class VerdictBody(msgspec.Struct, frozen=True):
+    """How good a track is as an answer to another one. for: the track that it answers to."""
+
+    verdict: Literal["like", "dislike", "skip"]
+    ref: str
+    seed: str = msgspec.field(name="for")
+    listener: str = "me"
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """listener: whose."""
+
+    listener: str = "me"
+
+
+class VerdictsQuery(msgspec.Struct, frozen=True):
+    """listener: whose; k verdicts after `offset` others, oldest first."""
+
+    listener: str = "me"
+    offset: int = 0
+    k: int = 100
+
+
+def say(service: Service, call: Call) -> Reply:
+    """Note a verdict; a later one on the same pair takes its place."""
+    body = read_body(call.body, VerdictBody)
+    check_listener(body.listener)
+    with service.stores.use() as store:
+        track_id, seed_id = (
+            find_track(store, confined(store, service.settings.watch, ref))
+            for ref in (body.ref, body.seed)
+        )
+        if track_id == seed_id:
+            raise UsageError(f"{body.ref!r} and {body.seed!r} are the same track")
+        store.verdicts.save(body.listener, seed_id, track_id, body.verdict)
+    return Reply(
+        {"listener": body.listener, "verdict": body.verdict, "track": track_id, "for": seed_id}
+    )
+
+
+def verdicts(service: Service, call: Call) -> Reply:
+    """What a listener said, as `mess taste export` prints it."""
+    query: VerdictsQuery = call.query
+    check_listener(query.listener)
+    if query.offset < 0 or not 1 <= query.k <= _MOST:
+        raise UsageError(
+            f"offset is {query.offset} and k is {query.k}: wanted 0 or more, and 1 to {_MOST}"
+        )
+    with service.stores.use() as store:
+        said = store.verdicts.of(query.listener)
+        page = said[query.offset : query.offset + query.k]
+        ids = {i for one in page for i in (one.seed_id, one.track_id)}
+        tracks = store.library.get(sorted(ids))
+    return Reply({"total": len(said), "verdicts": verdicts_document(page, tracks)})
+
+
+def taste(service: Service, call: Call) -> Reply:
+    """The document of `mess taste show --json`."""
+    query: Listener = call.query
+    check_listener(query.listener)
+    with service.stores.use() as store:
+        space = answering_space(store, settled(store, service.settings))
+        return Reply(taste_document(taste_of(store, space, query.listener)))
+
+
+def reset(service: Service, call: Call) -> Reply:
+    """Forget all that a listener said."""
+    query: Listener = call.query
+    check_listener(query.listener)
+    with service.stores.use() as store:
+        return Reply({"forgotten": store.verdicts.forget(query.listener)})
+
+
+_WRONG = {400: "The request is wrong; `error` says why.", 503: "The database does not answer."}
+_VERDICT = {
+    "verdict": "like", "track": {"id": 7, "path": "/music/stage 3.ogg"},
+    "for": {"id": 3, "path": "/music/nebula.ogg"}, "noted_at": "2026-01-31T20:15:00+00:00",
+}  # fmt: skip
+ENDPOINTS = (
+    Endpoint(
+        "POST", "/v1/verdicts", "Like, dislike or skip a track as an answer to another", say,
+        body=VerdictBody, answers={200: "Noted.", **_WRONG},
+        example={"verdict": "like", "ref": "stage 3", "for": "nebula", "listener": "me"},
+        answer_example={"listener": "me", "verdict": "like", "track": 7, "for": 3},
+    ),
+    Endpoint(
+        "GET", "/v1/verdicts", "What a listener said", verdicts, VerdictsQuery,
+        answers={200: "The verdicts, oldest first.", **_WRONG},
+        answer_example={"total": 1, "verdicts": [_VERDICT]},
+    ),
+    Endpoint(
+        "GET", "/v1/taste", "Which aspects count for a listener, and whether that is used", taste,
+        Listener, answers={200: "As `mess taste show --json` prints it.", **_WRONG},
+        answer_example={
+            "listener": "me", "on": False, "verdicts": 2, "pairs": 1, "seeds": 1,
+            "state": "off: 1 pairs of a liked and a not liked answer for 1 seeds; …",
+            "weights": {"feel": 1.0},
+        },
+    ),
+    Endpoint(
+        "DELETE", "/v1/taste", "Forget all that a listener said", reset, Listener,
+        answers={200: "How many verdicts are forgotten.", **_WRONG},
+        answer_example={"forgotten": 2},
+    ),
+)  # fmt: skip

@@ -1,0 +1,67 @@
+"""The HTTP service on a real socket, and a client of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from mess_integrations.http.app import make_app
+from mess_plugin.config import Settings
+
+TOKEN = "a-token-for-tests-only"
+Eventually = Callable[..., None]
+
+
+@dataclass
+class Client:
+    url: str
+
+    def __call__(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = TOKEN,
+        data: bytes | None = None,
+        content_type: str = "application/json",
+        method: str | None = None,
+    ) -> tuple[int, Any]:
+        headers = {"Content-Type": content_type}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            data = json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, _read(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, _read(error)
+
+
+def _read(answer: Any) -> Any:
+    text = answer.read().decode()
+    return json.loads(text) if "json" in answer.headers["Content-Type"] else text
+
+
+def serving(settings: Settings, eventually: Eventually) -> Iterator[Client]:
+    """The service as long as the iterator lives."""
+    app = make_app(settings, TOKEN)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        eventually(lambda: server.started, 30)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield Client(f"http://127.0.0.1:{port}")
+    finally:
+        server.should_exit = True
+        thread.join()
+        app.state.stores.close()

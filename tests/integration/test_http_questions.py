@@ -1,0 +1,280 @@
+"""Questions with all the words of a query, playlists and tastes, over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from mess_integrations.http.app import ENDPOINTS
+from mess_integrations.http.openapi import describe
+from mess_plugin.cli.playlist import playlist
+from mess_plugin.cli.similar import similar
+from mess_plugin.config import Settings
+from mess_plugin.embedded import Endpoints
+from mess_plugin.model import Tags
+from mess_plugin.store import Store, open_store
+from tests.http_client import Client, serving
+from tests.stored_library import add_track, levels_of, made_up_facets, raw_space
+from tests.stored_library import settings as made_up_settings
+
+N = 30
+
+
+@dataclass(frozen=True)
+class Service:
+    call: Client
+    store: Store
+    settings: Settings
+
+
+@pytest.fixture(scope="module")
+def service(
+    postgres_server: Endpoints, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A library of made-up tracks behind the service; tests leave it as it is."""
+    import time
+
+    def eventually(condition: Any, limit_s: float) -> None:
+        for _ in range(round(limit_s * 100)):
+            if condition():
+                return
+            time.sleep(0.01)
+        raise AssertionError("never")
+
+    name = "mess_test_http_questions"
+    url = postgres_server.database_url.replace("/mess?", f"/{name}?", 1)
+    with psycopg.connect(postgres_server.database_url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+        home = tmp_path_factory.mktemp("home")
+        settings = made_up_settings(home, database_url=url, http_rate_hz=10_000.0)
+        with open_store(url) as store:
+            space = raw_space(store)
+            for n in range(N):
+                tags = Tags(title=f"song {n}", artist=f"artist {n % 5}", year=1980 + n)
+                path = f"/music/{n % 2}/{n:02d}.mp3"
+                track_id = add_track(store, space, path, levels_of(n), tags)
+                store.facets.write(track_id, made_up_facets(n))
+            for call in serving(settings, eventually):
+                yield Service(call, store, settings)
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def run(service: Service, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The command line on the same library: what it prints, or what it says is wrong."""
+    monkeypatch.setenv("MESS_HOME", str(service.settings.home))
+    monkeypatch.setenv("MESS_DATABASE_URL", service.settings.database_url or "")
+    monkeypatch.setenv("MESS_ENCODER", "descriptors")
+
+    def command(group: Any, *arguments: str) -> Any:
+        result = CliRunner().invoke(group, [*arguments, "--json"])
+        return str(result.exception) if result.exception else json.loads(result.stdout)
+
+    return command
+
+
+def test_the_service_answers_as_the_command_line_does(service: Service, run: Any) -> None:
+    body = {
+        "refs": ["song 3", "song 4"], "k": 5, "emphasis": {"rhythm": 2}, "against": ["song 9"],
+        "diversity": 0.3, "per_artist": 2,
+        "filters": {"tempo_bpm": "60-80", "year": {"low": 1981, "high": None}, "key": None},
+    }  # fmt: skip
+    status, answer = service.call("/v1/similar", body)
+    printed = run(
+        similar, "song 3", "song 4", "--k", "5", "--emphasis", "rhythm=2", "--not", "song 9",
+        "--diversity", "0.3", "--per-artist", "2", "--tempo", "60-80", "--year", "1981-",
+    )  # fmt: skip
+    assert status == 200
+    assert answer.pop("page") == {"offset": 0, "k": 5, "full": True}
+    assert answer == printed
+    assert len(answer["matches"]) == 5
+
+
+def test_plain_questions_and_sections_are_asked_too(service: Service, run: Any) -> None:
+    _, plain = service.call("/v1/similar", {"refs": ["song 3"], "k": 4})
+    assert plain["query"] == run(similar, "song 3", "--k", "4")["query"]
+    _, old = service.call("/v1/similar?ref=song%203&k=4")
+    assert plain["matches"] == old["matches"]
+    _, part = service.call("/v1/similar", {"refs": ["song 3"], "k": 4, "section": "B"})
+    assert part["query"]["start_s"] == 10.0
+    assert part["matches"][0]["confidence"] is not None
+
+
+@pytest.mark.parametrize("words", [{}, {"only": ["timbre", "energy"]}])
+def test_pages_follow_each_other(service: Service, words: dict[str, Any]) -> None:
+    whole = service.call("/v1/similar", {"refs": ["song 3"], "k": 20, **words})[1]["matches"]
+    found: list[Any] = []
+    for offset in range(0, 40, 8):
+        question = {"refs": ["song 3"], "k": 8, "offset": offset, **words}
+        _, page = service.call("/v1/similar", question)
+        assert page["page"]["full"] == (len(page["matches"]) == 8)
+        found += page["matches"]
+    assert [one["track"]["id"] for one in found][: len(whole)] == [m["track"]["id"] for m in whole]
+    assert [one["rank"] for one in found] == list(range(1, len(found) + 1))
+    assert len({one["track"]["id"] for one in found}) == len(found)
+    _, page = service.call("/v1/similar?ref=song%203&k=8&offset=8")
+    assert len(page["matches"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments"),
+    [
+        ({"refs": ["song 3"], "k": 0}, ["song 3", "--k", "0"]),
+        ({"refs": ["song 3"], "only": ["timber"]}, ["song 3", "--only", "timber"]),
+        ({"refs": ["song 3"], "emphasis": {"rhythm": -1}}, ["song 3", "--emphasis", "rhythm=-1"]),
+        (
+            {"refs": ["song 3"], "filters": {"year": "2000-1990"}},
+            ["song 3", "--year", "2000-1990"],
+        ),
+        ({"refs": ["song 3"], "filters": {"tempo_bpm": "fast"}}, ["song 3", "--tempo", "fast"]),
+        ({"refs": ["song 3"], "filters": {"key": "loud"}}, ["song 3", "--key", "loud"]),
+        ({"refs": ["song 3"], "filters": {"genre": "\ud800"}}, ["song 3", "--genre", "?"]),
+        ({"refs": ["sonk 3"]}, ["sonk 3"]),
+        ({"refs": ["song 3"], "listener": " "}, ["song 3", "--listener", " "]),
+        (
+            {"refs": ["song 3", "song 4"], "section": "A"},
+            ["song 3", "song 4", "--section", "A"],
+        ),
+        ({"refs": ["song 3"], "offset": 999, "k": 10}, ["song 3", "--offset", "999"]),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_same_words(
+    service: Service, run: Any, body: dict[str, Any], arguments: list[str]
+) -> None:
+    status, answer = service.call("/v1/similar", body)
+    said = run(similar, *arguments)
+    assert status == 400
+    aliases = {"'?'": "'\\ud800'", "tempo 'fast'": "tempo_bpm 'fast'"}
+    for printed, sent in aliases.items():
+        said = said.replace(printed, sent)
+    assert answer["error"] == said
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "says"),
+    [
+        ("/v1/similar", b"[]", "no JSON object"),
+        ("/v1/similar", b"{}", "refs"),
+        ("/v1/similar", b'{"refs": []}', "0 seeds"),
+        ("/v1/similar", b'{"refs": ["x"], "ks": 3}', "unknown word 'ks': did you mean 'k'"),
+        ("/v1/similar", b'{"refs": ["x"], "filters": {"tmpo": 3}}', "unknown word 'tmpo'"),
+        ("/v1/similar", b'{"refs": ["x"], "filters": [1]}', "wanted an object"),
+        ("/v1/similar", b'{"refs": ["x"], "filters": {"year": {"low": NaN}}}', "no number"),
+        ("/v1/similar", b'{"refs": ["x"], "filters": {"folder": "music"}}', "absolute"),
+        ("/v1/similar", b'{"refs": ["/etc/passwd"]}', "neither in the library"),
+        ("/v1/similar", b'{"refs": ["/\\ud800"]}', "no file name"),
+        ("/v1/similar", b'{"refs": ["song 3"], "against": ["/etc/passwd"]}', "neither in the"),
+        ("/v1/similar", b'{"refs": ["x\\u0000"]}', "NUL"),
+        ("/v1/playlists/journey", b'{"start": "song 1", "end": "song 1"}', "two different"),
+        (
+            "/v1/playlists/journey",
+            b'{"start": "song 1", "end": "song 2", "only": ["rhythm"]}',
+            "a journey does not heed only: leave it out",
+        ),
+        ("/v1/playlists/arc", b'{"curve": "loud"}', "points"),
+        ("/v1/playlists/arc", b'{"curve": [2]}', "from 0 to 1"),
+        ("/v1/playlists/alike", b'{"refs": ["song 1"], "n": 0}', "0 tracks are asked for"),
+        ("/v1/playlists/alike", b'{"refs": ["song 1"], "seed": -1}', "seed is -1"),
+        ("/v1/playlists/alike?format=pls", b'{"refs": ["song 1"]}', "format"),
+        ("/v1/playlists/radio", b'{"refs": []}', "give a reference"),
+        ("/v1/playlists/radio", b'{"refs": ["song 1"], "played": [999]}', "no track 999"),
+        ("/v1/verdicts", b'{"verdict": "love", "ref": "song 1", "for": "song 2"}', "verdict"),
+        ("/v1/verdicts", b'{"verdict": "like", "ref": "song 1", "for": "song 1"}', "same track"),
+        ("/v1/verdicts", b'{"verdict": "like", "ref": "song 1"}', "for"),
+    ],
+)
+def test_wrong_bodies_get_400_with_the_reason(
+    service: Service, path: str, data: bytes, says: str
+) -> None:
+    status, answer = service.call(path, data=data)
+    assert status == 400
+    assert says in answer["error"]
+
+
+def test_playlists_are_those_of_the_command_line(
+    service: Service, run: Any, tmp_path: Path
+) -> None:
+    questions: list[tuple[str, dict[str, Any], list[str]]] = [
+        ("alike", {"refs": ["song 3"], "n": 6, "seed": 5, "emphasis": {"energy": 1}},
+         ["song 3", "--n", "6", "--seed", "5", "--emphasis", "energy=1"]),
+        ("journey", {"start": "song 3", "end": "song 8", "n": 6},
+         ["song 3", "song 8", "--n", "6"]),
+        ("arc", {"curve": [0, 1], "n": 6, "filters": {"artist": "artist 1"}},
+         ["0,1", "--n", "6", "--artist", "artist 1"]),
+        ("radio", {"refs": ["song 3"], "n": 6, "seed": 2}, ["song 3", "--n", "6", "--seed", "2"]),
+    ]  # fmt: skip
+    for kind, body, arguments in questions:
+        status, made = service.call(f"/v1/playlists/{kind}", body)
+        assert status == 200
+        assert made == run(playlist, kind, *arguments)
+        assert len(made["tracks"]) == 6
+        paths = [track["path"] for track in made["tracks"]]
+        _, text = service.call(f"/v1/playlists/{kind}?format=m3u8", body)
+        assert [line for line in text.splitlines() if not line.startswith("#")] == paths
+        _, text = service.call(f"/v1/playlists/{kind}?format=xspf", body)
+        found = ElementTree.fromstring(text).findall(".//{http://xspf.org/ns/0/}location")
+        assert [one.text for one in found] == [f"file://{path}" for path in paths]
+    assert run(playlist, "radio", "song 3", "--seed", "-1").startswith("seed is -1")
+
+
+def test_radio_goes_on_after_what_was_played(service: Service) -> None:
+    body = {"refs": ["song 3"], "seed": 4}
+    _, whole = service.call("/v1/playlists/radio", {**body, "n": 9})
+    _, first = service.call("/v1/playlists/radio", {**body, "n": 4})
+    played = [track["id"] for track in first["tracks"]]
+    _, rest = service.call("/v1/playlists/radio", {**body, "n": 5, "played": played})
+    assert first["tracks"] + rest["tracks"] == whole["tracks"]
+
+
+def test_verdicts_are_noted_listed_and_forgotten(service: Service) -> None:
+    call = service.call
+    for n, verdict in ((4, "like"), (5, "dislike"), (5, "skip")):
+        body = {"verdict": verdict, "ref": f"song {n}", "for": "song 3", "listener": "eve"}
+        status, noted = call("/v1/verdicts", body)
+        assert (status, noted["verdict"]) == (200, verdict)
+    _, said = call("/v1/verdicts?listener=eve&k=1&offset=1")
+    assert said["total"] == 2
+    assert [one["verdict"] for one in said["verdicts"]] == ["skip"]
+    assert said["verdicts"][0]["for"]["path"] == "/music/1/03.mp3"
+    _, taste = call("/v1/taste?listener=eve")
+    assert (taste["verdicts"], taste["on"]) == (2, False)
+    _, steered = call("/v1/similar", {"refs": ["song 3"], "listener": "eve"})
+    assert steered["query"]["taste"]["listener"] == "eve"
+    assert call("/v1/taste?listener=eve", method="DELETE") == (200, {"forgotten": 2})
+    assert call("/v1/verdicts?listener=eve")[1] == {"total": 0, "verdicts": []}
+
+
+def test_a_track_tells_what_was_heard(service: Service) -> None:
+    track_id = service.store.library.find_words("song 7")[0][0]
+    _, track = service.call(f"/v1/tracks/{track_id}")
+    assert track["heard"]["tempo"] == {"bpm": 67.0, "confidence": 0.5}
+    assert track["heard"]["key"]["name"] == "G minor"
+    assert track["heard"]["loudness"] == {"integrated_lufs": -13.0, "range_lu": 5.0}
+
+
+def test_the_description_has_examples_that_are_understood(service: Service) -> None:
+    document = describe(ENDPOINTS)
+    schemas = document["components"]["schemas"]
+    assert "anyOf" in schemas["Filters"]["properties"]["tempo_bpm"]
+    examples = 0
+    for path, item in document["paths"].items():
+        content = item.get("post", {}).get("requestBody", {}).get("content", {})
+        if "example" in (body := content.get("application/json", {})):
+            examples += 1
+            named = set(body["schema"]["properties"])
+            assert set(body["example"]) <= named, path
+            status, answer = service.call(path, body["example"])
+            # What they name is not in this library; their words are understood.
+            assert status == 200 or answer["error"].startswith(("nothing", "no track")), answer
+    assert examples == 6
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            assert operation["summary"], path
