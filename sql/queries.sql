@@ -805,6 +805,11 @@ FROM files WHERE track_id IS NOT NULL
 -- name: newest_track
 SELECT coalesce(max(id), 0) FROM tracks
 
+-- Numbers of which at least one differs after recordings, their files or tags have changed.
+-- name: mark_library
+SELECT (SELECT max(id) FROM tracks), (SELECT max(finished_at) FROM jobs), (SELECT count(*) FROM files),
+    (SELECT count(*) FROM files WHERE missing_since IS NOT NULL), (SELECT max(missing_since) FROM files)
+
 -- Tracks that came after another, in order.
 -- name: tracks_after
 SELECT id FROM tracks WHERE id > %(after)s ORDER BY id LIMIT %(limit)s

@@ -78,6 +78,10 @@ class Library:
         """The highest track id, 0 in an empty library."""
         return int(self._session.row("newest_track")[0])
 
+    def mark(self) -> tuple[object, ...]:
+        """A value that is another one when recordings, their files or tags have changed."""
+        return tuple(self._session.row("mark_library"))
+
     def after(self, track_id: int, limit: int) -> list[int]:
         """Ids of the tracks that came after one, at most `limit`, in order."""
         return [row[0] for row in self._session.rows("tracks_after", after=track_id, limit=limit)]

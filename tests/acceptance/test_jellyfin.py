@@ -49,9 +49,9 @@ def stock(fake: FakeJellyfin) -> dict[str, str]:
 
 
 def test_a_playlist_made_in_a_client_is_filled_and_mess_stopped_is_one_message(
-    tmp_path: Path, eventually: Callable[..., None]
+    embedded_home: Path, eventually: Callable[..., None]
 ) -> None:
-    mess = Mess(tmp_path / "mess")
+    mess = Mess(embedded_home)
     with serving(FakeJellyfin(contract("12.0.0"))) as fake:
         items = stock(fake)
         _, said = mess("jellyfin", "sync", code=2)
@@ -85,4 +85,4 @@ def test_a_playlist_made_in_a_client_is_filled_and_mess_stopped_is_one_message(
         assert len(said.splitlines()) == 1
     _, said = mess("jellyfin", "sync", code=1)
     assert said == f"mess: Jellyfin at {fake.url}: it does not answer (no connection)\n"
-    assert file_of(tmp_path / "mess").stat().st_mode & 0o777 == 0o600
+    assert file_of(embedded_home).stat().st_mode & 0o777 == 0o600

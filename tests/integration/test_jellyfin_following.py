@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mess_integrations.jellyfin.following import Follower, Pace
+import pytest
+
+from mess_integrations.jellyfin.bursts import Pace
+from mess_integrations.jellyfin.following import Follower
 from mess_plugin.store import Store
 from tests.jellyfin_bench import Bench, N
 from tests.jellyfin_host import SERVER
@@ -64,3 +67,49 @@ def test_a_playlist_made_in_jellyfin_is_noticed(one: Bench) -> None:
     one.fake.make_playlist("MESS: like song 03 · 5 tracks")
     assert follower.tick()
     assert one.fake.named("MESS: like song 03 · 5 tracks").items == one.best(3, 5)
+
+
+def test_a_track_heard_at_any_moment_gets_into_the_playlist(one: Bench) -> None:
+    """Just after the first reading, while nobody follows, and while names are being looked at."""
+    pace = Pace(quiet_s=0.0, names_s=1e9, all_s=1e9)
+    name = "MESS: like song 03 · 20 tracks"
+    one.fake.make_playlist(name)
+    items = {n: one.fake.add(n, str(n), f"/media/{n}.flac", 30.0) for n in (90, 91, 92)}
+
+    def hear(number: int) -> str:
+        add_track(one.store, raw_space(one.store), f"/music/{number}.flac", levels_of(number))
+        return items[number]
+
+    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    assert follower.tick()  # reads the list
+    after_the_reading = hear(90)
+    assert follower.tick()
+    assert after_the_reading in one.fake.named(name).items
+    assert not follower.tick()
+    while_away = hear(91)
+    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    assert follower.tick()
+    assert while_away in one.fake.named(name).items
+    assert not follower.tick()
+
+
+def test_a_playlist_made_while_others_are_kept_is_noticed(
+    one: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.sync()
+    first, second = "MESS: like song 03 · 5 tracks", "MESS: like song 04 · 5 tracks"
+    one.fake.make_playlist(first)
+    contents = one.host.contents
+
+    def meanwhile(playlist: str) -> list[str]:
+        if len(one.fake.playlists) == 1:
+            one.fake.make_playlist(second)
+        return contents(playlist)
+
+    monkeypatch.setattr(one.host, "contents", meanwhile)
+    pace = Pace(quiet_s=0.0, names_s=0.0, all_s=1e9)
+    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    follower.tick()
+    assert follower.tick()
+    assert one.fake.named(second).items == one.best(4, 5)
+    assert not follower.tick()

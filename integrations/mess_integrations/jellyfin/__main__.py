@@ -19,7 +19,7 @@ from mess_plugin.store import open_store
 log = logging.getLogger("mess_integrations.jellyfin")
 
 _LOOK_S = 2.0
-_TROUBLE_S = 30.0
+_TROUBLE_S = (2.0, 60.0)  # waited after trouble: at first and at most, doubling
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _follow(settings: Settings, stop: threading.Event) -> None:
-    said = ""
+    said, wait_s = "", _TROUBLE_S[0]
     while not stop.is_set():
         try:
             with open_store(settings.database_url or "") as store:
@@ -49,14 +49,15 @@ def _follow(settings: Settings, stop: threading.Event) -> None:
                         follower.tick()
                         if said:
                             log.info("it works again")
-                        said = ""
+                        said, wait_s = "", _TROUBLE_S[0]
                 finally:
                     host.close()
         except MessError as error:
             if str(error) != said:
                 said = str(error)
                 log.warning("%s; trying again", said)
-            stop.wait(_TROUBLE_S)
+            stop.wait(wait_s)
+            wait_s = min(2 * wait_s, _TROUBLE_S[1])
 
 
 if __name__ == "__main__":

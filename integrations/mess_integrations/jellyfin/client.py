@@ -49,9 +49,13 @@ class Patience:
     backoff_s: float = 0.5
 
     def retry(self, *, repeatable: bool) -> Retry:
-        """For requests that may be sent twice; the others are repeated only if never received."""
+        """For requests that may be sent twice; the others are repeated only if never received.
+
+        A server that nobody finds is looked for once more only: whoever can wait asks again.
+        """
         return Retry(
             total=self.tries - 1,
+            connect=min(1, self.tries - 1),
             status_forcelist=_PASSING,
             allowed_methods=None if repeatable else {"GET"},
             backoff_factor=self.backoff_s,

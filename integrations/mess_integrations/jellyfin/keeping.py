@@ -7,7 +7,7 @@ tracks for the listener's nor writes a list twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mess_integrations.jellyfin import declared, naming
@@ -43,7 +43,10 @@ class Outcome:
 
 @dataclass(slots=True)
 class Keeper:
-    """Keeps the playlists of the linked user. force: also those that are not due yet."""
+    """Keeps the playlists of the linked user. force: also those that are not due yet.
+
+    seen: the playlists that it found and those that it made, after `keep_all`.
+    """
 
     store: Store
     settings: Settings
@@ -51,14 +54,16 @@ class Keeper:
     link: Link
     dry_run: bool = False
     force: bool = False
+    seen: list[Playlist] = field(default_factory=list, init=False)
 
     def keep_all(self) -> list[Outcome]:
         """Bring every smart playlist up to date. Raises ServiceError, StoreError, ConfigError."""
         self.settings = settled(self.store, self.settings)
         with self.store.hosts.alone(self.link.server):
-            seen = self.host.playlists()
-            self._drop_deleted(seen)
-            return [self._keep(wish, seen) for wish in self._wishes(seen)]
+            self.seen = self.host.playlists()
+            found = tuple(self.seen)
+            self._drop_deleted(found)
+            return [self._keep(wish, found) for wish in self._wishes(found)]
 
     def _drop_deleted(self, seen: Sequence[Playlist]) -> None:
         there = {one.id for one in seen}
@@ -120,7 +125,7 @@ class Keeper:
         same = same and kept.intended is None
         state = "unchanged" if same else "updated" if playlist else "created"
         if not self.dry_run:
-            playlist = playlist or self.host.create(rule.name, [])
+            playlist = playlist or self._create(rule.name)
             held = self._write(rule, playlist, edits, current if same else wanted, changed=not same)
         else:
             held = current if same else wanted
@@ -131,6 +136,11 @@ class Keeper:
             tuple(item for item in held if item not in set(current)),
             tuple(item for item in current if item not in set(held)),
         )
+
+    def _create(self, name: str) -> str:
+        playlist = self.host.create(name, [])
+        self.seen.append(Playlist(playlist, name))
+        return playlist
 
     def _edits(self, kept: Kept, current: Sequence[str]) -> list[Edit]:
         place = (self.link.server, self.link.user_id, kept.playlist)
