@@ -206,7 +206,7 @@ UPDATE files SET track_id = %(track_id)s, title = %(title)s, artist = %(artist)s
     album = %(album)s, album_artist = %(album_artist)s, genre = %(genre)s, year = %(year)s,
     track_number = %(track_number)s, bpm = %(bpm)s, key = %(key)s,
     musicbrainz_recording = %(musicbrainz_recording)s,
-    musicbrainz_release = %(musicbrainz_release)s, words = %(words)s, missing_since = NULL
+    musicbrainz_release = %(musicbrainz_release)s, words = %(words)s
 WHERE id = %(file_id)s AND path = %(path)s
 RETURNING id
 
@@ -219,13 +219,13 @@ UPDATE files SET track_id = NULL WHERE id = %(file_id)s AND NOT EXISTS (
 -- Known paths below some folders (prefixes that end with a slash, whose successor is 0), or equal to
 -- some files, and whether each is missed already.
 -- name: list_paths
-SELECT id, path, missing_since IS NOT NULL FROM files
+SELECT id, path, missing_since IS NOT NULL, size_bytes, mtime_ns FROM files
 WHERE path = ANY(%(exact)s::bytea[])
-    OR EXISTS (
-        SELECT FROM unnest(%(prefixes)s::bytea[]) AS prefix
-        WHERE files.path >= prefix
-            AND files.path < substring(prefix FROM 1 FOR length(prefix) - 1) || '0'::bytea
-    )
+UNION
+SELECT id, path, missing_since IS NOT NULL, size_bytes, mtime_ns
+FROM unnest(%(prefixes)s::bytea[]) AS prefix
+JOIN files ON files.path >= prefix
+    AND files.path < substring(prefix FROM 1 FOR length(prefix) - 1) || '0'::bytea
 ORDER BY path
 
 -- Which of some paths are known and not missed.
@@ -268,8 +268,7 @@ SELECT count(*) FROM files WHERE missing_since IS NOT NULL
 -- nothing is written under the old name. Names that are taken are left for the next look.
 -- name: rename_files
 WITH moved AS (
-    UPDATE files SET missing_since = NULL,
-        path = %(new)s::bytea || substring(path FROM length(%(old)s::bytea) + 1)
+    UPDATE files SET path = %(new)s::bytea || substring(path FROM length(%(old)s::bytea) + 1)
     WHERE (path = %(old)s::bytea
             OR (path >= %(old)s::bytea || '/'::bytea AND path < %(old)s::bytea || '0'::bytea))
         AND NOT EXISTS (

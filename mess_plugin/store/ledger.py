@@ -209,14 +209,17 @@ class Ledger:
 
         with_missed: also those that were not there at the last look and are not forgotten yet.
         """
-        rows = self._session.rows(
-            "list_paths",
-            exact=[to_bytes(root) for root in roots],
-            prefixes=[to_bytes(root.rstrip("/") + "/") for root in roots],
-        )
+        rows = self._session.rows("list_paths", **_at_or_below(roots))
         return {
-            to_text(path): file_id for file_id, path, missed in rows if with_missed or not missed
+            to_text(path): file_id
+            for file_id, path, missed, *_ in rows
+            if with_missed or not missed
         }
+
+    def known_files(self, roots: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Known files at or below absolute paths, unless missed: path → (size, mtime_ns)."""
+        rows = self._session.rows("list_paths", **_at_or_below(roots))
+        return {to_text(path): (size, mtime) for _, path, missed, size, mtime in rows if not missed}
 
     def known_among(self, paths: Sequence[str]) -> list[str]:
         """Those of the paths that are known and not missed yet."""
@@ -295,6 +298,13 @@ class Ledger:
     def forget_orphans(self) -> None:
         """Remove recordings that lie nowhere."""
         self._session.execute("delete_orphans")
+
+
+def _at_or_below(roots: Sequence[str]) -> dict[str, list[bytes]]:
+    return {
+        "exact": [to_bytes(root) for root in roots],
+        "prefixes": [to_bytes(root.rstrip("/") + "/") for root in roots],
+    }
 
 
 def _counts(rows: Sequence[tuple[str, str, int]]) -> dict[str, int]:

@@ -145,7 +145,9 @@ def test_an_excused_attempt_does_not_count(settings: Settings, store: Store) -> 
         store.ledger.give_back(due.job_id, "database", "away", 0.0, excused=True)
 
 
-def test_an_attempt_counts_only_where_its_worker_survived(settings: Settings, store: Store) -> None:
+def test_an_attempt_counts_only_where_its_worker_survived(
+    settings: Settings, store: Store, eventually: Eventually
+) -> None:
     store.ledger.want(made_up(1), recipe(settings))
     (due,) = store.dispatch.claim(1)
     with open_store(settings.database_url or "") as parent:
@@ -159,6 +161,7 @@ def test_an_attempt_counts_only_where_its_worker_survived(settings: Settings, st
         with open_store(settings.database_url or "") as child:
             child.ledger.lock(due.job_id)
             child.ledger.start(due.job_id, worker_id)
+    eventually(lambda: store.workers.all() == [])  # the server has noticed that the parent is gone
     assert _recovered(store, due.job_id) == (1, 1)
 
 

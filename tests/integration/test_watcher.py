@@ -14,7 +14,7 @@ import pytest
 from mess_plugin.config import Settings
 from mess_plugin.recipe import Recipe
 from mess_plugin.store import Store, open_store
-from mess_workers.observing import Changes, observe, watch_limit_problem
+from mess_workers.observing import Changes, watch_limit_problem
 from mess_workers.pruning import prune
 from mess_workers.watcher import WatchedFolder
 from tests.event_tools import settings_for
@@ -230,18 +230,6 @@ def test_lost_events_are_made_up_for_by_a_walk(
     observing.changes.drain()
     observing.changes.lost.set()
     until(lambda: names(store, music) == ["unheard.flac"])
-
-
-def test_the_kernels_overflow_reaches_us(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD
-
-    observing = observe(str(music), "inotify", 1.0)
-    try:
-        event = InotifyEvent(-1, InotifyConstants.IN_Q_OVERFLOW, 0, b"")  # type: ignore[arg-type]
-        InotifyFD.get_instance().handle_event(event)
-        assert observing.changes.lost.is_set()
-    finally:
-        observing.close()
 
 
 def test_too_many_events_are_given_up_for_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,17 @@ class Observing:
     how: str
     problem: str
     _observer: BaseObserver
+    _threads: Callable[[], Sequence[threading.Thread]]
+    _watch_again: Callable[[Iterable[str]], None]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still hears anything."""
+        return all(thread.is_alive() for thread in self._threads())
+
+    def watch_again(self, folders: Iterable[str]) -> None:
+        """Make sure that these folders, and all below them, are watched under their present names."""
+        self._watch_again(folders)
 
     def close(self) -> None:
         """Stop observing."""
@@ -119,11 +131,7 @@ def observe(root: str, by: str, poll_s: float) -> Observing:
                 problem = f"inotify refused ({error.strerror}): {_advice(_count_folders(root))}"
     elif by == "auto":
         problem = f"{kind} does not tell of changes"
-    changes = Changes()
-    observer = PollingObserver(timeout=poll_s)
-    observer.schedule(changes, root, recursive=True)
-    observer.start()
-    return Observing(changes, "polling", problem, observer)
+    return _by_polling(root, poll_s, problem)
 
 
 def watch_limit_problem(root: str, limit: int | None = None) -> str:
@@ -148,21 +156,26 @@ def _count_folders(root: str) -> int:
     return sum(1 for _ in os.walk(root))
 
 
+def _by_polling(root: str, poll_s: float, problem: str) -> Observing:
+    changes = Changes()
+    observer = PollingObserver(timeout=poll_s)
+    observer.schedule(changes, root, recursive=True)
+    observer.start()
+    return Observing(
+        changes, "polling", problem, observer,
+        lambda: [observer, *observer.emitters], lambda _folders: None,
+    )  # fmt: skip
+
+
 def _by_inotify(root: str) -> Observing:
-    from watchdog.observers.inotify import InotifyObserver  # noqa: PLC0415  Linux only
-    from watchdog.observers.inotify_c import (  # noqa: PLC0415
-        WATCHDOG_ALL_EVENTS,
-        CallbackId,
-        InotifyFD,
-    )
+    from mess_workers.inotify import Inotify  # noqa: PLC0415  Linux only
 
     changes = Changes()
-    observer = InotifyObserver()
-    observer.schedule(changes, root, recursive=True, event_filter=_KINDS)
-    observer.start()
-    callback = CallbackId(id(changes))
-    InotifyFD.get_instance().add_callback(os.fsencode(root), WATCHDOG_ALL_EVENTS, changes, callback)
-    return Observing(changes, "inotify", "", observer)
+    observer = Inotify()
+    observer.observe(root, changes, _KINDS)
+    return Observing(
+        changes, "inotify", "", observer, lambda: observer.threads, observer.watch_again
+    )
 
 
 def _change(event: FileSystemEvent) -> Change | None:

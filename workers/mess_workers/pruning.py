@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mess_plugin.store import Store
 
@@ -19,10 +19,11 @@ _ALWAYS_FINE = 10  # files; a small library may lose most of itself
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """Files given up now, and why more were not, None where nothing was held back."""
+    """Files given up now; why more were not, None where nothing was held back; and which."""
 
     gone: int
     refused: str | None = None
+    held: Set[str] = field(default=frozenset(), compare=False)
 
 
 def prune(
@@ -43,7 +44,9 @@ def prune(
         store.ledger.forget_files(list(gone.values()))
         return Pruned(len(gone))
     reason = suspicion(root, len(gone), len(known))
-    return Pruned(0, reason) if reason else Pruned(store.ledger.miss(list(gone)))
+    if reason:
+        return Pruned(0, reason, frozenset(gone))
+    return Pruned(store.ledger.miss(list(gone)))
 
 
 def prune_some(store: Store, root: str, paths: Iterable[str]) -> Pruned:
@@ -53,7 +56,7 @@ def prune_some(store: Store, root: str, paths: Iterable[str]) -> Pruned:
         return Pruned(0)
     n_known, n_missed = store.ledger.count_below(root)
     reason = suspicion(root, len(gone) + n_missed, n_known)
-    return Pruned(0, reason) if reason else Pruned(store.ledger.miss(gone))
+    return Pruned(0, reason, frozenset(gone)) if reason else Pruned(store.ledger.miss(gone))
 
 
 def suspicion(root: str, n_gone: int, n_known: int) -> str | None:

@@ -21,8 +21,9 @@ from mess_plugin.store.ledger import SeenFile
 from mess_plugin.store.roots import Root
 from mess_plugin.switching import answering
 from mess_plugin.walk import Walk
+from mess_workers.doubts import Doubts, Stirred
 from mess_workers.observing import Change, Observing, observe
-from mess_workers.pruning import is_there, prune, prune_some
+from mess_workers.pruning import Pruned, is_there, prune, prune_some
 from mess_workers.settling import Settling
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ class WatchedFolder:
         self._looked_s = float("-inf")
         self._walk_due = False
         self._night = next_night(datetime.now().astimezone())
-        self._refused = ""
+        self._doubts = Doubts()
+        self._stirred = Stirred()
 
     def tick(self, now_s: float) -> None:
         """Look after the root, hear what happened, and note what lies still."""
@@ -54,6 +56,11 @@ class WatchedFolder:
             self._looked_s = now_s
             self._look_at_root()
         if self._observing is None:
+            return
+        if not self._observing.is_alive:
+            log.warning("%s: its observer died; starting another one", self.root)
+            self.close()
+            self._start()
             return
         if self._observing.changes.lost.is_set():
             self._observing.changes.lost.clear()
@@ -63,6 +70,10 @@ class WatchedFolder:
         if self._walk_due or self._is_night():
             self._walk_due = False
             self.walk()
+        if self._stirred.is_over(now_s):
+            self._look_again(now_s)
+        if self._doubts.are_due(now_s):
+            self._miss(())
 
     def walk(self) -> None:
         """Compare the whole folder with the ledger."""
@@ -76,7 +87,7 @@ class WatchedFolder:
                 return  # it went away under our feet; the next look will say so
         for line in walk.unreadable:
             log.warning("cannot read %s", line)
-        self._refused = prune(self._store, self.root, present).refused or ""
+        self._judge(prune(self._store, self.root, present))
         self._save()
         self._store.roots.walked(self.root)
 
@@ -130,6 +141,7 @@ class WatchedFolder:
         for group in _groups(still):
             self._want(group)
         if gone:
+            self._stirred.note(now_s, vanished=gone)
             self._miss(gone)
 
     def _take(self, change: Change, now_s: float) -> None:
@@ -137,35 +149,44 @@ class WatchedFolder:
             self._move(change, now_s)
         elif not self._is_visible(change.path):
             return
-        elif change.is_folder and change.kind == "gone":
-            self._miss(self._store.ledger.known_paths([change.path], with_missed=False))
         elif change.is_folder:
-            self._touch_below(change.path, now_s)
+            self._stirred.note(now_s, [change.path])
+            self._look_below([change.path], now_s)
         elif is_audio(Path(change.path)):
             self._settling.touch(change.path, now_s)
 
     def _move(self, change: Change, now_s: float) -> None:
         """A new name costs no listening, where both names are ours to see."""
-        seen, hidden = self._is_visible(change.to), not self._is_visible(change.path)
-        if change.is_folder:
-            if seen and not hidden:
-                self._store.ledger.rename(change.path, change.to)
-            elif not hidden:
-                self._miss(self._store.ledger.known_paths([change.path], with_missed=False))
-            if seen:
-                self._touch_below(change.to, now_s)
-            return
-        old, new = is_audio(Path(change.path)), is_audio(Path(change.to))
-        if seen and not hidden and old and new:
+        ours = [path for path in (change.path, change.to) if self._is_visible(path)]
+        if not change.is_folder:
+            ours = [path for path in ours if is_audio(Path(path))]
+        if len(ours) == 2:
             self._store.ledger.rename(change.path, change.to)
-        if seen and new:
-            self._settling.touch(change.to, now_s)
-        if not hidden and old:
-            self._settling.touch(change.path, now_s)
+        if change.is_folder:
+            self._stirred.note(now_s, ours)
+            self._look_below(ours, now_s)
+        else:
+            for path in ours:
+                self._settling.touch(path, now_s)
 
-    def _touch_below(self, folder: str, now_s: float) -> None:
-        for file in Walk([folder]):
-            self._settling.touch(file.path, now_s)
+    def _look_below(self, folders: Sequence[str], now_s: float) -> None:
+        """See to whatever is not the same there as in the ledger, in both directions."""
+        known = self._store.ledger.known_files(folders)
+        for file in Walk(folders):
+            if known.pop(file.path, None) != (file.size_bytes, file.mtime_ns):
+                self._settling.touch(file.path, now_s)
+        for path in known:
+            self._settling.touch(path, now_s)
+
+    def _look_again(self, now_s: float) -> None:
+        """What was stirred up lies still: look at it as it is now, and watch it as it is called now."""
+        assert self._observing is not None
+        folders, vanished = self._stirred.take()
+        if folders:
+            self._observing.watch_again(folders)
+            self._look_below(folders, now_s)
+        if vanished:
+            self._miss(vanished)
 
     def _note(self, group: Sequence[SeenFile]) -> None:
         """Want what lies still already; the rest has to settle first."""
@@ -181,23 +202,29 @@ class WatchedFolder:
             self._want(still)
 
     def _miss(self, paths: Iterable[str]) -> None:
-        pruned = prune_some(self._store, self.root, paths)
-        if pruned.refused and pruned.refused != self._refused:
-            self._refused = pruned.refused
-            self._save()
+        """Give these up where they are gone, and those in doubt, if that can be believed."""
+        began_s = time.monotonic()
+        pruned = prune_some(self._store, self.root, self._doubts.paths | set(paths))
+        self._judge(pruned, time.monotonic() - began_s)
+
+    def _judge(self, pruned: Pruned, took_s: float = 0.0) -> None:
+        was_refused = bool(self._doubts.reason)
+        if not self._doubts.settle(pruned, time.monotonic(), took_s):
+            return
+        if pruned.refused and not was_refused:
+            log.warning(
+                "%s: %s; confirm with `mess watch --confirm-prune %s` if they are really gone",
+                self.root, pruned.refused, self.root,
+            )  # fmt: skip
+        self._save()
 
     def _save(self) -> None:
-        """Tell the ledger, and the log, how this root is."""
+        """Tell the ledger how this root is."""
         if self._observing is None:
             state, detail, how = "absent", "the folder is not there", ""
         else:
-            state = "refused" if self._refused else "watched"
-            detail, how = self._refused or self._observing.problem, self._observing.how
-        if self._refused:
-            log.warning(
-                "%s: %s; confirm with `mess watch --confirm-prune %s` if they are really gone",
-                self.root, self._refused, self.root,
-            )  # fmt: skip
+            state = "refused" if self._doubts.reason else "watched"
+            detail, how = self._doubts.reason or self._observing.problem, self._observing.how
         self._store.roots.save(Root(self.root, state, detail, how))
 
     def _is_visible(self, path: str) -> bool:
