@@ -68,7 +68,12 @@ def hear_whole(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | No
     with audio.decode(path, rate_hz, limit_s=limit_s, tap=listener.meter.push) as decoding:
         blocks = listener.overhear(decoding) if rate_hz == FACET_RATE_HZ else decoding
         analysis = analyse(
-            blocks, encoder, window_s=recipe.window_s, hop_s=recipe.hop_s, source=str(path)
+            blocks,
+            encoder,
+            window_s=recipe.window_s,
+            hop_s=recipe.hop_s,
+            source=str(path),
+            coverage=recipe.coverage,
         )
         damage = decoding.damage
     facets = listener.finish() if rate_hz == FACET_RATE_HZ else hear_facets(path, limit_s)

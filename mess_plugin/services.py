@@ -33,6 +33,14 @@ def connected(settings: Settings, *, broker: bool = False) -> Iterator[Settings]
         yield msgspec.structs.replace(settings, **urls)
 
 
+def has_library(settings: Settings) -> bool:
+    """Whether there is a database to ask: one of the user's own, or one that MESS has made here.
+
+    Starts nothing. Where it is False, nothing was indexed and no encoder was chosen.
+    """
+    return settings.database_url is not None or (settings.home / "postgres").is_dir()
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as variables for a process of our own, such as a worker."""
     values = msgspec.structs.asdict(settings)

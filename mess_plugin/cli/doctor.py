@@ -14,12 +14,13 @@ import click
 from mess_plugin import embedded
 from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.encoders import DEFAULT_ENCODER, describe
+from mess_plugin.encoders import DEFAULT_ENCODER, describe, descriptions
 from mess_plugin.errors import MessError
 from mess_plugin.pathmap import PathMap
 from mess_plugin.recipe import weights_of
 from mess_plugin.services import connected, ping_broker
 from mess_plugin.store import open_store
+from mess_plugin.switching import settled
 
 _LOW_DISK_GB = 1.0
 
@@ -88,18 +89,21 @@ def _compared(path: str, size_bytes: int) -> str:
 
 
 def checks(settings: Settings) -> Iterator[Check]:
-    """All checks, in the order in which a file passes what they look at."""
+    """All checks. The database comes before the encoder, since a choice may be stored in it."""
     yield _disk(settings)
     yield _guarded("decoder", _decoder)
-    yield _guarded("encoder", lambda: _encoder(settings))
+    chosen: Settings | None = None
     try:
         with connected(settings, broker=True) as ready:
-            yield _guarded("database", lambda: _database(ready))
+            database, chosen = _database(ready)
+            yield database
             yield _guarded("broker", lambda: ping_broker(ready.broker_url or ""))
             yield _worker(settings, ready)
     except MessError as error:
         yield Check("services", False, str(error))
+    yield _guarded("encoder", lambda: _encoder(settings, chosen))
     yield from _torch()
+    yield from _device(chosen or settings)
 
 
 def _guarded(name: str, check: Callable[[], str]) -> Check:
@@ -134,18 +138,26 @@ def _decoder() -> str:
     return f"FFmpeg in av {av.__version__} (libavcodec {libavcodec})"
 
 
-def _encoder(settings: Settings) -> str:
-    name = settings.encoder or DEFAULT_ENCODER
+def _encoder(settings: Settings, chosen: Settings | None) -> str:
+    """chosen: the settings with what `mess encoders use` stored; None where that is not known."""
+    name = (chosen or settings).encoder or DEFAULT_ENCODER
     state = describe(name).weights_state(weights_of(name, settings))
     if not state.ready:
         raise ImportError(f"{name} is not ready: {state.detail}")
+    if chosen is None and settings.encoder is None:
+        return f"{name}: {state.detail}; whether another was chosen, the database did not say"
     return f"{name}: {state.detail}"
 
 
-def _database(settings: Settings) -> str:
-    with open_store(settings.database_url or "") as store:
-        postgres, pgvector = store.server_versions()
-    return f"Postgres {postgres}, pgvector {pgvector}"
+def _database(settings: Settings) -> tuple[Check, Settings | None]:
+    """The check, and the settings with the encoder that answers, None where that is not known."""
+    try:
+        with open_store(settings.database_url or "") as store:
+            postgres, pgvector = store.server_versions()
+            chosen = settled(store, settings)
+    except (MessError, OSError) as error:
+        return Check("database", False, str(error)), None
+    return Check("database", True, f"Postgres {postgres}, pgvector {pgvector}"), chosen
 
 
 def _worker(settings: Settings, ready: Settings) -> Check:
@@ -181,3 +193,34 @@ def _torch() -> Iterator[Check]:
         yield Check(
             "torch", True, f"installed, {'with' if has_cuda_packages else 'without'} CUDA libraries"
         )
+
+
+def _device(settings: Settings) -> Iterator[Check]:
+    """Where an encoder that uses torch will run; nothing for the others, which know only the CPU."""
+    encoder = descriptions().get(settings.encoder or DEFAULT_ENCODER)
+    if encoder is None or encoder.extra is None or importlib.util.find_spec("torch") is None:
+        return
+    import torch  # noqa: PLC0415  heavy, and only wanted where this encoder is in use
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    yield device_check(encoder.name, encoder.speed, settings.device, gpu)
+
+
+def device_check(name: str, speed: str, device: str, gpu: str | None) -> Check:
+    """What an encoder's device means on this machine. gpu: the name of its CUDA GPU, None without."""
+    if gpu is None and device == "cuda":
+        detail = (
+            "device is 'cuda', but torch finds no CUDA GPU here: install a driver and a CUDA build "
+            "of torch, or set MESS_DEVICE to cpu or auto"
+        )
+        return Check("device", False, detail)
+    if gpu is None:
+        detail = (
+            f"no CUDA GPU here, so {name} runs on the CPU and is {speed}: docs/encoders.md says how "
+            "long it takes, and what --coverage and int8 save"
+        )
+        return Check("device", None, detail)
+    if device == "cpu":
+        detail = f"there is a GPU ({gpu}), but {name} runs on the CPU: set MESS_DEVICE to cuda"
+        return Check("device", None, detail)
+    return Check("device", True, f"{name} runs on {gpu}")

@@ -16,7 +16,7 @@ from mess_plugin.encoders import describe, descriptions
 from mess_plugin.encoders.base import EncoderDescription, EncoderOptions, WeightsState
 from mess_plugin.errors import UsageError
 from mess_plugin.recipe import Recipe, weights_of
-from mess_plugin.services import connected
+from mess_plugin.services import connected, has_library
 from mess_plugin.store import open_store
 from mess_plugin.switching import answering
 
@@ -75,7 +75,7 @@ def encoders(context: click.Context, as_json: bool) -> None:
 
 def _choice(settings: Settings) -> tuple[str, dict[str, Any] | None]:
     """The recipe that answers, and the switch under way; without a database none was chosen."""
-    if settings.database_url is None and not (settings.home / "postgres").is_dir():
+    if not has_library(settings):
         return str(Recipe.of(settings)), None
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         return answering(store, settings), switch_document(store)

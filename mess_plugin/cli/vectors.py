@@ -9,11 +9,11 @@ import click
 import numpy as np
 
 from mess_plugin.cli.output import encoder_option, say
-from mess_plugin.config import load_settings
+from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.model import Float32, Level
 from mess_plugin.recipe import Recipe, load_encoder
-from mess_plugin.services import connected
+from mess_plugin.services import connected, has_library
 from mess_plugin.store import open_store
 from mess_plugin.switching import answering, settled
 
@@ -35,20 +35,25 @@ _out = click.option(
 @_out
 @encoder_option
 def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) -> None:
-    """Write the vectors of files without storing anything; no database is needed."""
+    """Write the vectors of files without storing anything.
+
+    They are heard as the library is: with the encoder that `mess encoders use` chose, unless
+    --encoder or a setting names one. Where there is no library yet, none is started.
+    """
     from mess_plugin.analysis import (  # noqa: PLC0415  `mess export` needs none of it
         embed as embed_level,
     )
     from mess_plugin.indexing import hear  # noqa: PLC0415
 
     _check_out(out)
-    settings = load_settings(encoder=encoder)
-    loaded = load_encoder(Recipe.of(settings), settings)
+    settings = _as_the_library(load_settings(encoder=encoder))
+    recipe = Recipe.of(settings)
+    loaded = load_encoder(recipe, settings)
     rows: list[Row] = []
     failed = 0
     for file in files:
         try:
-            heard = hear(Path(file), loaded, Recipe.of(settings), settings.file_limit_s)
+            heard = hear(Path(file), loaded, recipe, settings.file_limit_s)
         except AudioError as error:
             say(f"mess: {error}")
             failed += 1
@@ -82,6 +87,14 @@ def export(level: str, out: Path, encoder: str | None) -> None:
     if not rows:
         raise UsageError("the library is empty, so nothing was written")
     _save(out, rows)
+
+
+def _as_the_library(settings: Settings) -> Settings:
+    """The settings with the stored choice in them, asked for only where it would count."""
+    if settings.encoder is not None or not has_library(settings):
+        return settings
+    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+        return settled(store, settings)
 
 
 def _check_out(out: Path) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from mess_plugin import embedded
-from mess_plugin.cli.doctor import doctor
+from mess_plugin.cli.doctor import device_check, doctor
+from mess_plugin.cli.vectors import embed
 from mess_plugin.config import Settings
 from mess_plugin.errors import MessError, ServiceError, StoreError
 from mess_plugin.services import connected, environment, ping_broker
 from mess_plugin.store import open_store
+from tests.audio_files import music, write_audio
 
 
 def ask_doctor(home: Path, *words: str, **variables: str) -> Result:
@@ -130,3 +133,58 @@ def test_the_doctor_names_weights_that_are_missing(
     assert any(
         line.startswith("FAIL  encoder: mert-95m is not ready") for line in done.output.splitlines()
     )
+
+
+def test_the_doctor_looks_at_the_choice_that_is_stored(
+    tmp_path: Path, database_url: str, valkey_url: str
+) -> None:
+    given = {
+        "MESS_ENCODER": "",
+        "MESS_WEIGHTS": str(tmp_path / "nothing"),
+        "MESS_DATABASE_URL": database_url,
+        "MESS_BROKER_URL": valkey_url,
+    }
+    assert "ok    encoder: mess-mini: " in ask_doctor(tmp_path / "home", **given).output
+    with open_store(database_url) as store:
+        store.choices.answer_with("mert-330m||5/2.5")
+    done = ask_doctor(tmp_path / "home", **given)
+    assert done.exit_code == 1
+    assert "FAIL  encoder: mert-330m is not ready" in done.output
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu", "ok", "says"),
+    [
+        ("cuda", None, False, "set MESS_DEVICE to cpu or auto"),
+        ("auto", None, None, "mert-330m runs on the CPU and is very slow"),
+        ("cpu", None, None, "mert-330m runs on the CPU and is very slow"),
+        ("cpu", "H100", None, "set MESS_DEVICE to cuda"),
+        ("auto", "H100", True, "mert-330m runs on H100"),
+    ],
+)
+def test_the_doctor_says_where_an_encoder_runs(
+    device: str, gpu: str | None, ok: bool | None, says: str
+) -> None:
+    check = device_check("mert-330m", "very slow", device, gpu)
+    assert check.ok is ok
+    assert says in check.detail
+
+
+def test_files_are_embedded_as_the_library_is(tmp_path: Path, database_url: str) -> None:
+    file = write_audio(tmp_path / "a.wav", music(6.0, 24000, channels=1), 24000)
+    home, out = tmp_path / "home", tmp_path / "out.npz"
+
+    def width(*words: str, **variables: str) -> int:
+        given = {"MESS_HOME": str(home), "MESS_ENCODER": "", "MESS_DATABASE_URL": "", **variables}
+        done = CliRunner().invoke(embed, [str(file), "--out", str(out), *words], env=given)
+        assert done.exit_code == 0, done.output
+        return int(np.load(out)["vectors"].shape[1])
+
+    default = width()
+    assert embedded.state(home) is None  # nothing is indexed here, so no server was started
+    with open_store(database_url) as store:
+        store.choices.answer_with("descriptors||5/2.5")
+    chosen = width(MESS_DATABASE_URL=database_url)
+    assert chosen != default
+    assert width("--encoder", "mess-mini", MESS_DATABASE_URL="postgresql://nowhere/x") == default
+    assert width(MESS_ENCODER="descriptors", MESS_DATABASE_URL="postgresql://nowhere/x") == chosen
