@@ -90,6 +90,8 @@ def test_the_trial_picks_an_exact_product() -> None:
     ("make", "tolerance"), [(linear.plain, 1e-5), (linear.packed, 1e-5), (linear.bfloat16, 0.02)]
 )
 def test_products(make: MakeLinear, tolerance: float) -> None:
+    if make is linear.bfloat16 and not torch.cpu._is_avx512_bf16_supported():
+        pytest.skip("this processor has no bfloat16 products; MESS refuses them here")
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(48, 32, generator=generator) / 6
     bias = torch.randn(48, generator=generator)
