@@ -24,7 +24,7 @@ from mess_plugin.errors import AudioError
 from mess_plugin.model import Tags
 
 _MAX_TEXT = 1000  # characters: nobody reads further, and a hostile tag may hold megabytes
-_NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
+NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "id3": {
         "title": ("TIT2",), "artist": ("TPE1",), "album": ("TALB",), "album_artist": ("TPE2",),
         "genre": ("TCON",), "year": ("TDRC", "TDOR", "TYER", "TXXX:year"),
@@ -70,7 +70,7 @@ _NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "musicbrainz_release": ("musicbrainz_albumid",),
     },
 }  # fmt: skip
-_PARSER_FAILURES = (
+PARSER_FAILURES = (
     mutagen.MutagenError, struct.error, ArithmeticError, AssertionError, AttributeError, EOFError,
     LookupError, MemoryError, OSError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
@@ -91,7 +91,7 @@ def read_tags(path: Path) -> Tags:
             return Tags()
         with path.open("rb") as file:
             fields = _mutagen_fields(file)
-    except _PARSER_FAILURES:
+    except PARSER_FAILURES:
         fields = {}
     return _tags(fields or _demuxer_fields(path))
 
@@ -102,13 +102,13 @@ def _mutagen_fields(file: BinaryIO) -> dict[str, list[str]]:
         opened = mutagen.File(file)
         if opened is not None and opened.tags:
             return _fields(opened.tags, _family(opened.tags))
-    except _PARSER_FAILURES:  # mutagen takes AAC behind an ID3 tag for a broken MP3
+    except PARSER_FAILURES:  # mutagen takes AAC behind an ID3 tag for a broken MP3
         pass
     for kind, family in ((ID3, "id3"), (APEv2, "ape")):  # on files where no one expects them
         file.seek(0)
         try:
             return _fields(kind(file), family)
-        except _PARSER_FAILURES:
+        except PARSER_FAILURES:
             continue
     return {}
 
@@ -124,7 +124,7 @@ def _demuxer_fields(path: Path) -> dict[str, list[str]]:
 
 
 def _family(tags: object) -> str:
-    """Name the row of `_NAMES` for a mutagen tag object; all others are Vorbis comments."""
+    """Name the row of `NAMES` for a mutagen tag object; all others are Vorbis comments."""
     families = ((ID3, "id3"), (MP4Tags, "mp4"), (ASFTags, "asf"), (APEv2, "ape"))
     return next((name for kind, name in families if isinstance(tags, kind)), "vorbis")
 
@@ -134,7 +134,7 @@ def _fields(tags: Any, family: str) -> dict[str, list[str]]:
     for key in tags.keys():  # noqa: SIM118  (iterating over Vorbis comments gives pairs)
         values.setdefault(key.lower(), []).append(tags[key])
     fields = {}
-    for field, names in _NAMES[family].items():
+    for field, names in NAMES[family].items():
         candidates = ([t for v in values.get(n.lower(), []) for t in _texts(v)] for n in names)
         if texts := next(filter(None, candidates), None):
             fields[field] = texts

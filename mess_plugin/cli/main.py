@@ -31,6 +31,7 @@ _COMMANDS = {
     "similar": ("mess_plugin.cli.similar", "Find what sounds like a track, a file or a section."),
     "skip": ("mess_plugin.cli.taste", "Note that a track was skipped as an answer to another."),
     "status": ("mess_plugin.cli.library", "Show what the library holds and what is being done."),
+    "tag": ("mess_plugin.cli.tag", "Write tempo, key and loudness into the tags of your files."),
     "taste": ("mess_plugin.cli.taste", "Show, reset or export what a listener's verdicts say."),
     "up": ("mess_plugin.cli.services", "Keep the services and a worker running."),
 }
