@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from mess_plugin.cli.output import F, encoder_option, json_option, print_json, print_table, say
-from mess_plugin.cli.steering import query_of, steering_options
+from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import playlist_document
 from mess_plugin.errors import UsageError
 from mess_plugin.playlist import write_json, write_m3u, write_xspf
 from mess_plugin.reference import find_track
 from mess_plugin.services import connected
-from mess_plugin.steering import playlists
+from mess_plugin.steering import parsing, playlists
 from mess_plugin.steering.playlists import Playlist
 from mess_plugin.steering.radio import first_of_radio
 from mess_plugin.store import Store, open_store
@@ -55,7 +55,7 @@ def alike(refs: tuple[str, ...], **words: Any) -> None:
     _run(
         words,
         lambda store, settings: playlists.alike(
-            store, settings, refs, query_of(words), n=words["n"], seed=words["seed"]
+            store, settings, refs, parsing.query(words), n=words["n"], seed=words["seed"]
         ),
     )
 
@@ -69,7 +69,7 @@ def journey(start: str, end: str, **words: Any) -> None:
     _run(
         words,
         lambda store, settings: playlists.journey(
-            store, settings, start, end, query_of(words), n=words["n"], seed=words["seed"]
+            store, settings, start, end, parsing.query(words), n=words["n"], seed=words["seed"]
         ),
     )
 
@@ -87,7 +87,13 @@ def arc(curve: str, like: tuple[str, ...], **words: Any) -> None:
     _run(
         words,
         lambda store, settings: playlists.arc(
-            store, settings, points, query_of(words), refs=like, n=words["n"], seed=words["seed"]
+            store,
+            settings,
+            points,
+            parsing.query(words),
+            refs=like,
+            n=words["n"],
+            seed=words["seed"],
         ),
     )
 
@@ -106,7 +112,7 @@ def radio(refs: tuple[str, ...], played: tuple[str, ...], **words: Any) -> None:
             store,
             settings,
             refs,
-            query_of(words),
+            parsing.query(words),
             n=words["n"],
             seed=words["seed"],
             played=[find_track(store, ref) for ref in played],

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
-from mess_plugin.cli.steering import query_of, steering_options
+from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import load_settings
 from mess_plugin.documents import question_document
 from mess_plugin.explain import clock
@@ -17,6 +17,7 @@ from mess_plugin.model import Level
 from mess_plugin.playlist import write_m3u
 from mess_plugin.search import Answer
 from mess_plugin.services import connected
+from mess_plugin.steering import parsing
 from mess_plugin.steering.asking import Steered
 from mess_plugin.steering.question import answer, depth, interval_of
 from mess_plugin.store import open_store
@@ -65,7 +66,7 @@ def similar(
     with --section (see `mess sections REF`), the question is about that section, and the answers are
     sections. An excerpt as a file is looked up with --start 0. Several REFs ask together.
     """
-    query = query_of(words)
+    query = parsing.query(words)
     settings = load_settings(encoder=encoder)
     with connected(settings) as home, open_store(home.database_url or "") as store:
         found = answer(

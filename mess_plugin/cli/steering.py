@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from mess_plugin.cli.output import F
-from mess_plugin.steering import parsing
-from mess_plugin.steering.query import ASPECTS, Filters, Query
+from mess_plugin.steering.query import ASPECTS
 
 _OPTIONS = (
     click.option("--emphasis", metavar="FACET=N,…", help="How much facets count; the feel is 1."),
@@ -40,37 +35,7 @@ _OPTIONS = (
 
 
 def steering_options(function: F) -> F:
-    """All options of a query; the command takes them as keywords, see `query_of`."""
+    """All options of a query; the command takes them as keywords, see `parsing.query`."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
-
-
-def query_of(words: Mapping[str, Any]) -> Query:
-    """The query that the options of `steering_options` ask for. Raises UsageError."""
-    tempo, key, folder = words["tempo"], words["key"], words["folder"]
-    return Query(
-        emphasis=parsing.emphasis(words["emphasis"]),
-        only=parsing.only(words["only"]),
-        exact_key=words["exact_key"],
-        against=tuple(words["against"]),
-        diversity=words["diversity"],
-        per_artist=words["per_artist"],
-        per_album=words["per_album"],
-        listener=words["listener"],
-        filters=Filters(
-            tempo_bpm=None if tempo == "same" else parsing.limits("tempo", tempo),
-            same_tempo=tempo == "same",
-            key=None if key == "same" else parsing.key(key),
-            same_key=key == "same",
-            duration_s=parsing.limits("duration", words["duration"], clock=True),
-            year=parsing.limits("year", words["year"]),
-            activity=parsing.limits("activity", words["activity"]),
-            loudness_lufs=parsing.limits("loudness", words["loudness"]),
-            genre=words["genre"],
-            artist=words["artist"],
-            album=words["album"],
-            folder=os.path.abspath(os.path.expanduser(folder)) if folder else None,  # noqa: PTH100, PTH111
-            excluded_words=tuple(words["exclude"]),
-        ),
-    )

@@ -3,12 +3,48 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping
+from typing import Any
 
 from mess_plugin.errors import UsageError
 from mess_plugin.facets import key as keys
-from mess_plugin.steering.query import Range
+from mess_plugin.steering.query import Filters, Query, Range
 
 _DURATION_UNITS = 60
+
+
+def query(words: Mapping[str, Any]) -> Query:
+    """The query that words say, by the names of the options of `mess similar`; None: not said.
+
+    Raises UsageError (and UnknownName) for what cannot be.
+    """
+    tempo, tone, folder = words.get("tempo"), words.get("key"), words.get("folder")
+    return Query(
+        emphasis=emphasis(words.get("emphasis")),
+        only=only(words.get("only")),
+        exact_key=bool(words.get("exact_key")),
+        against=tuple(words.get("against") or ()),
+        diversity=words.get("diversity") or 0.0,
+        per_artist=words.get("per_artist"),
+        per_album=words.get("per_album"),
+        listener=words.get("listener"),
+        filters=Filters(
+            tempo_bpm=None if tempo == "same" else limits("tempo", tempo),
+            same_tempo=tempo == "same",
+            key=None if tone == "same" else key(tone),
+            same_key=tone == "same",
+            duration_s=limits("duration", words.get("duration"), clock=True),
+            year=limits("year", words.get("year")),
+            activity=limits("activity", words.get("activity")),
+            loudness_lufs=limits("loudness", words.get("loudness")),
+            genre=words.get("genre"),
+            artist=words.get("artist"),
+            album=words.get("album"),
+            folder=os.path.abspath(os.path.expanduser(folder)) if folder else None,  # noqa: PTH100, PTH111
+            excluded_words=tuple(words.get("exclude") or ()),
+        ),
+    )
 
 
 def emphasis(text: str | None) -> dict[str, float]:

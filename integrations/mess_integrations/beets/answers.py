@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 from beets.dbcore.query import MatchQuery, OrQuery, PathQuery
 from beets.library import Album, Item, Library
@@ -15,8 +14,9 @@ from mess_integrations.beets.session import opened
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Match
-from mess_plugin.search import MAX_K, similar
-from mess_plugin.seeds import Ask, Blend, similar_to_all
+from mess_plugin.search import MAX_K
+from mess_plugin.steering.query import Query
+from mess_plugin.steering.question import answer as answer_of
 from mess_plugin.store import Store
 
 _PATHS_AT_ONCE = 200  # SQLite limits how deep a condition may nest
@@ -25,18 +25,16 @@ _ASK_MORE = 4
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked beside the seeds: how many answers, and a stretch of the only seed, if any.
+    """What is asked beside the seeds.
 
-    Further options of `search.similar` become fields here and arguments in `ask`.
+    k: how many answers. interval: a stretch of the only seed. against: items that answers should be
+    unlike. query: what counts, and who may answer.
     """
 
     k: int = 10
     interval: Interval | None = None
-
-    @property
-    def ask(self) -> Ask:
-        """The search for one seed with everything but the seed and the depth filled in."""
-        return partial(similar, interval=self.interval)
+    against: tuple[Item, ...] = ()
+    query: Query = field(default_factory=Query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +62,23 @@ def ask(lib: Library, settings: Settings, seeds: Sequence[Item], question: Quest
         )
     with opened(settings) as (ready, store):
         refs, unheard = _refs(store, seeds)
+        against = _refs(store, question.against)[0] if question.against else []
+        query = replace(question.query, against=tuple(against))
+        used = {item.id for item in (*seeds, *question.against)}
         depth = question.k
         while True:
-            blend = similar_to_all(store, ready, refs, k=depth, ask=question.ask)
-            found, strangers = _in_beets(lib, blend.matches, {item.id for item in seeds})
-            if len(found) >= question.k or blend.complete or depth == MAX_K:
+            matches = answer_of(
+                store, ready, refs, query, k=depth, interval=question.interval
+            ).matches
+            found, strangers = _in_beets(lib, matches, used)
+            complete = len(matches) < depth
+            if len(found) >= question.k or complete or depth == MAX_K:
                 break
             depth = min(MAX_K, depth * _ASK_MORE)
-    return Answer(
-        tuple(_ranked(found[: question.k])), tuple(unheard), tuple(strangers), _floor(blend)
-    )
+    # What a filter or a limit keeps out has no score, not a low one.
+    cut = not (complete or query.filters.any or query.per_artist or query.per_album)
+    floor = matches[-1].score if cut else None
+    return Answer(tuple(_ranked(found[: question.k])), tuple(unheard), tuple(strangers), floor)
 
 
 def _refs(store: Store, seeds: Sequence[Item]) -> tuple[list[str], list[Item]]:
@@ -137,10 +142,6 @@ def _ranked(found: Iterable[tuple[Item, Match]]) -> Iterator[tuple[Item, Found]]
         yield item, Found(rank, match.score, start_s, end_s, why)
 
 
-def _floor(blend: Blend) -> float | None:
-    return None if blend.complete or not blend.matches else blend.matches[-1].score
-
-
 def ask_albums(
     lib: Library, settings: Settings, seeds: Sequence[Album], question: Question
 ) -> tuple[list[tuple[Album, Found]], Answer]:
@@ -150,7 +151,7 @@ def ask_albums(
     Tracks below the last answer of a cut list count as that last answer.
     """
     items = [item for album in seeds for item in album.items()]
-    answer = ask(lib, settings, items, Question(MAX_K, question.interval))
+    answer = ask(lib, settings, items, replace(question, k=MAX_K))
     grouped: dict[int | None, list[tuple[Item, Found]]] = {}
     for item, found in answer.found:
         if item.album_id is not None:

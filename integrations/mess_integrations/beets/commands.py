@@ -17,6 +17,7 @@ from beets.util.units import raw_seconds_short
 
 from mess_integrations.beets.asking import Asker, translated
 from mess_integrations.beets.errors import UserError
+from mess_integrations.beets.options import add_steering_options, words_of
 
 if TYPE_CHECKING:
     from mess_integrations.beets.answers import Answer, Question
@@ -45,6 +46,7 @@ class Commands:
         for flag, dest in (("--from", "start_s"), ("--to", "end_s")):
             parser.add_option(flag, dest=dest, type="string", action="callback", callback=_time,
                 metavar="TIME", help="ask about a section only: seconds or M:SS")  # fmt: skip
+        add_steering_options(parser)
         parser.add_option("--why", action="store_true", help="say why each answer matches")
         parser.add_option("--m3u", metavar="FILE", help="write a playlist too")
         parser.add_option("--relative-to", default=self._relative_to, metavar="PLACE",
@@ -61,7 +63,8 @@ class Commands:
     def _similar(self, lib: Library, opts: Values, args: list[str]) -> None:
         if not args:
             raise UserError("similar to what? Give a query, for example: beet similar title:blue")
-        question = _question(opts)
+        with translated():
+            question = _question(lib, opts)
         models: list[Item] | list[Album]
         if opts.album:
             models, answer = self._asker.albums(lib, list(lib.albums(args)), question)
@@ -93,7 +96,7 @@ class Commands:
         for name in answer.strangers:
             self._log.debug("left out, not in this beets library: {}", name)
         if not answer.found:
-            self._log.info("nothing to show: no other track of this library is indexed")
+            self._log.info("nothing to show: no other indexed track of this library answers")
 
     def _write_m3u(self, lib: Library, opts: Values, models: Sequence[Item | Album]) -> None:
         from mess_integrations.beets import m3u  # noqa: PLC0415
@@ -146,15 +149,19 @@ class Commands:
             raise UserError(f"`mess index` ended with code {done.returncode}")
 
 
-def _question(opts: Values) -> Question:
+def _question(lib: Library, opts: Values) -> Question:
     from mess_integrations.beets.answers import Question  # noqa: PLC0415
-    from mess_plugin.model import Interval  # noqa: PLC0415
+    from mess_plugin.steering import parsing  # noqa: PLC0415
+    from mess_plugin.steering.question import interval_of  # noqa: PLC0415
 
-    interval = None
-    if opts.start_s is not None or opts.end_s is not None:
-        end_s = float("inf") if opts.end_s is None else opts.end_s
-        interval = Interval(opts.start_s or 0.0, end_s)
-    return Question(opts.k, interval)
+    against: list[Item] = []
+    for text in opts.against or ():
+        named = list(lib.items(text))
+        if not named:
+            raise UserError(f"--not {text}: the query names no track")
+        against += named
+    interval = interval_of(opts.start_s, opts.end_s)
+    return Question(opts.k, interval, tuple(against), parsing.query(words_of(opts)))
 
 
 def _paths(items: Iterable[Item]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from mess_integrations.jellyfin.rules import Refresh
 from mess_plugin.errors import UsageError
 from mess_plugin.steering import parsing
-from mess_plugin.steering.query import ASPECTS, Filters, Query
+from mess_plugin.steering.query import ASPECTS, Query
 
 KNOWN = (
     "N tracks, N per artist, N per album, calm, driving, varied, tempo 90-110, key Am, year "
@@ -59,27 +59,12 @@ def read_part(part: str, values: dict[str, Any]) -> bool:
 
 def query_of(values: Mapping[str, Any]) -> Query:
     """The query that values by name say. Raises UsageError (and UnknownName)."""
-    tempo, key = values.get("tempo"), values.get("key")
-    return Query(
-        emphasis=parsing.emphasis(values.get("emphasis")),
-        only=parsing.only(values.get("only")),
-        filters=Filters(
-            tempo_bpm=None if tempo == "same" else parsing.limits("tempo", tempo),
-            same_tempo=tempo == "same",
-            key=None if key == "same" else parsing.key(key),
-            same_key=key == "same",
-            duration_s=parsing.limits("length", values.get("length"), clock=True),
-            year=parsing.limits("year", values.get("year")),
-            activity=parsing.limits("activity", values.get("activity")),
-            loudness_lufs=parsing.limits("loudness", values.get("loudness")),
-            genre=values.get("genre"),
-            artist=values.get("artist"),
-            album=values.get("album"),
-            excluded_words=tuple(values.get("without", ())),
-        ),
-        diversity=values.get("diversity", 0.0),
-        per_artist=values.get("per_artist"),
-        per_album=values.get("per_album"),
+    return parsing.query(
+        {
+            **values,
+            "duration": values.get("length"),
+            "exclude": values.get("without", ()),
+        }
     )
 
 
