@@ -307,7 +307,7 @@ SELECT pg_try_advisory_xact_lock(hashtext('mess dispatch'))
 WITH due AS (
     SELECT id FROM jobs
     WHERE state = 'wanted' AND sent_at IS NULL AND (
-        not_before IS NULL OR not_before <= now() OR not_before > now() + interval '1 hour'
+        not_before IS NULL OR not_before <= now() OR not_before > now() + interval '10 minutes'
     )
     ORDER BY priority, wanted_at, id
     LIMIT %(limit)s
@@ -428,7 +428,7 @@ RETURNING id
 -- name: take_events
 SELECT id, source, kind, digest, body, received_at FROM events
 WHERE source = %(source)s AND handled_at IS NULL AND (
-    not_before IS NULL OR not_before <= now() OR not_before > now() + interval '1 hour'
+    not_before IS NULL OR not_before <= now() OR not_before > now() + interval '10 minutes'
 )
 ORDER BY id
 LIMIT %(limit)s

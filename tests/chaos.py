@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from mess_plugin.indexing import index
 from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.store import Store, open_store
 from mess_plugin.walk import Walk
+from tests.disasters import FakeClock, SmallDisk, jump, small_disk
 from tests.event_tools import variables, write_songs
 
 PROGRAMS = {
@@ -50,6 +51,8 @@ class House:
     settings: Settings
     database_url: str
     broker_url: str
+    clock: FakeClock
+    disk: SmallDisk | None = None
 
     def kill(self, name: str) -> bool:
         """SIGKILL for one server or program; False where it is not running just now."""
@@ -61,11 +64,44 @@ class House:
             os.kill(service.pid, signal.SIGKILL)
         return True
 
-    def wipe_broker(self) -> None:
-        """Everything that was sent is gone."""
+    def wipe_broker(self) -> str:
+        """Everything that was sent is gone; what happened."""
         url = self.broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
         with suppress(redis.RedisError), redis.Redis.from_url(url) as client:
             client.flushall()
+            return "broker wiped"
+        return "broker was away"
+
+    def fill_disk(self) -> str:
+        """The disk with the vectors is full from now on; what happened."""
+        if self.disk is None:
+            return "no disk was filled: mounting is not allowed here"
+        self.disk.fill()
+        return "disk filled"
+
+    def free_disk(self, timeout_s: float = 60.0) -> str:
+        """Make room there as soon as the server has missed it; what happened."""
+        if self.disk is None:
+            return "no disk was full"
+        deadline_s = time.monotonic() + timeout_s
+        while not self.disk.was_hit:
+            assert time.monotonic() < deadline_s, "nothing was stored on the full disk"
+            time.sleep(0.1)
+        self.disk.free()
+        return "disk freed"
+
+    def jump_clocks(self, hours: float, timeout_s: float = 60.0) -> str:
+        """All clocks jump, as soon as the database is there; what happened."""
+        self.clock.set(hours)
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            try:
+                jump(self.database_url, hours)
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline_s, "the database does not come back"
+                time.sleep(0.2)
+            else:
+                return f"clocks jumped {hours:+g} h"
 
 
 @contextmanager
@@ -77,20 +113,26 @@ def house(home: Path, music: Path, **changes: object) -> Iterator[House]:
         **{"settle_s": 0.3, "attempts": 5, **changes},
     )  # fmt: skip
     environment = variables(settings)
+    clock = FakeClock(home.parent / "clock")
+    clock.set(0)
+    environment |= clock.environment
     programs = [
         embedded.Program(name, (sys.executable, "-m", module), environment, grace_s=2.0)
         for name, module in PROGRAMS.items()
     ]
-    with embedded.lease(home, broker=True, timeout_s=120) as held:
+    with ExitStack() as stack:
+        held = embedded.lease(home, broker=True, timeout_s=120)
         with open_store(held.endpoints.database_url):
             pass
+        # Left in this order: first everything goes down, then its disk.
+        disk = stack.enter_context(small_disk(home, held.endpoints.database_url))
+        stack.enter_context(held)
+        stack.callback(embedded.down, home)
         embedded.up(home, programs, timeout_s=120)
-        try:
-            yield House(
-                home, music, settings, held.endpoints.database_url, held.endpoints.broker_url or ""
-            )
-        finally:
-            embedded.down(home)
+        yield House(
+            home, music, settings, held.endpoints.database_url, held.endpoints.broker_url or "",
+            clock, disk,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -109,6 +151,11 @@ class Folder:
             self._delete, self._rename_folder, self._duplicate,
         ]  # fmt: skip
         return self.rng.choice(acts)()
+
+    def fill(self, n_files: int) -> None:
+        """So many files are there from the beginning."""
+        for number in range(n_files):
+            shutil.copyfile(self.songs[number % len(self.songs)], self._new_name())
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.music.rglob("*.flac") if path.is_file())
@@ -180,16 +227,24 @@ class Folder:
 
 
 def rampage(house: House, folder: Folder, n_acts: int, *, kill_share: float = 0.12) -> list[str]:
-    """Let things happen; now and then a server or program is killed. Returns what happened."""
-    happened = []
+    """Let things happen; now and then a server or program is killed. Returns what happened.
+
+    The disk is full at first, the broker is wiped in the middle, and clocks jump and jump back.
+    """
+    happened = [house.fill_disk()]
+    disasters: dict[int, Callable[[], str]] = {
+        n_acts // 4: house.free_disk,
+        n_acts // 3: lambda: house.jump_clocks(+3.0),
+        n_acts // 2: house.wipe_broker,
+        n_acts * 2 // 3: lambda: house.jump_clocks(-2.0),
+    }
     for number in range(n_acts):
         happened.append(folder.act())
         if folder.rng.random() < kill_share:
             victim = folder.rng.choice(VICTIMS)
             happened.append(f"killed {victim}" if house.kill(victim) else f"{victim} was away")
-        if number == n_acts // 2:
-            house.wipe_broker()
-            happened.append("broker wiped")
+        if number in disasters:
+            happened.append(disasters[number]())
         time.sleep(folder.rng.uniform(0.0, 0.1))
     return happened
 

@@ -6,13 +6,14 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
-from mess_integrations.http.app import make_app
+from mess_integrations.http.app import ENDPOINTS, make_app
+from mess_integrations.http.routing import Endpoint
 from mess_plugin.config import Settings
 
 TOKEN = "a-token-for-tests-only"
@@ -51,9 +52,11 @@ def _read(answer: Any) -> Any:
     return json.loads(text) if "json" in answer.headers["Content-Type"] else text
 
 
-def serving(settings: Settings, eventually: Eventually) -> Iterator[Client]:
+def serving(
+    settings: Settings, eventually: Eventually, endpoints: Sequence[Endpoint] = ENDPOINTS
+) -> Iterator[Client]:
     """The service as long as the iterator lives."""
-    app = make_app(settings, TOKEN)
+    app = make_app(settings, TOKEN, endpoints)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -1,6 +1,6 @@
 """Whatever is killed while a folder changes: in the end the library is what a fresh index gives.
 
-More seeds: MESS_CHAOS_SEEDS=1,2,3; a longer run: benchmarks/soak.py.
+More seeds: MESS_CHAOS_SEEDS=1,2,3; more files: MESS_CHAOS_FILES=200; a longer run: benchmarks/soak.py.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from tests.chaos import (
 )
 
 SEEDS = [int(text) for text in os.environ.get("MESS_CHAOS_SEEDS", "1").split(",")]
+FILES = int(os.environ.get("MESS_CHAOS_FILES", "0"))  # there from the beginning
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 + 6 * FILES)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_library_equals_a_fresh_index(seed: int, tmp_path: Path, database_url: str) -> None:
     music = tmp_path / "music"
@@ -35,9 +36,10 @@ def test_the_library_equals_a_fresh_index(seed: int, tmp_path: Path, database_ur
     songs = make_songs(tmp_path / "songs", 12)
     with house(tmp_path / "home", music) as place:
         folder = Folder(music, songs, random.Random(seed))
-        happened = rampage(place, folder, 90)
+        folder.fill(FILES)
+        happened = rampage(place, folder, 90 + FILES)
         print(f"seed {seed}: " + ", ".join(happened))  # noqa: T201  shown where it fails
-        settled(place, 300)
+        settled(place, 300 + 2 * FILES)
         with open_store(place.database_url) as store:
             store.ledger.forget_missed(0.0)
             store.ledger.forget_orphans()

@@ -6,8 +6,8 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,6 +22,9 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import AudioError, MessError, UsageError
 
 log = logging.getLogger(__name__)
+
+_QUESTIONS_AT_ONCE = 16  # a file that is not in the library takes seconds to hear; others wait here
+_MESSAGES_AT_ONCE = 16  # … and never hold up webhooks, health or metrics
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *health.ENDPOINTS,
@@ -39,10 +42,20 @@ def make_app(
     stores = Stores(settings.database_url or "")
     service = Service(settings, stores, Metrics(stores))
     guard = Guard(token, RateLimit(settings.http_rate_hz))
+    questions, messages = CapacityLimiter(_QUESTIONS_AT_ONCE), CapacityLimiter(_MESSAGES_AT_ONCE)
     documented = (*endpoints, _openapi(endpoints))
     app = Starlette(
         routes=[
-            Route(endpoint.path, _answer(endpoint, service, guard), methods=[endpoint.method])
+            Route(
+                endpoint.path,
+                _answer(
+                    endpoint,
+                    service,
+                    guard,
+                    questions if endpoint.path.startswith("/v1/") else messages,
+                ),
+                methods=[endpoint.method],
+            )
             for endpoint in documented
         ],
         exception_handlers={404: _unknown, 405: _unknown},
@@ -61,7 +74,7 @@ def _openapi(endpoints: Sequence[Endpoint]) -> Endpoint:
 
 
 def _answer(
-    endpoint: Endpoint, service: Service, guard: Guard
+    endpoint: Endpoint, service: Service, guard: Guard, threads: CapacityLimiter
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
@@ -69,7 +82,7 @@ def _answer(
             body = await guard.body(request)
             query = read_query(endpoint, request.query_params)
             call = Call(query, request.path_params, body)
-            reply = await run_in_threadpool(endpoint.handler, service, call)
+            reply = await to_thread.run_sync(endpoint.handler, service, call, limiter=threads)
             response = _response(reply)
         except Refused as refusal:
             response = _error(refusal.status, refusal.reason, refusal.headers)
