@@ -10,6 +10,7 @@ from mess_plugin.facets import key as keys
 from mess_plugin.model import Interval, Match, Track
 from mess_plugin.search import Answer
 from mess_plugin.steering.asking import Steered
+from mess_plugin.steering.evidence import Evidence
 from mess_plugin.steering.playlists import Playlist
 from mess_plugin.steering.taste import Taste
 from mess_plugin.store import Store
@@ -71,6 +72,7 @@ def taste_document(taste: Taste) -> dict[str, object]:
         "on": taste.is_on,
         "state": taste.state,
         "verdicts": taste.n_verdicts,
+        "sources": dict(taste.sources),
         "pairs": taste.n_pairs,
         "seeds": taste.n_seeds,
         "weights": {name: round(weight, 6) for name, weight in taste.weights.items()},
@@ -93,6 +95,30 @@ def verdicts_document(
             "noted_at": one.noted_at.isoformat(),
         }
         for one in said
+    ]
+
+
+def evidence_document(
+    found: Sequence[Evidence], tracks: Mapping[int, Track]
+) -> list[dict[str, object]]:
+    """What `mess taste export` prints. tracks: those that still lie somewhere, by id."""
+
+    def named(track_id: int | None) -> dict[str, object] | None:
+        if track_id is None:
+            return None
+        return {"id": track_id, "path": tracks[track_id].path if track_id in tracks else None}
+
+    return [
+        {
+            "verdict": one.word,
+            "source": one.source,
+            "worth": one.worth,
+            "weight": one.weight,
+            "track": named(one.track_id),
+            "for": named(one.seed_id),
+            "noted_at": one.noted_at.isoformat(),
+        }
+        for one in found
     ]
 
 

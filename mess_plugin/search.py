@@ -17,6 +17,7 @@ import numpy as np
 
 from mess_plugin.alignment import passage_query
 from mess_plugin.config import Settings
+from mess_plugin.duplicates.hiding import hidden
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.explain import likeness_reasons, passage_reasons, section_reason
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Match, Reason, Space
@@ -31,6 +32,7 @@ from mess_plugin.store.embeddings import Neighbour
 MAX_K = 1000
 _CANDIDATES = 60  # songs that get the closer look, at least
 _CANDIDATES_PER_ANSWER = 2
+_SPARE = 10  # answers that may turn out to be duplicates of others
 _NO_INTERVALS = np.zeros((0, 2), dtype=np.float32)
 _SECTIONS_ASKED = 12  # sections of the query that look for partners of their own
 
@@ -54,6 +56,7 @@ def similar(
     scope: Level = Level.SONG,
     interval: Interval | None = None,
     section: str | None = None,
+    duplicates: bool = False,
 ) -> Answer:
     """The tracks that feel most like a reference, at most k, never the reference itself.
 
@@ -61,7 +64,9 @@ def similar(
     a file that is not in the library is heard on the fly, where an interval is given only there, and
     not stored. scope: compare songs as wholes, or find the most alike sections. interval: ask about
     this stretch only; the answers are stretches.
-    section: the same, for the longest section with this label.
+    section: the same, for the longest section with this label. duplicates: whether songs that are
+    linked to the reference or to a better answer are shown (`mess_plugin.duplicates`); answers to a
+    section always hold them.
 
     Scores are means of cosines in the search space cut off at 0, so in [0, 1]: 1 is the same sound,
     0 is unrelated; that of a pair does not depend on what else is in the library. Raises UsageError
@@ -84,10 +89,21 @@ def similar(
         interval = labelled(seed, section)
     if interval is not None:
         interval = _inside(interval, seed)
-    matches = ask(store, settings, space, seed, k, scope=scope, interval=interval)
+    matches = ask(
+        store, settings, space, seed, k, scope=scope, interval=interval, duplicates=duplicates
+    )
     if not matches and store.spaces.searchable(recipe) != space:
         # A new projection took over meanwhile, and the vectors of the old one went with it.
-        return similar(store, settings, ref, k=k, scope=scope, interval=asked, section=section)
+        return similar(
+            store,
+            settings,
+            ref,
+            k=k,
+            scope=scope,
+            interval=asked,
+            section=section,
+            duplicates=duplicates,
+        )
     return Answer(seed, space, interval, matches)
 
 
@@ -101,6 +117,7 @@ def ask(
     scope: Level = Level.SONG,
     interval: Interval | None = None,
     weights: Weights | None = None,
+    duplicates: bool = False,
 ) -> tuple[Match, ...]:
     """The matches of a seed that is at hand, such as an excerpt that was just heard.
 
@@ -111,7 +128,7 @@ def ask(
         return _by_passage(store, settings, space, seed, interval, k)
     if scope is Level.SECTION:
         return _by_section(store, settings, space, seed, k)
-    return _by_song(store, settings, space, seed, k, weights or weights_of(space))
+    return _by_song(store, settings, space, seed, k, weights or weights_of(space), duplicates)
 
 
 def labelled(seed: Seed, label: str) -> Interval:
@@ -152,9 +169,19 @@ def rank_songs(
 
 
 def _by_song(
-    store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights
+    store: Store,
+    settings: Settings,
+    space: Space,
+    seed: Seed,
+    k: int,
+    weights: Weights,
+    duplicates: bool,
 ) -> tuple[Match, ...]:
-    ranking = rank_songs(store, settings, space, seed, k, weights)
+    ranking = rank_songs(store, settings, space, seed, k + _SPARE, weights)
+    if not duplicates:
+        left_out = hidden(store, seed.excluded, [track_id for track_id, _ in ranking])
+        ranking = [(i, likeness) for i, likeness in ranking if i not in left_out]
+    ranking = ranking[:k]
     sections = store.embeddings.of_tracks(
         space, Level.SECTION, [track_id for track_id, _ in ranking]
     )

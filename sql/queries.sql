@@ -914,6 +914,66 @@ WHERE space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
             AND later.ordinal > section.ordinal))
 ORDER BY track_id, ordinal
 
+-- Duplicates ------------------------------------------------------------------------------------
+
+-- Two tracks sound like the same music. What a person said of them stays.
+-- name: save_found_duplicate
+INSERT INTO duplicates (one_id, other_id, kind, state, likeness, coverage, speed, offset_s, harmony,
+    semitones)
+VALUES (%(one_id)s, %(other_id)s, %(kind)s, 'found', %(likeness)s, %(coverage)s, %(speed)s,
+    %(offset_s)s, %(harmony)s, %(semitones)s)
+ON CONFLICT (one_id, other_id) DO UPDATE SET likeness = excluded.likeness,
+    coverage = excluded.coverage, speed = excluded.speed, offset_s = excluded.offset_s,
+    harmony = excluded.harmony, semitones = excluded.semitones,
+    kind = CASE WHEN duplicates.state = 'found' THEN excluded.kind ELSE duplicates.kind END
+
+-- Links of a track that were found earlier but not this time.
+-- name: forget_found_duplicates
+DELETE FROM duplicates WHERE state = 'found' AND (
+    (one_id = %(one_id)s AND other_id <> ALL (%(kept)s::bigint[]))
+    OR (other_id = %(one_id)s AND one_id <> ALL (%(kept)s::bigint[])))
+
+-- What a person says of two tracks, in place of what was found or said before.
+-- name: judge_duplicate
+INSERT INTO duplicates (one_id, other_id, kind, state)
+VALUES (%(one_id)s, %(other_id)s, coalesce(%(kind)s::text, 'same'), %(state)s)
+ON CONFLICT (one_id, other_id) DO UPDATE SET state = excluded.state, noted_at = now(),
+    kind = coalesce(%(kind)s::text, duplicates.kind)
+
+-- A pair is no link any more, whoever made it.
+-- name: delete_duplicate
+DELETE FROM duplicates WHERE one_id = %(one_id)s AND other_id = %(other_id)s RETURNING one_id
+
+-- Every link.
+-- name: list_duplicates
+SELECT one_id, other_id, kind, state, likeness, coverage, speed, offset_s, harmony, semitones
+FROM duplicates ORDER BY one_id, other_id
+
+-- Pairs of some tracks that are linked.
+-- name: duplicates_among
+SELECT one_id, other_id FROM duplicates
+WHERE one_id = ANY(%(track_ids)s) AND other_id = ANY(%(track_ids)s) AND state <> 'rejected'
+ORDER BY one_id, other_id
+
+-- Tracks that have not looked for duplicates in this way.
+-- name: tracks_without_duplicate_search
+SELECT song.track_id FROM song_embeddings AS song
+WHERE song.space_id = %(space_id)s AND NOT EXISTS (
+    SELECT FROM duplicate_searches AS search
+    WHERE search.track_id = song.track_id AND search.space_id = %(space_id)s
+        AND search.revision = %(revision)s)
+ORDER BY song.track_id
+
+-- A track has looked for duplicates.
+-- name: mark_duplicate_search
+INSERT INTO duplicate_searches (track_id, space_id, revision)
+VALUES (%(track_id)s, %(space_id)s, %(revision)s)
+ON CONFLICT (track_id, space_id) DO UPDATE SET revision = excluded.revision
+
+-- Every track looks for duplicates again.
+-- name: forget_duplicate_searches
+DELETE FROM duplicate_searches
+
 -- Taste -----------------------------------------------------------------------------------------
 
 -- What a listener says of a track as an answer to another one, in place of what was said before.
@@ -930,6 +990,63 @@ WHERE listener = %(listener)s ORDER BY noted_at, seed_id, track_id
 -- Forget what a listener said.
 -- name: delete_verdicts
 DELETE FROM verdicts WHERE listener = %(listener)s RETURNING track_id
+
+-- What the accounts of a listener did with tracks, oldest first: accounts that were joined to the
+-- listener, and one that has the listener's name and is nobody else's.
+-- name: get_acts
+WITH own AS (
+    SELECT source, account, since FROM listener_accounts WHERE listener = %(listener)s
+),
+said AS (
+    SELECT source, listener AS account, track_id, kind, value, happened_at FROM feedback
+    WHERE track_id IS NOT NULL
+    UNION ALL
+    SELECT 'jellyfin', edit.listener, edit.track_id, edit.edit, NULL,
+        coalesce(kept.refreshed_at, 'epoch'::timestamptz)
+    FROM host_edits AS edit
+    JOIN host_playlists AS kept USING (host, listener, playlist)
+    WHERE edit.track_id IS NOT NULL
+)
+SELECT said.source, said.account, said.track_id, said.kind, said.value, said.happened_at,
+    tracks.duration_s
+FROM said JOIN tracks ON tracks.id = said.track_id LEFT JOIN own USING (source, account)
+WHERE (own.account IS NOT NULL OR (said.account = %(listener)s AND NOT EXISTS (
+        SELECT FROM listener_accounts AS other
+        WHERE other.source = said.source AND other.account = said.account)))
+    AND (own.since IS NULL OR said.happened_at > own.since)
+ORDER BY said.happened_at, said.track_id, said.kind
+
+-- All accounts that did anything, and whose they are.
+-- name: list_accounts
+SELECT feedback.source, feedback.listener, count(*), max(owner.listener)
+FROM feedback LEFT JOIN listener_accounts AS owner
+    ON owner.source = feedback.source AND owner.account = feedback.listener
+GROUP BY 1, 2 ORDER BY 1, 2
+
+-- An account is a listener's.
+-- name: join_account
+INSERT INTO listener_accounts (listener, source, account)
+VALUES (%(listener)s, %(source)s, %(account)s)
+ON CONFLICT (source, account) DO UPDATE SET listener = excluded.listener,
+    since = CASE WHEN listener_accounts.listener = excluded.listener
+        THEN listener_accounts.since END
+
+-- An account is nobody's.
+-- name: leave_account
+DELETE FROM listener_accounts WHERE source = %(source)s AND account = %(account)s
+RETURNING account
+
+-- What happened so far counts for a listener no more.
+-- name: outdate_acts
+WITH own AS (
+    SELECT source, account FROM listener_accounts WHERE listener = %(listener)s
+    UNION SELECT DISTINCT source, listener FROM feedback
+    WHERE listener = %(listener)s AND NOT EXISTS (SELECT FROM listener_accounts AS other
+        WHERE other.source = feedback.source AND other.account = feedback.listener)
+)
+INSERT INTO listener_accounts (listener, source, account, since)
+SELECT %(listener)s, source, account, now() FROM own
+ON CONFLICT (source, account) DO UPDATE SET since = now()
 
 -- Media servers ---------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ _COMMANDS = {
     "about": ("mess_plugin.cli.about", "Show tempo, key and loudness of a track."),
     "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
     "down": ("mess_plugin.cli.services", "Stop the services that `mess up` started."),
+    "duplicates": ("mess_plugin.cli.duplicates", "Link recordings that are the same music."),
     "embed": ("mess_plugin.cli.vectors", "Write the vectors of files without storing them."),
     "encoders": ("mess_plugin.cli.encoders", "List the encoders; change the one in use."),
     "evaluate": ("mess_plugin.cli.evaluate", "Measure how well the library answers questions."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mess_plugin.cli.output import F
-from mess_plugin.steering.query import ASPECTS
+from mess_plugin.steering.query import ASPECTS, HIDE, SHOW
 
 _OPTIONS = (
     click.option("--emphasis", metavar="FACET=N,…", help="How much facets count; the feel is 1."),
@@ -31,6 +31,13 @@ _OPTIONS = (
         "--diversity", type=float, default=0.0, metavar="0…1", help="Prefer varied answers."
     ),
     click.option("--listener", metavar="NAME", help="Let this listener's taste count."),
+    click.option(
+        "--duplicates",
+        type=click.Choice([HIDE, SHOW]),
+        default=HIDE,
+        show_default=True,
+        help="Other copies and versions of REF and of better answers.",
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""`mess like`, `mess dislike`, `mess skip`, `mess taste show | reset | export`."""
+"""`mess like`, `mess dislike`, `mess skip`, and `mess taste` with its commands."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import click
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
-from mess_plugin.documents import taste_document, verdicts_document
-from mess_plugin.errors import UsageError
+from mess_plugin.documents import evidence_document, taste_document
+from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.reference import find_track
 from mess_plugin.services import connected
 from mess_plugin.steering.asking import answering_space
+from mess_plugin.steering.evidence import evidence_of
 from mess_plugin.steering.query import check_listener
 from mess_plugin.steering.taste import taste_of
-from mess_plugin.store import open_store
+from mess_plugin.store import Store, open_store
+from mess_plugin.store.verdicts import Account
 from mess_plugin.switching import settled
 
 _listener = click.option(
@@ -60,7 +62,8 @@ def show(listener: str, encoder: str | None, as_json: bool) -> None:
     if as_json:
         print_json(taste_document(fitted))
         return
-    say(f"{listener}: {fitted.n_verdicts} verdicts; {fitted.state}")
+    sources = ", ".join(f"{n} of {source}" for source, n in sorted(fitted.sources.items()))
+    say(f"{listener}: {sources or 'nothing said or done'}; {fitted.state}")
     rows = sorted(fitted.weights.items(), key=lambda item: -item[1])
     print_table(["aspect", "#weight"], [(name, f"{weight:.2f}") for name, weight in rows])
 
@@ -68,7 +71,7 @@ def show(listener: str, encoder: str | None, as_json: bool) -> None:
 @taste.command()
 @_listener
 def reset(listener: str) -> None:
-    """Forget all that a listener said."""
+    """Forget all that a listener said; what players reported so far counts no more."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
         forgotten = store.verdicts.forget(listener)
     say(f"{forgotten} verdicts of {listener} forgotten")
@@ -77,9 +80,57 @@ def reset(listener: str) -> None:
 @taste.command()
 @_listener
 def export(listener: str) -> None:
-    """Write all that a listener said as JSON to standard output."""
+    """Write all that a listener said and did as JSON to standard output."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
-        said = store.verdicts.of(listener)
-        ids = {i for one in said for i in (one.seed_id, one.track_id)}
+        found = evidence_of(store, listener)
+        ids = {i for one in found for i in (one.seed_id, one.track_id) if i is not None}
         tracks = store.library.get(sorted(ids))
-    print_json(verdicts_document(said, tracks))
+    print_json(evidence_document(found, tracks))
+
+
+@taste.command()
+@json_option
+def accounts(as_json: bool) -> None:
+    """List the players' accounts that did something, and whose they are."""
+    with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
+        found = store.verdicts.accounts()
+    if as_json:
+        names = ("source", "account", "n_acts", "listener")
+        print_json([{name: getattr(one, name) for name in names} for one in found])
+    elif found:
+        rows = [(one.source, one.account, one.n_acts, one.listener or "nobody") for one in found]
+        print_table(["player", "account", "#acts", "listener"], rows)
+    else:
+        say("no player reported anything yet: see docs/jellyfin.md, Webhooks")
+
+
+@taste.command()
+@click.argument("account")
+@_listener
+def join(account: str, listener: str) -> None:
+    """Let what ACCOUNT does and did in a player count for a listener."""
+    check_listener(listener)
+    with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
+        for one in _named(store, account):
+            store.verdicts.join(listener, one.source, one.account)
+    say(f"what {account} does counts for {listener}")
+
+
+@taste.command()
+@click.argument("account")
+def leave(account: str) -> None:
+    """Let what ACCOUNT does count for nobody; an account named like a listener counts for that one."""
+    with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
+        left = [store.verdicts.leave(one.source, one.account) for one in _named(store, account)]
+    if not any(left):
+        raise UsageError(f"account {account!r} is nobody's")
+    say(f"{account} is nobody's any more")
+
+
+def _named(store: Store, account: str) -> list[Account]:
+    known = store.verdicts.accounts()
+    found = [one for one in known if one.account == account.replace("-", "").lower()]
+    found = found or [one for one in known if one.account == account]
+    if not found:
+        raise UnknownName("account", account, [one.account for one in known])
+    return found

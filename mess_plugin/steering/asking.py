@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mess_plugin.config import Settings
+from mess_plugin.duplicates.hiding import hidden
 from mess_plugin.errors import UsageError
 from mess_plugin.explain import section_reason
 from mess_plugin.facets import Measures
@@ -28,7 +29,7 @@ from mess_plugin.steering.candidates import (
     voice,
 )
 from mess_plugin.steering.diversity import choose
-from mess_plugin.steering.query import Query
+from mess_plugin.steering.query import HIDE, Query
 from mess_plugin.steering.scoring import Scores, likeness_to, score
 from mess_plugin.steering.taste import Taste, taste_of
 from mess_plugin.store import Store
@@ -82,7 +83,11 @@ def steer(
         allowed=allowed_ids(store, query.filters, seeds[0]),
     )
     scores = score(table, seeds, against, weights, exact_key=query.exact_key)
-    matches = _matches(store, space, query, seeds[0], table, scores, k)
+    order = [int(i) for i in (-scores.scores).argsort(kind="stable") if scores.scores[i] > 0]
+    if query.duplicates == HIDE:
+        left_out = hidden(store, excluded, [table.track_ids[i] for i in order])
+        order = [i for i in order if table.track_ids[i] not in left_out]
+    matches = _matches(store, space, query, seeds[0], table, scores, order, k)
     return Steered(seeds, against, space, weights, matches, taste)
 
 
@@ -105,9 +110,15 @@ def _excluded(seeds: Sequence[Voice], against: Sequence[Voice]) -> list[int]:
 
 
 def _matches(
-    store: Store, space: Space, query: Query, first: Voice, table: Table, scores: Scores, k: int
+    store: Store,
+    space: Space,
+    query: Query,
+    first: Voice,
+    table: Table,
+    scores: Scores,
+    order: list[int],
+    k: int,
 ) -> tuple[Match, ...]:
-    order = [int(i) for i in (-scores.scores).argsort(kind="stable") if scores.scores[i] > 0]
     varied = query.diversity > 0 or query.per_artist or query.per_album
     if not varied:
         order = order[:k]

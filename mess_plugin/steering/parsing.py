@@ -9,7 +9,7 @@ from typing import Any
 
 from mess_plugin.errors import UsageError
 from mess_plugin.facets import key as keys
-from mess_plugin.steering.query import Filters, Query, Range
+from mess_plugin.steering.query import HIDE, Filters, Query, Range
 
 _DURATION_UNITS = 60
 
@@ -29,6 +29,7 @@ def query(words: Mapping[str, Any]) -> Query:
         per_artist=words.get("per_artist"),
         per_album=words.get("per_album"),
         listener=words.get("listener"),
+        duplicates=words.get("duplicates") or HIDE,
         filters=Filters(
             tempo_bpm=None if tempo == "same" else limits("tempo", tempo),
             same_tempo=tempo == "same",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 
 from mess_plugin.errors import UnknownName, UsageError
@@ -19,6 +19,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({FEEL: 1.0})
 
 MAX_WEIGHT = 100.0
 MAX_NAME = 200  # letters of a listener's name
+HIDE, SHOW = "hide", "show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ class Query:
     count, 1 each unless emphasised. exact_key: harmony as it sounds instead of at the best
     transposition. against: references that answers should be unlike. diversity: 0 is by score alone,
     1 as varied as can be. per_artist, per_album: at most so many of one. listener: whose taste
-    counts. Raises UnknownName and UsageError for what cannot be.
+    counts. duplicates: "hide" leaves out what is linked to a seed or to a better answer, "show" does
+    not (`mess_plugin.duplicates`). Raises UnknownName and UsageError for what cannot be.
     """
 
     emphasis: Mapping[str, float] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class Query:
     per_artist: int | None = None
     per_album: int | None = None
     listener: str | None = None
+    duplicates: str = HIDE
 
     def __post_init__(self) -> None:
         for aspect in (*self.emphasis, *self.only):
@@ -111,11 +114,7 @@ class Query:
                 raise UsageError(
                     f"{aspect} is emphasised, but only {', '.join(self.only)} is to count"
                 )
-        if not 0 <= self.diversity <= 1:
-            raise UsageError(f"diversity is {self.diversity:g}: wanted 0 to 1")
-        for name in ("per_artist", "per_album"):
-            if (limit := getattr(self, name)) is not None and limit < 1:
-                raise UsageError(f"{name.replace('_', ' ')} is {limit}: wanted at least 1")
+        _check_variety(self)
         if self.listener is not None:
             check_listener(self.listener)
         self.weights()
@@ -134,8 +133,8 @@ class Query:
 
     @property
     def steers(self) -> bool:
-        """Whether this asks for anything but the plain feel."""
-        return self != Query()
+        """Whether this asks for anything but the plain feel; duplicates are hidden there as well."""
+        return replace(self, duplicates=HIDE) != Query()
 
     def heeded_by(self, what: str, *heeded: str) -> Query:
         """This query, where it says nothing but filters and `heeded` fields.
@@ -148,6 +147,16 @@ class Query:
             ):
                 raise UsageError(f"{what} does not heed {word(one.name)}: leave it out")
         return self
+
+
+def _check_variety(query: Query) -> None:
+    if query.duplicates not in (HIDE, SHOW):
+        raise UnknownName("way with duplicates", query.duplicates, (HIDE, SHOW))
+    if not 0 <= query.diversity <= 1:
+        raise UsageError(f"diversity is {query.diversity:g}: wanted 0 to 1")
+    for name in ("per_artist", "per_album"):
+        if (limit := getattr(query, name)) is not None and limit < 1:
+            raise UsageError(f"{name.replace('_', ' ')} is {limit}: wanted at least 1")
 
 
 _PLAIN = Query()

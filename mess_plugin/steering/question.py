@@ -12,7 +12,7 @@ from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Level
 from mess_plugin.search import MAX_K, Answer, similar
 from mess_plugin.steering.asking import Steered, steer
-from mess_plugin.steering.query import Query
+from mess_plugin.steering.query import SHOW, Query
 from mess_plugin.store import Store
 
 _DEPTHS = (100, MAX_K)  # later pages are cut from rankings of these lengths, so that they agree
@@ -57,6 +57,7 @@ def answer(
         scope=scope or Level.SONG,
         interval=interval,
         section=section,
+        duplicates=query.duplicates == SHOW,
     )
 
 

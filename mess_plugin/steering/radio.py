@@ -12,12 +12,14 @@ from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32, Space, Track
 from mess_plugin.steering.asking import answering_space
 from mess_plugin.steering.candidates import allowed_ids, table, voice
+from mess_plugin.steering.evidence import evidence_of
 from mess_plugin.steering.paths import middle, nearest_ids
 from mess_plugin.steering.playlists import Playlist, check
 from mess_plugin.steering.query import FEEL, Query
 from mess_plugin.store import Store
 
 _DRIFT = 0.3  # of each choice towards the track before it
+_CLEAR = 0.6  # worth of evidence from which a track draws, or never comes
 _DRAWN_FROM = 10  # the nearest ones, the nearer the likelier
 
 
@@ -90,6 +92,7 @@ def _feel(store: Store, space: Space, track_id: int) -> Float32:
 
 
 def _said(store: Store, listener: str | None) -> tuple[list[int], list[int]]:
-    verdicts = store.verdicts.of(listener) if listener else []
-    liked = [one.track_id for one in verdicts if one.word == "like"]
-    return liked, [one.track_id for one in verdicts if one.word == "dislike"]
+    """Tracks that were clearly liked, and tracks that were clearly rejected; plays are not clear."""
+    found = evidence_of(store, listener) if listener else ()
+    liked = [one.track_id for one in found if one.worth >= _CLEAR]
+    return liked, [one.track_id for one in found if one.worth <= -_CLEAR]

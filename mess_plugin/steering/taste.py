@@ -1,4 +1,4 @@
-"""What a listener's verdicts say about how much each aspect counts.
+"""What a listener says and does says about how much each aspect counts.
 
 A regularised logistic regression on pairs: for two answers to the same seed of which one was liked
 and the other not, the weighted likenesses of the liked one should be larger (a pairwise ranking
@@ -11,6 +11,7 @@ observations there, because the pairs of one seed share their answers.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,10 +20,10 @@ import numpy.typing as npt
 
 from mess_plugin.model import Space
 from mess_plugin.steering.candidates import Table, table
+from mess_plugin.steering.evidence import Evidence, evidence_of
 from mess_plugin.steering.query import ASPECTS, DEFAULT_WEIGHTS
 from mess_plugin.steering.scoring import alike
 from mess_plugin.store import Store
-from mess_plugin.store.verdicts import Verdict
 
 LEAST_PAIRS = 12  # of liked and disliked answers to one seed
 LEAST_SEEDS = 4
@@ -30,7 +31,6 @@ CERTAIN = 3.0  # standard errors by which the mean gain of held-out seeds must e
 FOLDS = 5
 _PULL = 2.0  # strength of the pull towards the plain weights
 _STEPS = 200
-_WORTH = {"like": 1.0, "skip": -0.5, "dislike": -1.0}
 Floats = npt.NDArray[np.float64]
 
 
@@ -38,19 +38,26 @@ Floats = npt.NDArray[np.float64]
 class Taste:
     """A listener's weights and whether they are used.
 
-    weights: aspect → weight, adding up to 1. plain_right, fitted_right: shares of held-out pairs
-    that are ordered rightly without and with the taste, the mean over seeds; None below LEAST_PAIRS
-    or LEAST_SEEDS. certainty: the gain in its standard errors.
+    sources: how much evidence there is of each source (`evidence.py`). n_pairs: of better and worse
+    answers to one seed; n_seeds: seeds that have such pairs. weights: aspect → weight, adding up to
+    1. plain_right, fitted_right: shares of held-out pairs that are ordered rightly without and with
+    the taste, the mean over seeds; None below LEAST_PAIRS or LEAST_SEEDS. certainty: the gain in its
+    standard errors.
     """
 
     listener: str
-    n_verdicts: int
+    sources: Mapping[str, int]
     n_pairs: int
     n_seeds: int
     weights: Mapping[str, float]
     plain_right: float | None
     fitted_right: float | None
     certainty: float = 0.0
+
+    @property
+    def n_verdicts(self) -> int:
+        """How many verdicts were given outright."""
+        return self.sources.get("verdict", 0)
 
     @property
     def is_on(self) -> bool:
@@ -86,25 +93,26 @@ class Pairs:
 
 
 def taste_of(store: Store, space: Space, listener: str) -> Taste:
-    """What a listener's verdicts add up to, fitted afresh; plain where there is nothing to fit."""
-    verdicts = store.verdicts.of(listener)
-    ids = {i for verdict in verdicts for i in (verdict.seed_id, verdict.track_id)}
+    """What a listener said and did adds up to, fitted afresh; plain where there is nothing to fit."""
+    found = evidence_of(store, listener)
+    ids = {i for one in found if one.seed_id is not None for i in (one.seed_id, one.track_id)}
     known = table(store, space, sorted(ids), ASPECTS)
-    return fit_taste(listener, verdicts, known)
+    return fit_taste(listener, found, known)
 
 
-def fit_taste(listener: str, verdicts: Sequence[Verdict], known: Table) -> Taste:
-    """Fit on verdicts about the tracks of a table that holds all aspects."""
-    pairs = preferences(verdicts, known)
+def fit_taste(listener: str, found: Sequence[Evidence], known: Table) -> Taste:
+    """Fit on evidence about the tracks of a table that holds all aspects."""
+    sources = dict(Counter(one.source for one in found))
+    pairs = preferences(found, known)
     n, n_seeds = len(pairs.worth), len(np.unique(pairs.seed_ids))
     if n < LEAST_PAIRS or n_seeds < LEAST_SEEDS:
         plain = dict(DEFAULT_WEIGHTS)
-        return Taste(listener, len(verdicts), n, n_seeds, plain, None, None)
+        return Taste(listener, sources, n, n_seeds, plain, None, None)
     plain_right, fitted_right = held_out(pairs)
     weights = zip(ASPECTS, fit_weights(pairs, plain_weights()).tolist(), strict=True)
     return Taste(
         listener,
-        len(verdicts),
+        sources,
         n,
         n_seeds,
         {aspect: weight for aspect, weight in weights if weight > 1e-6},
@@ -135,35 +143,42 @@ def _certainty(gains: Floats) -> float:
     return mean / max(error, 1e-3)
 
 
-def preferences(verdicts: Sequence[Verdict], known: Table) -> Pairs:
-    """All pairs of answers to one seed of which the first was judged better than the second."""
+def preferences(found: Sequence[Evidence], known: Table) -> Pairs:
+    """All pairs of answers to one seed of which the first is good and better than the second.
+
+    A pair counts by how far the two are apart, at most 1, times the lesser of their weights.
+    """
     place = {track_id: row for row, track_id in enumerate(known.track_ids)}
-    by_seed: dict[int, list[Verdict]] = {}
-    for verdict in verdicts:
-        if verdict.seed_id in place and verdict.track_id in place:
-            by_seed.setdefault(verdict.seed_id, []).append(verdict)
+    by_seed: dict[int, list[Evidence]] = {}
+    for one in found:
+        if one.seed_id in place and one.track_id in place:
+            by_seed.setdefault(one.seed_id, []).append(one)
     differences, seeds, worth = [], [], []
     for seed_id, said in by_seed.items():
-        rows = [place[verdict.track_id] for verdict in said]
-        likeness = np.stack(
-            [
-                alike(known.vectors[aspect][place[seed_id]], known.vectors[aspect][rows], aspect)
-                for aspect in ASPECTS
-            ],
-            axis=1,
-        ).astype(np.float64)
+        likeness = _likeness(known, place[seed_id], [place[one.track_id] for one in said])
         for i, better in enumerate(said):
             for j, worse in enumerate(said):
-                gap = _WORTH[better.word] - _WORTH[worse.word]
-                if better.word == "like" and gap > 0:
+                gap = better.worth - worse.worth
+                if better.worth > 0 and gap > 0:
                     differences.append(likeness[i] - likeness[j])
                     seeds.append(seed_id)
-                    worth.append(gap / 2)
+                    worth.append(gap / 2 * min(better.weight, worse.weight))
     return Pairs(
         np.array(differences).reshape(-1, len(ASPECTS)),
         np.array(seeds, dtype=np.int64),
         np.array(worth, dtype=np.float64),
     )
+
+
+def _likeness(known: Table, seed: int, rows: list[int]) -> Floats:
+    """Likeness of some rows to one in every aspect: (n, n_aspects)."""
+    return np.stack(
+        [
+            alike(known.vectors[aspect][seed], known.vectors[aspect][rows], aspect)
+            for aspect in ASPECTS
+        ],
+        axis=1,
+    ).astype(np.float64)
 
 
 def plain_weights() -> Floats:

@@ -14,6 +14,7 @@ from mess_plugin.errors import StoreError, UsageError
 from mess_plugin.migrate import migrate
 from mess_plugin.store.choices import Choices
 from mess_plugin.store.dispatch import Dispatch, Workers
+from mess_plugin.store.duplicates import Duplicates
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.facets import Facets
 from mess_plugin.store.hosts import Hosts
@@ -50,6 +51,7 @@ class Store:
         self.facets = Facets(session)
         self.steering = Steering(session)
         self.verdicts = Verdicts(session)
+        self.duplicates = Duplicates(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """All or nothing; outside of it every statement is its own transaction."""

@@ -18,6 +18,32 @@ class Verdict:
     noted_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What an account of a player did with a track; see `mess_plugin.store.inbox.Feedback`.
+
+    kind: also "pinned" or "removed", of a playlist. happened_at: for a play, when it ended.
+    """
+
+    source: str
+    account: str
+    track_id: int
+    kind: str
+    value: float | None
+    happened_at: datetime
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that acts came from: how many, and whose it is, None where nobody claimed it."""
+
+    source: str
+    account: str
+    n_acts: int
+    listener: str | None
+
+
 class Verdicts:
     """Likes, dislikes and skips; a later one replaces an earlier one on the same pair."""
 
@@ -35,5 +61,25 @@ class Verdicts:
         return [Verdict(*row) for row in self._session.rows("get_verdicts", listener=listener)]
 
     def forget(self, listener: str) -> int:
-        """Delete all of a listener; returns how many there were."""
+        """Delete all of a listener; returns how many there were.
+
+        What players reported so far does not count any more either, but is kept.
+        """
+        self._session.execute("outdate_acts", listener=listener)
         return len(self._session.rows("delete_verdicts", listener=listener))
+
+    def acts(self, listener: str) -> list[Act]:
+        """What the accounts of a listener did, oldest first: those joined, and one of that name."""
+        return [Act(*row) for row in self._session.rows("get_acts", listener=listener)]
+
+    def accounts(self) -> list[Account]:
+        """All accounts that did anything."""
+        return [Account(*row) for row in self._session.rows("list_accounts")]
+
+    def join(self, listener: str, source: str, account: str) -> None:
+        """From now on what an account does and did is of this listener."""
+        self._session.execute("join_account", listener=listener, source=source, account=account)
+
+    def leave(self, source: str, account: str) -> bool:
+        """An account is nobody's any more; whether it was anybody's."""
+        return bool(self._session.rows("leave_account", source=source, account=account))

@@ -31,6 +31,7 @@ _OPTIONS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("--per-album", {"type": "int", "metavar": "N", "help": "at most N of one album"}),
     ("--diversity", {"type": "float", "metavar": "0..1", "help": "prefer varied answers"}),
     ("--listener", {"metavar": "NAME", "help": "let this listener's taste count"}),
+    ("--duplicates", {"choices": ["hide", "show"], "help": "other copies and versions (hide)"}),
 )  # fmt: skip
 
 

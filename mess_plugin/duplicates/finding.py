@@ -1,0 +1,75 @@
+"""Looking for duplicates: candidates by nearness, each judged by ear, the links stored.
+
+Never all pairs: each track asks for its nearest songs and its nearest harmonies, and only those of a
+fitting length are laid along it. A track is looked at once; afterwards only new ones look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mess_plugin.config import Settings
+from mess_plugin.duplicates.course import SPEEDS
+from mess_plugin.duplicates.judging import LEAST_COVERAGE, REVISION, heard, kind_of
+from mess_plugin.facets import Facet
+from mess_plugin.model import Level, LevelVectors, Space
+from mess_plugin.nearest import nearest
+from mess_plugin.store import Store
+from mess_plugin.store.duplicates import Link
+
+CANDIDATES = 12  # nearest songs, and nearest harmonies, that each track is laid along
+
+
+def find(
+    store: Store, settings: Settings, space: Space, *, again: bool = False
+) -> Iterator[tuple[int, tuple[Link, ...]]]:
+    """Look for duplicates of every track that has not looked; yields (track, its links).
+
+    again: all tracks look, and links that are not heard any more are taken away; what a person said
+    stays. Each track is one transaction, so it may be stopped anywhere.
+    """
+    if again:
+        store.duplicates.forget_searches()
+    for track_id in store.duplicates.unsearched(space, REVISION):
+        links = links_of(store, settings, space, track_id)
+        with store.transaction():
+            if again:
+                others = [i for link in links for i in (link.one_id, link.other_id)]
+                store.duplicates.forget_found(track_id, others)
+            for link in links:
+                store.duplicates.save_found(link)
+            store.duplicates.mark_searched(space, track_id, REVISION)
+        yield track_id, links
+
+
+def links_of(store: Store, settings: Settings, space: Space, track_id: int) -> tuple[Link, ...]:
+    """What one track is a duplicate of, as heard now; nothing is stored."""
+    song = store.embeddings.of_track(space, Level.SONG, track_id)
+    harmony = store.facets.of_tracks(Facet.HARMONY, [track_id])
+    if not len(song.vectors) or track_id not in harmony:
+        return ()
+    by_song = nearest(store, settings, space, Level.SONG, song.vectors[0], CANDIDATES, [track_id])
+    by_harmony = store.facets.nearest(
+        Facet.HARMONY, harmony[track_id], CANDIDATES, excluded=[track_id]
+    )
+    ids = list(dict.fromkeys([*(hit.track_id for hit in by_song), *by_harmony]))
+    harmonies = harmony | store.facets.of_tracks(Facet.HARMONY, ids)
+    windows = store.embeddings.of_tracks(space, Level.WINDOW, [track_id, *ids])
+    links = []
+    for other_id in ids:
+        one_id, later_id = sorted((track_id, other_id))
+        if other_id not in harmonies or not _may_cover(windows[one_id], windows[later_id]):
+            continue
+        found = heard(windows[one_id], windows[later_id], harmonies[one_id], harmonies[later_id])
+        kind = found and kind_of(*found)
+        if found and kind:
+            links.append(Link(one_id, later_id, kind, "found", found[1]))
+    return tuple(links)
+
+
+def _may_cover(one: LevelVectors, other: LevelVectors) -> bool:
+    """Whether one could be most of the other at any speed."""
+    if not len(one.vectors) or not len(other.vectors):
+        return False
+    ratio = float(other.intervals[-1, 1] / one.intervals[-1, 1])
+    return SPEEDS[0] * LEAST_COVERAGE <= ratio <= SPEEDS[-1] / LEAST_COVERAGE

@@ -1,0 +1,113 @@
+"""Duplicates of real files: found by ear, kept as links, left out of answers, taken back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from mess_plugin.cli.duplicates import duplicates
+from mess_plugin.duplicates.finding import find
+from mess_plugin.search import similar
+from mess_plugin.steering.asking import answering_space, steer
+from mess_plugin.steering.query import Query
+from mess_plugin.store import Store, open_store
+from tests.steering_library import SAMPLES, index_files, settings_for
+
+NEBULA = SAMPLES / "endgame-singularity" / "maxstack-nebula.opus"
+OTHERS = [
+    SAMPLES / "endgame-singularity" / "maxstack-a-new-journey.opus",
+    SAMPLES / "endgame-singularity" / "maxstack-through-space.m4a",
+    SAMPLES / "noiz2sa" / "kenta-cho-stage-0.opus",
+    SAMPLES / "noiz2sa" / "kenta-cho-stage-1.opus",
+    SAMPLES / "noiz2sa" / "kenta-cho-stage-3.mp3",
+]
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with open_store(database_url) as opened:
+        yield opened
+
+
+def ffmpeg(source: Path, target: Path, *options: str) -> Path:
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", source, "-map_metadata", "-1", *options, target], check=True
+    )
+    return target
+
+
+def test_from_finding_to_unlinking(
+    store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(database_url, tmp_path)
+    small = ffmpeg(NEBULA, tmp_path / "small.mp3", "-b:a", "64k", "-af", "volume=-9dB")
+    faster = ffmpeg(NEBULA, tmp_path / "faster.flac", "-af", "atempo=1.06")
+    index_files(store, settings, [NEBULA, small, faster, *OTHERS])
+    space = answering_space(store, settings)
+    by_path = {track.path: i for i, track in store.library.get(range(1, 20)).items()}
+    original, copy, altered = (by_path[str(path)] for path in (NEBULA, small, faster))
+
+    looked = dict(find(store, settings, space))
+    assert len(looked) == 8
+    kinds = {(link.one_id, link.other_id): link.kind for link in store.duplicates.all()}
+    one, two, three = sorted((original, copy, altered))
+    assert set(kinds) == {(one, two), (one, three), (two, three)}  # and none of the same album
+    same, other = sorted((original, copy)), sorted((original, altered))
+    assert kinds[same[0], same[1]] == "same"
+    assert kinds[other[0], other[1]] == "altered"
+    assert dict(find(store, settings, space)) == {}  # nobody is looked at twice
+
+    def answers(**words: str) -> list[int]:
+        found = steer(store, settings, [str(original)], Query(**words), k=7)  # type: ignore[arg-type]
+        return [match.track.id for match in found.matches]
+
+    assert not {copy, altered} & set(answers())
+    assert set(answers(duplicates="show")[:2]) == {copy, altered}
+    assert not {copy, altered} & {
+        match.track.id for match in similar(store, settings, str(original), k=7).matches
+    }
+    plain = similar(store, settings, str(original), k=7, duplicates=True)
+    assert {match.track.id for match in plain.matches[:2]} == {copy, altered}
+    stage = similar(store, settings, str(by_path[str(OTHERS[2])]), k=7)
+    assert len({original, copy, altered} & {match.track.id for match in stage.matches}) == 1
+
+    run = _runner(database_url, tmp_path, monkeypatch)
+    run("reject", str(small), str(NEBULA))
+    assert copy in answers()
+    assert dict(find(store, settings, space, again=True)).keys() == looked.keys()
+    assert copy in answers()  # what a person said stays
+    run("confirm", str(faster), str(OTHERS[0]), "--kind", "live")
+    listed = json.loads(run("list", "--json"))
+    assert {(one["kind"], one["state"]) for one in listed} == {
+        ("altered", "found"),
+        ("live", "confirmed"),
+    }
+    assert len(json.loads(run("list", "--rejected", "--json"))) == 1
+    run("unlink", str(faster), str(OTHERS[0]))
+    run("unlink", str(small), str(NEBULA))
+    failed = run("unlink", str(small), str(NEBULA), code=2)
+    assert "are not linked" in failed
+    assert "same track" in run("confirm", str(NEBULA), str(original), code=2)
+    assert json.loads(run("find", "--again", "--json", "--encoder", "descriptors"))["links"] == 3
+
+
+def _runner(database_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    monkeypatch.setenv("MESS_HOME", str(home))
+    monkeypatch.setenv("MESS_DATABASE_URL", database_url)
+
+    def run(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(duplicates, words)
+        if code:
+            assert getattr(result.exception, "exit_code", None) == code
+            return str(result.exception)
+        assert result.exception is None, result.exception
+        return result.stdout
+
+    return run

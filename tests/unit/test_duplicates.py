@@ -1,0 +1,103 @@
+"""Laying recordings along each other: the line is found, and other music has none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mess_plugin.duplicates.course import Course, follow
+from mess_plugin.duplicates.judging import heard, kind_of
+from mess_plugin.model import Float32, LevelVectors
+from mess_plugin.pooling import unit
+from mess_plugin.store.duplicates import Evidence
+
+HOP_S, WINDOW_S, DIM = 2.5, 5.0, 24
+
+
+def course_of_music(seed: int, n: int) -> Float32:
+    """Vectors that wander, (n, DIM), with a common part, as windows of one recording do."""
+    rng = np.random.default_rng(seed)
+    steps = np.cumsum(rng.normal(size=(n, DIM)), axis=0)
+    return unit((0.7 * steps + 3 * rng.normal(size=DIM)).astype(np.float32))
+
+
+def windows(vectors: Float32) -> LevelVectors:
+    starts = np.arange(len(vectors), dtype=np.float32) * HOP_S
+    return LevelVectors(np.stack((starts, starts + WINDOW_S), axis=1), vectors)
+
+
+def slower(vectors: Float32, speed: float) -> Float32:
+    """The same course, taking `speed` times as long."""
+    places = np.arange(int(len(vectors) * speed)) / speed
+    places = places[places <= len(vectors) - 1]
+    low = np.minimum(places.astype(int), len(vectors) - 2)
+    share = (places - low)[:, None].astype(np.float32)
+    return unit(vectors[low] * (1 - share) + vectors[low + 1] * share)
+
+
+def test_a_recording_runs_along_itself() -> None:
+    music = windows(course_of_music(0, 60))
+    found = follow(music, music)
+    assert found is not None
+    assert found.likeness == pytest.approx(1.0, abs=1e-5)
+    assert found.lead == pytest.approx(1.0, abs=1e-4)
+    assert (found.speed, found.offset_s, found.coverage) == (1.0, 0.0, 1.0)
+
+
+def test_a_cut_beginning_is_an_offset() -> None:
+    vectors = course_of_music(1, 60)
+    found = follow(windows(vectors[4:]), windows(vectors))
+    assert found is not None
+    assert (found.speed, found.offset_s) == (1.0, 10.0)
+    assert found.coverage == pytest.approx(142.5 / 152.5, abs=1e-3)
+    other_way = follow(windows(vectors), windows(vectors[4:]))
+    assert other_way is not None
+    assert other_way.offset_s == -10.0
+
+
+@pytest.mark.parametrize("speed", [0.94, 1.06])
+def test_another_speed_is_told(speed: float) -> None:
+    vectors = course_of_music(2, 80)
+    found = follow(windows(vectors), windows(slower(vectors, speed)))
+    assert found is not None
+    assert found.speed == pytest.approx(speed, abs=0.011)
+    assert found.likeness > 0.98
+
+
+def test_other_music_leads_nowhere() -> None:
+    for seed in range(5):
+        found = follow(
+            windows(course_of_music(10 + seed, 60)), windows(course_of_music(20 + seed, 60))
+        )
+        assert found is not None
+        assert found.lead < 0.5
+    assert follow(windows(course_of_music(0, 3)), windows(course_of_music(0, 60))) is None
+
+
+def test_the_kind_follows_the_evidence() -> None:
+    def judged(lead: float, likeness: float = 0.95, **changed: float) -> str | None:
+        values = {"coverage": 1.0, "speed": 1.0, "harmony": 0.99, "semitones": 0} | changed
+        evidence = Evidence(likeness=likeness, offset_s=0.0, **values)  # type: ignore[arg-type]
+        course = Course(likeness, lead, evidence.coverage, evidence.speed, 0.0)
+        return kind_of(course, evidence)
+
+    assert judged(0.9) == "same"
+    assert judged(0.9, coverage=0.5) is None
+    assert judged(0.9, harmony=0.8) is None
+    assert judged(0.9, speed=1.06) == "altered"
+    assert judged(0.25, likeness=0.5, semitones=1) == "altered"
+    assert judged(0.1, likeness=0.5, semitones=1) is None
+    assert judged(0.4, likeness=0.7) == "version"
+    assert judged(0.2, likeness=0.7) is None
+
+
+def test_the_transposition_is_told() -> None:
+    from mess_plugin.facets import harmony
+
+    rng = np.random.default_rng(3)
+    own = unit(rng.random((1, 4 * 144)).astype(np.float32) - 0.5)
+    music = windows(course_of_music(0, 40))
+    found = heard(music, music, own[0], harmony.transposed(own, 11)[0])
+    assert found is not None
+    assert found[1].semitones == -1
+    assert found[1].harmony == pytest.approx(1.0, abs=1e-4)
