@@ -1053,29 +1053,30 @@ ON CONFLICT (source, account) DO UPDATE SET since = now()
 -- Begin to read a server's list, or go on where the last reading was cut short a short time ago.
 -- name: begin_reading
 WITH before AS (
-    SELECT number, next_start, started_at, finished_at IS NULL AND NOT %(fresh)s
+    SELECT number, next_start, listener, started_at, finished_at IS NULL AND NOT %(fresh)s
         AND started_at > now() - make_interval(secs => %(resume_s)s) AS goes_on
     FROM host_readings WHERE host = %(host)s
 )
-INSERT INTO host_readings (host, number, next_start, started_at)
+INSERT INTO host_readings (host, number, next_start, listener, started_at)
 VALUES (
     %(host)s,
     coalesce((SELECT CASE WHEN goes_on THEN number ELSE number + 1 END FROM before), 1),
     coalesce((SELECT next_start FROM before WHERE goes_on), 0),
+    coalesce((SELECT listener FROM before WHERE goes_on), ''),
     coalesce((SELECT started_at FROM before WHERE goes_on), now())
 )
 ON CONFLICT (host) DO UPDATE SET number = excluded.number, next_start = excluded.next_start,
-    started_at = excluded.started_at, finished_at = NULL
-RETURNING number, next_start
+    listener = excluded.listener, started_at = excluded.started_at, finished_at = NULL
+RETURNING number, next_start, listener
 
 -- How far a reading came.
 -- name: continue_reading
-UPDATE host_readings SET next_start = %(next_start)s
+UPDATE host_readings SET next_start = %(next_start)s, listener = %(listener)s
 WHERE host = %(host)s AND number = %(number)s
 
 -- A reading came to its end.
 -- name: finish_reading
-UPDATE host_readings SET finished_at = now(), next_start = 0
+UPDATE host_readings SET finished_at = now(), next_start = 0, listener = ''
 WHERE host = %(host)s AND number = %(number)s
 
 -- When a server's list was last read to its end, and the last event that was looked at.
@@ -1192,6 +1193,29 @@ WHERE host = %(host)s AND listener = %(listener)s AND playlist = %(playlist)s
 INSERT INTO host_edits (host, listener, playlist, item, track_id, edit, ordinal)
 SELECT %(host)s, %(listener)s, %(playlist)s, %(item)s, (SELECT id FROM tracks WHERE id = %(track_id)s),
     %(edit)s, %(ordinal)s
+
+-- Smart playlists that were declared over HTTP, oldest first.
+-- name: list_smart
+SELECT id, account, name, rule, created_at, changed_at FROM smart_playlists ORDER BY id
+
+-- One more; nothing where the account has one of this name.
+-- name: create_smart
+INSERT INTO smart_playlists (account, name, rule) VALUES (%(account)s, %(title)s, %(rule)s)
+ON CONFLICT (account, name) DO NOTHING
+RETURNING id, account, name, rule, created_at, changed_at
+
+-- Another rule for one that is there.
+-- name: change_smart
+UPDATE smart_playlists SET rule = %(rule)s, changed_at = now() WHERE id = %(id)s
+RETURNING id, account, name, rule, created_at, changed_at
+
+-- Forget one.
+-- name: delete_smart
+DELETE FROM smart_playlists WHERE id = %(id)s RETURNING id
+
+-- Numbers of which at least one differs after these declarations have changed.
+-- name: mark_smart
+SELECT count(*), max(id), max(changed_at) FROM smart_playlists
 
 -- One program at a time changes what a server has; the lock goes with the session.
 -- name: lock_host

@@ -193,14 +193,16 @@ CREATE TABLE host_items (
 );
 CREATE INDEX host_items_track_id ON host_items (track_id);
 
--- How far a server's list was read, so that a reading that was cut short goes on.
+-- How far a server's list was read, so that a reading that was cut short goes on. listener: whose
+-- list is being read, for users need not see the same.
 CREATE TABLE host_readings (
     host         text PRIMARY KEY,
     number       integer NOT NULL DEFAULT 0,
     next_start   integer NOT NULL DEFAULT 0,
     started_at   timestamptz,
     finished_at  timestamptz,
-    last_event   bigint NOT NULL DEFAULT 0
+    last_event   bigint NOT NULL DEFAULT 0,
+    listener     text NOT NULL DEFAULT ''
 );
 
 -- Playlists that are kept up to date, each for one listener. written: what the server showed after
@@ -214,6 +216,18 @@ CREATE TABLE host_playlists (
     intended      text[],
     refreshed_at  timestamptz,
     PRIMARY KEY (host, listener, playlist)
+);
+
+-- Smart playlists that were declared over HTTP. account: the user's id @ the server's id. rule: as in
+-- playlists.toml.
+CREATE TABLE smart_playlists (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account     text NOT NULL,
+    name        text NOT NULL,
+    rule        jsonb NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    changed_at  timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (account, name)
 );
 
 -- What a listener changed by hand in such a playlist.

@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from mess_integrations.jellyfin.bursts import Pace
 from mess_integrations.jellyfin.client import Client, Patience
-from mess_integrations.jellyfin.host import Host
+from mess_integrations.jellyfin.following import Follower
+from mess_integrations.jellyfin.host import Account, Host
 from mess_integrations.jellyfin.keeping import Keeper, Outcome
 from mess_integrations.jellyfin.link import Link
 from mess_integrations.jellyfin.sync import Report, sync
@@ -56,11 +58,22 @@ class Bench:
     host: Host
     tracks: list[int]
 
+    @property
+    def account(self) -> Account:
+        return Account(self.link, self.host)
+
+    def follower(self, **pace: float) -> Follower:
+        slow = {"quiet_s": 0.0, "names_s": 1e9, "all_s": 1e9}
+        return Follower(
+            self.store, self.settings, (self.account,), (self.link,), Pace(**{**slow, **pace})
+        )
+
     def sync(self, **options: Any) -> Report:
-        return sync(self.store, self.host, self.link, **options)
+        return sync(self.store, (self.account,), **options)
 
     def keep(self, **options: bool) -> list[Outcome]:
-        return Keeper(self.store, self.settings, self.host, self.link, **options).keep_all()
+        keeper = Keeper(self.store, self.settings, self.account, (self.link,), **options)
+        return keeper.keep_all()
 
     def declare(self, text: str) -> None:
         self.settings.home.mkdir(parents=True, exist_ok=True)
@@ -80,6 +93,10 @@ def make_link(fake: FakeJellyfin, token: str = "token-of-ann", **changes: Any) -
         device_id="d" * 32, token=token, paths=("/media=/music",),
     )  # fmt: skip
     return msgspec.structs.replace(made, **changes)
+
+
+def account_of(link: Link) -> Account:
+    return Account(link, host_of(link))
 
 
 def host_of(link: Link, patience: Patience = QUICK) -> Host:

@@ -45,7 +45,9 @@ class FakeJellyfin:
     dashes: bool = False
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     playlists: dict[str, Playlist] = field(default_factory=dict)
-    hidden: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)  # from everybody
+    hidden_from: dict[str, set[str]] = field(default_factory=dict)  # by user
+    revoked: set[str] = field(default_factory=set)  # tokens
     favourites: list[str] = field(default_factory=list)
     played: list[str] = field(default_factory=list)
     code_entered: bool = False
@@ -97,7 +99,9 @@ class FakeJellyfin:
     ) -> tuple[int, Any]:
         if path == "/Items":
             kind = query["includeItemTypes"]
-            return self._all_playlists(user) if kind == ["Playlist"] else self._audio(query)
+            if kind == ["Playlist"]:
+                return self._all_playlists(user)
+            return self._audio(query, self._unseen(user))
         if path == "/Playlists":
             return self._create(body, user)
         found = re.fullmatch(r"/Playlists/([^/]+)(/\w+)?", path)
@@ -118,11 +122,14 @@ class FakeJellyfin:
             return 400, "Guid can't be empty"
         if user != known.owner:
             return 403, {}
-        known.items = self._accepted(body["Ids"])
+        known.items = self._accepted(body["Ids"], user)
         return 204, None
 
-    def _audio(self, query: dict[str, list[str]]) -> tuple[int, Any]:
-        found = [item for item in self.items if item not in self.hidden]
+    def _unseen(self, user: str | None) -> set[str]:
+        return self.hidden | self.hidden_from.get(user or "", set())
+
+    def _audio(self, query: dict[str, list[str]], unseen: set[str]) -> tuple[int, Any]:
+        found = [item for item in self.items if item not in unseen]
         if "ids" in query:
             asked = {UUID(one).hex for one in query["ids"]}
             found = [item for item in found if item in asked]
@@ -149,13 +156,13 @@ class FakeJellyfin:
     def _create(self, body: dict[str, Any], user: str | None) -> tuple[int, Any]:
         owner = user or UUID(body["UserId"]).hex
         playlist = self.make_playlist(
-            body["Name"], self._accepted(body["Ids"]), owner, body.get("IsPublic", True)
+            body["Name"], self._accepted(body["Ids"], owner), owner, body.get("IsPublic", True)
         )
         return 200, {"Id": self.id(playlist)}
 
-    def _accepted(self, ids: list[str]) -> list[str]:
-        asked = [UUID(item).hex for item in ids]
-        there = [item for item in asked if item in self.items and item not in self.hidden]
+    def _accepted(self, ids: list[str], user: str | None) -> list[str]:
+        asked, unseen = [UUID(item).hex for item in ids], self._unseen(user)
+        there = [item for item in asked if item in self.items and item not in unseen]
         return list(dict.fromkeys(there)) if self.is_old else there
 
     def _audio_dto(self, item: str) -> dict[str, Any]:
@@ -177,9 +184,11 @@ class FakeJellyfin:
             "DeviceId": "d", "DeviceName": "MESS", "AppName": "MESS", "AppVersion": "0",
             "DateAdded": "2026-01-01T00:00:00.0000000Z",
         }  # fmt: skip
+        name = (body or {}).get("Username", "ann")
+        user = TOKENS.get(f"token-of-{name}") or USER
         login = {
-            "User": {"Name": "ann", "Id": self.id(USER), "ServerId": SERVER},
-            "AccessToken": "token-of-ann", "ServerId": SERVER,
+            "User": {"Name": name, "Id": self.id(user), "ServerId": SERVER},
+            "AccessToken": f"token-of-{name}", "ServerId": SERVER,
         }  # fmt: skip
         match (method, path):
             case ("get", "/System/Info/Public"):
@@ -238,8 +247,11 @@ class _Handler(BaseHTTPRequestHandler):
         if opened is not None:
             return opened
         token = re.search(r'Token="([^"]*)"', said)
-        if token is None or unquote(token[1]) not in TOKENS:
+        if token is None or unquote(token[1]) not in TOKENS.keys() - self.fake.revoked:
             return 401, None
+        if path == "/Sessions/Logout":
+            self.fake.revoked.add(unquote(token[1]))
+            return 204, None
         return self.fake.answer(method, path, query, body, TOKENS[unquote(token[1])])
 
     def _send(self, status: int, answer: Any) -> None:

@@ -48,10 +48,11 @@ class KnownFile:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A walk through a server's list. next_start: how many items of the list were read."""
+    """A walk through a server's lists. next_start: how many items of the listener's list were read."""
 
     number: int
     next_start: int
+    listener: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,11 @@ class Hosts:
     def advance(self, host: str, reading: Reading) -> None:
         """The reading came so far."""
         self._session.execute(
-            "continue_reading", host=host, number=reading.number, next_start=reading.next_start
+            "continue_reading",
+            host=host,
+            number=reading.number,
+            next_start=reading.next_start,
+            listener=reading.listener,
         )
 
     def finish(self, host: str, number: int) -> None:

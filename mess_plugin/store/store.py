@@ -23,6 +23,7 @@ from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.library import Library
 from mess_plugin.store.roots import Roots
 from mess_plugin.store.session import Session
+from mess_plugin.store.smart import SmartPlaylists
 from mess_plugin.store.spaces import Spaces
 from mess_plugin.store.steering import Steering
 from mess_plugin.store.verdicts import Verdicts
@@ -46,6 +47,7 @@ class Store:
         self.workers = Workers(session)
         self.inbox = Inbox(session)
         self.hosts = Hosts(session)
+        self.smart = SmartPlaylists(session)
         self.roots = Roots(session)
         self.choices = Choices(session)
         self.facets = Facets(session)

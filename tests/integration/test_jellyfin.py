@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from mess_integrations.jellyfin import link as links
 from mess_integrations.jellyfin.cli import jellyfin
 from mess_integrations.jellyfin.client import Patience, Unlinked
+from mess_integrations.jellyfin.door import Door
 from mess_plugin.errors import ConfigError, ServiceError, UsageError
 from mess_plugin.model import Tags
 from mess_plugin.store.inbox import Feedback
@@ -41,7 +42,7 @@ def test_the_documents_judge(version: str) -> None:
 
 def test_quick_connect_and_password_give_the_account(fake: FakeJellyfin) -> None:
     shown: list[str] = []
-    door = links.Door(fake.url + "/")
+    door = Door(fake.url + "/")
     quick = door.by_quick_connect(shown.append, poll_s=0.01)
     assert shown == ["314159"]
     assert (quick.user, quick.user_id, quick.server) == ("ann", USER, SERVER)
@@ -55,11 +56,11 @@ def test_quick_connect_and_password_give_the_account(fake: FakeJellyfin) -> None
 
 def test_the_link_is_private_and_names_no_token(fake12: FakeJellyfin, tmp_path: Path) -> None:
     link = make_link(fake12)
-    links.save(tmp_path / "home", link)
-    links.save(tmp_path / "home", link)
+    links.add(tmp_path / "home", link)
+    links.add(tmp_path / "home", link)
     file = links.file_of(tmp_path / "home")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert links.load(tmp_path / "home") == link
+    assert links.load(tmp_path / "home") == (link,)
     assert link.token not in repr(link)
     with pytest.raises(Unlinked, match="mess jellyfin link"):
         links.load(tmp_path)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mess_integrations.jellyfin.bursts import Pace
-from mess_integrations.jellyfin.following import Follower
 from mess_plugin.store import Store
 from tests.jellyfin_bench import Bench, N
 from tests.jellyfin_host import SERVER
@@ -19,8 +17,7 @@ def hint(store: Store, kind: str, **body: object) -> None:
 
 
 def test_hints_are_gathered_and_then_looked_at(one: Bench) -> None:
-    pace = Pace(quiet_s=0.0, names_s=1e9, all_s=1e9)
-    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    follower = one.follower()
     one.fake.make_playlist("MESS: like song 03 · 20 tracks")
     assert follower.tick()  # never read before: a whole reading
     playlist = one.fake.named("MESS: like song 03 · 20 tracks")
@@ -43,25 +40,21 @@ def test_hints_are_gathered_and_then_looked_at(one: Bench) -> None:
 
 def test_a_burst_waits_for_quiet(one: Bench) -> None:
     one.sync()
-    pace = Pace(quiet_s=1e6, longest_s=1e6, names_s=1e9, all_s=1e9)
-    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    follower = one.follower(quiet_s=1e6, longest_s=1e6)
     follower.tick()
     hint(one.store, "TaskCompleted", ResultKey="RefreshLibrary", EndTime="1")
     one.fake.requests.clear()
     assert not follower.tick()
     assert one.fake.requests == []
     # Another follower, after a crash, still finds the hint.
-    eager = Pace(quiet_s=0.0, names_s=1e9, all_s=1e9)
-    after = Follower(one.store, one.settings, one.host, one.link, eager)
+    after = one.follower()
     assert after.tick()
     assert any("startIndex" in query for _, _, query in one.fake.requests)
 
 
 def test_a_playlist_made_in_jellyfin_is_noticed(one: Bench) -> None:
     one.sync()
-    follower = Follower(
-        one.store, one.settings, one.host, one.link, Pace(quiet_s=0.0, names_s=0.0, all_s=1e9)
-    )
+    follower = one.follower(names_s=0.0)
     follower.tick()
     assert not follower.tick()
     one.fake.make_playlist("MESS: like song 03 · 5 tracks")
@@ -71,7 +64,6 @@ def test_a_playlist_made_in_jellyfin_is_noticed(one: Bench) -> None:
 
 def test_a_track_heard_at_any_moment_gets_into_the_playlist(one: Bench) -> None:
     """Just after the first reading, while nobody follows, and while names are being looked at."""
-    pace = Pace(quiet_s=0.0, names_s=1e9, all_s=1e9)
     name = "MESS: like song 03 · 20 tracks"
     one.fake.make_playlist(name)
     items = {n: one.fake.add(n, str(n), f"/media/{n}.flac", 30.0) for n in (90, 91, 92)}
@@ -80,14 +72,14 @@ def test_a_track_heard_at_any_moment_gets_into_the_playlist(one: Bench) -> None:
         add_track(one.store, raw_space(one.store), f"/music/{number}.flac", levels_of(number))
         return items[number]
 
-    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    follower = one.follower()
     assert follower.tick()  # reads the list
     after_the_reading = hear(90)
     assert follower.tick()
     assert after_the_reading in one.fake.named(name).items
     assert not follower.tick()
     while_away = hear(91)
-    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    follower = one.follower()
     assert follower.tick()
     assert while_away in one.fake.named(name).items
     assert not follower.tick()
@@ -107,8 +99,7 @@ def test_a_playlist_made_while_others_are_kept_is_noticed(
         return contents(playlist)
 
     monkeypatch.setattr(one.host, "contents", meanwhile)
-    pace = Pace(quiet_s=0.0, names_s=0.0, all_s=1e9)
-    follower = Follower(one.store, one.settings, one.host, one.link, pace)
+    follower = one.follower(names_s=0.0)
     follower.tick()
     assert follower.tick()
     assert one.fake.named(second).items == one.best(4, 5)

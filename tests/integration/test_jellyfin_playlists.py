@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mess_integrations.jellyfin.client import Unlinked
+from mess_integrations.jellyfin.host import Account
 from mess_integrations.jellyfin.keeping import Keeper
 from mess_integrations.jellyfin.naming import parse
 from mess_plugin.errors import ConfigError, ServiceError
@@ -207,6 +208,6 @@ def test_a_token_withdrawn_meanwhile_is_not_blamed_on_a_playlist(one: Bench) -> 
     one.fake.make_playlist("MESS: like favourites")
     seen = one.host.playlists()
     revoked = host_of(make_link(one.fake, "revoked"))
-    keeper = Keeper(one.store, one.settings, revoked, one.link)
+    keeper = Keeper(one.store, one.settings, Account(one.link, revoked), (one.link,))
     with pytest.raises(Unlinked):
         keeper._keep(("x", parse("MESS: like favourites"), seen[0].id), seen)

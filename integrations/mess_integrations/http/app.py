@@ -12,7 +12,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mess_integrations.http import health, library, questions, tastes, webhooks
+from mess_integrations.http import (
+    health,
+    library,
+    questions,
+    smart_playlists,
+    tastes,
+    webhooks,
+)
 from mess_integrations.http.guard import Guard, RateLimit, Refused
 from mess_integrations.http.metrics import Metrics
 from mess_integrations.http.openapi import describe
@@ -32,6 +39,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *library.ENDPOINTS,
     *questions.ENDPOINTS,
     *tastes.ENDPOINTS,
+    *smart_playlists.ENDPOINTS,
 )
 
 

@@ -28,7 +28,7 @@ def read_json(body: bytes) -> Any:
 
 def read_question(body: bytes, kind: type[T]) -> tuple[T, Query]:
     """The endpoint's own words and the query. Raises UsageError (and UnknownName)."""
-    document = _object(body)
+    document = read_object(body)
     own = frozenset(field.encode_name for field in msgspec.structs.fields(kind))
     known(document, own | QUERY_WORDS)
     query = query_of({word: value for word, value in document.items() if word not in own})
@@ -37,12 +37,13 @@ def read_question(body: bytes, kind: type[T]) -> tuple[T, Query]:
 
 def read_body(body: bytes, kind: type[T]) -> T:
     """The words of an endpoint that takes no query. Raises UsageError (and UnknownName)."""
-    document = _object(body)
+    document = read_object(body)
     known(document, frozenset(field.encode_name for field in msgspec.structs.fields(kind)))
     return _convert(document, kind)
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes) -> dict[str, Any]:
+    """A JSON object whose texts a database takes. Raises UsageError."""
     document = read_json(body)
     if not isinstance(document, dict):
         raise UsageError("the body is no JSON object: wanted one such as {}")

@@ -73,7 +73,7 @@ def _operation(endpoint: Endpoint, query: dict[str, Any]) -> dict[str, Any]:
     if not endpoint.is_open:
         operation["security"] = [{"token": []}]
         responses["401"] = _response(401, "The token is missing or wrong.")
-    if endpoint.method == "POST":
+    if endpoint.method in ("POST", "PUT"):
         schema: dict[str, Any] = _schema(endpoint.body) if endpoint.body else {"type": "object"}
         if endpoint.asks:
             schema["properties"] = {**schema["properties"], **query["properties"]}

@@ -1,4 +1,4 @@
-"""`python -m mess_integrations.jellyfin`: follows the linked Jellyfin, as `mess up` runs it."""
+"""`python -m mess_integrations.jellyfin`: follows the linked servers, as `mess up` runs it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,81 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
 
 from mess_integrations.jellyfin import link
 from mess_integrations.jellyfin.following import Follower
-from mess_integrations.jellyfin.host import Host
+from mess_integrations.jellyfin.host import Account, by_server, welcome
+from mess_integrations.jellyfin.link import Link
 from mess_plugin.cli.output import say
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.errors import MessError
+from mess_plugin.errors import MessError, StoreError
 from mess_plugin.services import connected
-from mess_plugin.store import open_store
+from mess_plugin.store import Store, open_store
 
 log = logging.getLogger("mess_integrations.jellyfin")
 
 _LOOK_S = 2.0
 _TROUBLE_S = (2.0, 60.0)  # waited after trouble: at first and at most, doubling
+
+
+class _Trouble:
+    """Says each trouble once, and waits longer the longer it lasts."""
+
+    def __init__(self) -> None:
+        self.wait_s = _TROUBLE_S[0]
+        self.until_s = 0.0
+        self._said = ""
+
+    def begin(self, error: MessError) -> None:
+        if str(error) != self._said:
+            self._said = str(error)
+            log.warning("%s; trying again", self._said)
+        self.until_s = monotonic() + self.wait_s
+        self.wait_s = min(2 * self.wait_s, _TROUBLE_S[1])
+
+    def end(self) -> None:
+        if self._said:
+            log.info("it works again")
+        self._said, self.wait_s = "", _TROUBLE_S[0]
+
+
+class _Server:
+    """The users of one server. While it is away, the other servers are followed."""
+
+    def __init__(
+        self, store: Store, settings: Settings, accounts: Sequence[Account], links: Sequence[Link]
+    ) -> None:
+        self._store, self._settings = store, settings
+        self._accounts, self._links = accounts, links
+        self._follower: Follower | None = None
+        self._trouble = _Trouble()
+
+    def tick(self) -> None:
+        """Raises StoreError, which is everybody's trouble."""
+        if monotonic() < self._trouble.until_s:
+            return
+        try:
+            if self._follower is None:
+                accepted = welcome(self._accounts, _refused)
+                self._follower = Follower(self._store, self._settings, accepted, self._links)
+            self._follower.tick()
+        except StoreError:
+            raise
+        except MessError as error:
+            self._follower = None
+            self._trouble.begin(error)
+        else:
+            self._trouble.end()
+
+
+def _refused(account: Account) -> None:
+    log.warning(
+        "%s is not accepted any more: run `mess jellyfin link %s` as this user",
+        account.link.address, account.link.url,
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -37,27 +98,39 @@ def main() -> None:
 
 
 def _follow(settings: Settings, stop: threading.Event) -> None:
-    said, wait_s = "", _TROUBLE_S[0]
+    trouble = _Trouble()
     while not stop.is_set():
         try:
             with open_store(settings.database_url or "") as store:
-                account = link.load(settings.home)
-                host = Host.of(account)
-                follower = Follower(store, settings, host, account)
-                try:
-                    while not stop.wait(_LOOK_S):
-                        follower.tick()
-                        if said:
-                            log.info("it works again")
-                        said, wait_s = "", _TROUBLE_S[0]
-                finally:
-                    host.close()
+                _follow_linked(store, settings, stop, trouble)
         except MessError as error:
-            if str(error) != said:
-                said = str(error)
-                log.warning("%s; trying again", said)
-            stop.wait(wait_s)
-            wait_s = min(2 * wait_s, _TROUBLE_S[1])
+            trouble.begin(error)
+            stop.wait(trouble.until_s - monotonic())
+
+
+def _follow_linked(
+    store: Store, settings: Settings, stop: threading.Event, trouble: _Trouble
+) -> None:
+    """Follow all servers until somebody is linked or unlinked."""
+    written = _written(settings.home)
+    links = link.load(settings.home)
+    accounts = [Account.of(one) for one in links]
+    servers = [_Server(store, settings, group, links) for group in by_server(accounts)]
+    try:
+        while not stop.wait(_LOOK_S) and _written(settings.home) == written:
+            for server in servers:
+                server.tick()
+            trouble.end()
+    finally:
+        for account in accounts:
+            account.host.close()
+
+
+def _written(home: Path) -> int:
+    try:
+        return link.file_of(home).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 if __name__ == "__main__":

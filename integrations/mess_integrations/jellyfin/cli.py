@@ -1,4 +1,4 @@
-"""`mess jellyfin link`, `sync`, `playlists`."""
+"""`mess jellyfin link`, `users`, `unlink`, `sync`, `playlists`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import click
 import msgspec
 
 from mess_integrations.jellyfin import link as links
-from mess_integrations.jellyfin.host import Host
+from mess_integrations.jellyfin.door import Door
+from mess_integrations.jellyfin.host import Account, Host, by_server, welcome
 from mess_integrations.jellyfin.keeping import Keeper, Outcome
 from mess_integrations.jellyfin.matching import path_map
 from mess_integrations.jellyfin.sync import Report
 from mess_integrations.jellyfin.sync import sync as read_list
 from mess_plugin.cli.output import json_option, print_json, print_table, printable, say
 from mess_plugin.config import Settings, load_settings
+from mess_plugin.errors import MessError
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 
@@ -40,21 +42,55 @@ def jellyfin() -> None:
     help="Where the library has a folder of Jellyfin, such as /media/music=/music.",
 )
 def link(url: str, user: str | None, paths: tuple[str, ...]) -> None:
-    """Act for one user of the Jellyfin at URL.
+    """Act for a user of the Jellyfin at URL; again for another user, whose playlists are theirs.
 
     Without --user a code is shown that the user enters in Jellyfin (Quick Connect). The password is
     asked for, or taken from MESS_JELLYFIN_PASSWORD, and not kept.
     """
     settings = load_settings()
     path_map(paths)  # a wrong rule is said before anybody logs in
-    door = links.Door(url)
+    door = Door(url)
     if user is None:
         made = door.by_quick_connect(_show_code)
     else:
         made = door.by_password(user, _password(user))
-    links.save(settings.home, msgspec.structs.replace(made, paths=paths))
+    links.add(settings.home, msgspec.structs.replace(made, paths=paths))
     say(f"linked to {made.user} on Jellyfin {made.version} at {made.url}")
     say("next: `mess jellyfin sync`; `mess up` then keeps playlists up to date")
+
+
+@jellyfin.command()
+@json_option
+def users(as_json: bool) -> None:
+    """Show for whom MESS acts."""
+    linked = links.load(load_settings().home)
+    if as_json:
+        print_json(
+            [
+                {"user": one.user, "url": one.url, "version": one.version, "paths": one.paths}
+                for one in linked
+            ]
+        )
+    else:
+        rows = [(one.user, one.url, one.version, ", ".join(one.paths)) for one in linked]
+        print_table(["user", "server", "version", "paths"], rows)
+
+
+@jellyfin.command()
+@click.argument("user", metavar="USER")
+def unlink(user: str) -> None:
+    """Act no longer for USER (or USER@HOST). Playlists stay in Jellyfin as they are."""
+    home = load_settings().home
+    link = links.chosen(links.load(home), user)
+    host = Host.of(link)
+    try:
+        host.log_out()
+    except MessError as error:
+        say(f"the token was not withdrawn ({error}): Jellyfin, Dashboard, Devices")
+    finally:
+        host.close()
+    links.remove(home, link)
+    say(f"{link.address} is not linked any more")
 
 
 @jellyfin.command()
@@ -62,41 +98,63 @@ def link(url: str, user: str | None, paths: tuple[str, ...]) -> None:
 @json_option
 def sync(fresh: bool, as_json: bool) -> None:
     """Find out which items of Jellyfin are which tracks."""
-    with _opened() as (_, store, host, account):
-        report = read_list(store, host, account, fresh=fresh)
-    if as_json:
-        print_json(report.document())
+    with _opened() as (_, store, accounts, _linked):
+        groups = by_server(accounts)
+        reports = [
+            (group[0].link, read_list(store, welcome(group, _refused), fresh=fresh))
+            for group in groups
+        ]
+    if as_json and len(reports) == 1:
+        print_json(reports[0][1].document())
+    elif as_json:
+        print_json([{"server": link.url, **report.document()} for link, report in reports])
     else:
-        _print_report(report)
+        for link, report in reports:
+            if len(reports) > 1:
+                click.echo(f"{link.url}:")
+            _print_report(report)
 
 
 @jellyfin.command()
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--now", is_flag=True, help="Also those that are refreshed daily, weekly or once.")
+@click.option("--user", metavar="NAME", help="Those of this user only.")
 @json_option
-def playlists(dry_run: bool, now: bool, as_json: bool) -> None:
+def playlists(dry_run: bool, now: bool, user: str | None, as_json: bool) -> None:
     """Make, fill and update the smart playlists (docs/jellyfin.md says how to wish for one)."""
-    with _opened() as (settings, store, host, account):
-        keeper = Keeper(store, settings, host, account, dry_run=dry_run, force=now)
-        outcomes = keeper.keep_all()
+    outcomes: list[Outcome] = []
+    with _opened() as (settings, store, accounts, linked):
+        wanted = None if user is None else links.chosen(linked, user)
+        mine = [account for account in accounts if wanted in (None, account.link)]
+        for account in welcome(mine, _refused):
+            keeper = Keeper(store, settings, account, linked, dry_run=dry_run, force=now)
+            outcomes += keeper.keep_all()
     if as_json:
         print_json([dataclasses.asdict(outcome) for outcome in outcomes])
     else:
-        _print_outcomes(outcomes, dry_run=dry_run)
+        _print_outcomes(outcomes, dry_run=dry_run, with_users=len(linked) > 1)
     if any(outcome.state == "wrong" for outcome in outcomes):
         raise click.exceptions.Exit(1)
 
 
+def _refused(account: Account) -> None:
+    say(
+        f"{account.link.address} is not accepted any more: run "
+        f"`mess jellyfin link {account.link.url}` as this user"
+    )
+
+
 @contextmanager
-def _opened() -> Iterator[tuple[Settings, Store, Host, links.Link]]:
+def _opened() -> Iterator[tuple[Settings, Store, list[Account], tuple[links.Link, ...]]]:
     settings = load_settings()
-    account = links.load(settings.home)
-    host = Host.of(account)
+    linked = links.load(settings.home)
+    accounts = [Account.of(one) for one in linked]
     try:
         with connected(settings) as ready, open_store(ready.database_url or "") as store:
-            yield ready, store, host, account
+            yield ready, store, accounts, linked
     finally:
-        host.close()
+        for account in accounts:
+            account.host.close()
 
 
 def _password(user: str) -> str:
@@ -125,20 +183,23 @@ def _print_report(report: Report) -> None:
             click.echo(f"  … and {len(group) - _EXAMPLES} more: see --json")
 
 
-def _print_outcomes(outcomes: list[Outcome], *, dry_run: bool) -> None:
+def _print_outcomes(outcomes: list[Outcome], *, dry_run: bool, with_users: bool) -> None:
     if not outcomes:
         say("no smart playlist: make one in Jellyfin called `MESS: like …`, or see playlists.toml")
         return
+    users = [[outcome.user] if with_users else [] for outcome in outcomes]
     rows = [
         (
+            *user,
             outcome.name,
             outcome.state,
             len(outcome.items),
             f"+{len(outcome.added)} -{len(outcome.dropped)}",
             outcome.reason,
         )
-        for outcome in outcomes
+        for user, outcome in zip(users, outcomes, strict=True)
     ]
-    print_table(["playlist", "state", "#tracks", "#changes", "why"], rows)
+    head = ["user"] if with_users else []
+    print_table([*head, "playlist", "state", "#tracks", "#changes", "why"], rows)
     if dry_run:
         say("nothing was written")

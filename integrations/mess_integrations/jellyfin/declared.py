@@ -1,21 +1,28 @@
-"""Rules in MESS_HOME/playlists.toml, a table `[[playlist]]` each."""
+"""Declared rules: in MESS_HOME/playlists.toml, a table `[[playlist]]` each, and over HTTP."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mess_integrations.jellyfin import naming
+from mess_integrations.jellyfin.link import Link, chosen
 from mess_integrations.jellyfin.rules import Refresh, Rule, Seed
 from mess_plugin.errors import ConfigError, UsageError
+from mess_plugin.store import Store
 
 
-class _Playlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A smart playlist as docs/jellyfin.md describes it. user: whose; None: who was linked first."""
+
     name: str
     like: str | list[str]
+    user: str | None = None
     section: str | None = None
     size: int = 50
     refresh: Refresh = "auto"
@@ -37,11 +44,44 @@ class _Playlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    playlist: list[_Playlist] = []
+    playlist: list[Declared] = []
 
 
-def read(home: Path) -> list[Rule]:
-    """All declared rules; none where there is no file. Raises ConfigError naming the wrong place."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A playlist that somebody declared: whose, its name, and the rule or what is wrong with it."""
+
+    link: Link
+    name: str
+    rule: Rule | UsageError
+
+
+def wishes(store: Store, home: Path, links: Sequence[Link]) -> list[Wish]:
+    """All declared playlists of all users: the file's, then those told over HTTP.
+
+    Raises ConfigError naming what is wrong in the file. A declaration over HTTP that a user's file
+    says too, or that no longer holds, is a wish with an error; one of a user who is not linked any
+    more is none.
+    """
+    found = [Wish(_whose(links, one, home), one.name, rule_of(one)) for one in in_file(home)]
+    taken = {(wish.link.key, wish.name) for wish in found}
+    for smart in store.smart.all():
+        link = next((one for one in links if one.key == smart.account), None)
+        if link is None:
+            continue
+        rule: Rule | UsageError
+        try:
+            rule = rule_of(read_one({**smart.rule, "name": smart.name}))
+        except UsageError as error:
+            rule = error
+        if (link.key, smart.name) in taken:
+            rule = UsageError("it is declared over HTTP and in playlists.toml: leave one out")
+        found.append(Wish(link, smart.name, rule))
+    return found
+
+
+def in_file(home: Path) -> list[Declared]:
+    """What the file declares; nothing where there is none. Raises ConfigError."""
     path = home / "playlists.toml"
     try:
         file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
@@ -49,17 +89,37 @@ def read(home: Path) -> list[Rule]:
         return []
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ConfigError("playlists", str(path), f"cannot be read: {error}") from error
-    names = [one.name for one in file.playlist]
-    for name in names:
-        if names.count(name) > 1:
+    places = [(one.user, one.name) for one in file.playlist]
+    for user, name in places:
+        if places.count((user, name)) > 1:
             raise ConfigError("playlists", str(path), f"{name!r} is declared twice")
+    for one in file.playlist:
+        try:
+            rule_of(one)
+        except UsageError as error:
+            raise ConfigError("playlists", str(path), str(error)) from error
+    return file.playlist
+
+
+def mark(store: Store, home: Path) -> object:
+    """A value that is another one when what is declared has changed."""
     try:
-        return [_rule(one) for one in file.playlist]
-    except UsageError as error:
-        raise ConfigError("playlists", str(path), str(error)) from error
+        changed_ns = (home / "playlists.toml").stat().st_mtime_ns
+    except OSError:
+        changed_ns = 0
+    return changed_ns, store.smart.mark()
 
 
-def _rule(said: _Playlist) -> Rule:
+def read_one(document: Mapping[str, Any]) -> Declared:
+    """One declaration from JSON. Raises UsageError."""
+    try:
+        return msgspec.convert(document, Declared)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"wrong playlist: {error}") from error
+
+
+def rule_of(said: Declared) -> Rule:
+    """What is declared, as a rule. Raises UsageError (and UnknownName)."""
     if not said.name.strip() or naming.is_rule(said.name):
         raise UsageError(f"name {said.name!r}: wanted one that does not begin with MESS:")
     values: dict[str, Any] = msgspec.to_builtins(said)
@@ -68,7 +128,14 @@ def _rule(said: _Playlist) -> Rule:
     return naming.make(said.name, _seed(said), values)
 
 
-def _seed(said: _Playlist) -> Seed:
+def _whose(links: Sequence[Link], said: Declared, home: Path) -> Link:
+    try:
+        return chosen(links, said.user) if said.user else links[0]
+    except UsageError as error:
+        raise ConfigError("playlists", str(home / "playlists.toml"), str(error)) from error
+
+
+def _seed(said: Declared) -> Seed:
     if isinstance(said.like, list):
         seed = Seed("tracks", tuple(said.like))
     else:

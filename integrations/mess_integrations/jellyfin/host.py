@@ -5,11 +5,11 @@ Ids come with or without dashes, so they lose them here, at the door; times come
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mess_integrations.jellyfin.client import Client, Denied
+from mess_integrations.jellyfin.client import Client, Denied, Unlinked
 from mess_integrations.jellyfin.link import Link
 from mess_plugin.store.hosts import HostItem
 
@@ -124,6 +124,10 @@ class Host:
                 "(an API key has none)",
             ) from error
 
+    def log_out(self) -> None:
+        """Let the server forget the token."""
+        self._client.post("/Sessions/Logout")
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -141,6 +145,46 @@ class Host:
             **query,
         )
         return document
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A linked user's account, and the server as that user sees it."""
+
+    link: Link
+    host: Host
+
+    @classmethod
+    def of(cls, link: Link) -> Account:
+        """Not yet connected."""
+        return cls(link, Host.of(link))
+
+
+def welcome(accounts: Iterable[Account], refused: Callable[[Account], None]) -> tuple[Account, ...]:
+    """Those accounts whose tokens the server accepts; the others are reported, and do not count.
+
+    Raises Unlinked where none is accepted, ServiceError where the server is away.
+    """
+    found, trouble = [], None
+    for account in accounts:
+        try:
+            account.host.playlists()
+        except Unlinked as error:
+            trouble = error
+            refused(account)
+        else:
+            found.append(account)
+    if trouble and not found:
+        raise trouble
+    return tuple(found)
+
+
+def by_server(accounts: Iterable[Account]) -> list[tuple[Account, ...]]:
+    """Accounts that are on the same server together, in order."""
+    groups: dict[str, list[Account]] = {}
+    for account in accounts:
+        groups.setdefault(account.link.server, []).append(account)
+    return [tuple(group) for group in groups.values()]
 
 
 def plain(item: str) -> str:

@@ -7,14 +7,14 @@ tracks for the listener's nor writes a list twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from mess_integrations.jellyfin import declared, naming
 from mess_integrations.jellyfin.client import Unlinked
 from mess_integrations.jellyfin.editing import PINNED, REMOVED, observe
 from mess_integrations.jellyfin.filling import answers, current_items
-from mess_integrations.jellyfin.host import Host, Playlist
+from mess_integrations.jellyfin.host import Account, Host, Playlist
 from mess_integrations.jellyfin.link import Link
 from mess_integrations.jellyfin.rules import Rule
 from mess_integrations.jellyfin.seeding import references
@@ -30,7 +30,7 @@ class Outcome:
     """What became of one playlist.
 
     state: "created", "updated", "unchanged", "not due" or "wrong" (reason says why; it is left as it
-    is). items: what it holds now. added, dropped: items, compared with before.
+    is). items: what it holds now. added, dropped: items, compared with before. user: whose it is.
     """
 
     name: str
@@ -39,22 +39,34 @@ class Outcome:
     added: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     reason: str = ""
+    user: str = ""
 
 
 @dataclass(slots=True)
 class Keeper:
-    """Keeps the playlists of the linked user. force: also those that are not due yet.
+    """Keeps the playlists of one linked user. force: also those that are not due yet.
 
-    seen: the playlists that it found and those that it made, after `keep_all`.
+    links: all users' links, for whoever declares a playlist says whose. seen: the playlists that it
+    found and those that it made, after `keep_all`.
     """
 
     store: Store
     settings: Settings
-    host: Host
-    link: Link
+    account: Account
+    links: Sequence[Link]
     dry_run: bool = False
     force: bool = False
     seen: list[Playlist] = field(default_factory=list, init=False)
+
+    @property
+    def host(self) -> Host:
+        """The server as the user sees it."""
+        return self.account.host
+
+    @property
+    def link(self) -> Link:
+        """The user's link."""
+        return self.account.link
 
     def keep_all(self) -> list[Outcome]:
         """Bring every smart playlist up to date. Raises ServiceError, StoreError, ConfigError."""
@@ -63,7 +75,8 @@ class Keeper:
             self.seen = self.host.playlists()
             found = tuple(self.seen)
             self._drop_deleted(found)
-            return [self._keep(wish, found) for wish in self._wishes(found)]
+            outcomes = [self._keep(wish, found) for wish in self._wishes(found)]
+        return [replace(outcome, user=self.link.user) for outcome in outcomes]
 
     def _drop_deleted(self, seen: Sequence[Playlist]) -> None:
         there = {one.id for one in seen}
@@ -79,12 +92,14 @@ class Keeper:
         known = {kept.playlist for kept in self._kept()}
         by_name = {kept.name: kept.playlist for kept in self._kept()}
         there = {one.id for one in seen}
-        for rule in declared.read(self.settings.home):
-            playlist = by_name.get(rule.name, "")
-            if playlist in there:
-                yield rule.name, rule, playlist
+        for wish in declared.wishes(self.store, self.settings.home, self.links):
+            if wish.link != self.link:
+                continue
+            playlist = by_name.get(wish.name, "")
+            if isinstance(wish.rule, UsageError) or playlist in there:
+                yield wish.name, wish.rule, playlist
             else:
-                yield rule.name, *self._vacant(rule, seen)
+                yield wish.name, *self._vacant(wish.rule, seen)
         for one in seen:
             if naming.is_rule(one.name) and (one.id in known or self.host.owns(one.id)):
                 try:
@@ -161,7 +176,7 @@ class Keeper:
         refs = references(self.store, self.host, self.link, rule.seed, own, seen)
         unwanted = [*edits, *(Edit(item, None, REMOVED) for item in own)]
         found = answers(
-            self.store, self.settings, self.link, rule, refs, rule.size - len(own), unwanted
+            self.store, self.settings, self.account, rule, refs, rule.size - len(own), unwanted
         )
         if not found and not own:
             raise UsageError("no track of Jellyfin answers: see `mess jellyfin sync`")

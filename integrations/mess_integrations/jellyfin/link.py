@@ -1,28 +1,23 @@
-"""The link to one user's account on one server, kept in MESS_HOME/jellyfin.json (mode 600)."""
+"""The links to users' accounts, kept in MESS_HOME/jellyfin.json (mode 600)."""
 
 from __future__ import annotations
 
 import os
-import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from mess_integrations.jellyfin.client import Client, Denied, Unlinked
-from mess_plugin.errors import ConfigError, ServiceError, UsageError
-
-_OLDEST = (10, 11)
-_QUICK_CONNECT_S = 300.0
+from mess_integrations.jellyfin.client import Unlinked
+from mess_plugin.errors import ConfigError, UsageError
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose account. server, user_id: the server's ids, without dashes.
+    """One user's account on one server. server, user_id: the server's ids, without dashes.
 
-    paths: rules JELLYFIN=LIBRARY where the server names the library's folders otherwise.
+    paths: rules JELLYFIN=LIBRARY where the server names the library's folders otherwise; the same
+    for all users of a server.
     """
 
     url: str
@@ -38,103 +33,101 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         """Without the token, wherever it may be printed."""
         return f"Link({self.user} at {self.url})"
 
+    @property
+    def address(self) -> str:
+        """The user with the host, which tells users of one name apart."""
+        return f"{self.user}@{urlsplit(self.url).netloc}"
+
+    @property
+    def key(self) -> str:
+        """What stays the same whatever the server's address and the user's name become."""
+        return f"{self.user_id}@{self.server}"
+
+
+class _File(msgspec.Struct, frozen=True):
+    links: tuple[Link, ...]
+
 
 def file_of(home: Path) -> Path:
-    """Where the link is kept."""
+    """Where the links are kept."""
     return home / "jellyfin.json"
 
 
-def load(home: Path) -> Link:
-    """The link. Raises Unlinked where there is none, ConfigError where it cannot be read."""
+def load(home: Path) -> tuple[Link, ...]:
+    """All links, the oldest first. Raises Unlinked where there is none, ConfigError for a bad file."""
     path = file_of(home)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Link)
+        links = _decoded(path.read_bytes())
     except FileNotFoundError:
-        raise Unlinked("no Jellyfin is linked: run `mess jellyfin link URL` first") from None
+        links = ()
     except (OSError, msgspec.DecodeError) as error:
-        # Not the content: the token is in it.
+        # Not the content: tokens are in it.
         raise ConfigError(
             "jellyfin", str(path), "this file cannot be read: run `mess jellyfin link` again"
         ) from error
+    if not links:
+        raise Unlinked("no Jellyfin is linked: run `mess jellyfin link URL` first")
+    return links
 
 
-def save(home: Path, link: Link) -> None:
-    """Write the link, readable by its owner alone, moved into place as a whole."""
+def _decoded(data: bytes) -> tuple[Link, ...]:
+    try:
+        return msgspec.json.decode(data, type=_File).links
+    except msgspec.ValidationError:
+        return (msgspec.json.decode(data, type=Link),)  # of an older MESS, which knew one user
+
+
+def chosen(links: Sequence[Link], name: str) -> Link:
+    """The link of a user, by USER or USER@HOST in any case. Raises UsageError."""
+    wanted = name.casefold()
+    found = [one for one in links if wanted in (one.user.casefold(), one.address.casefold())]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(one.address for one in found or links)
+    wrong = "is linked more than once" if found else "is not linked"
+    raise UsageError(f"user {name!r} {wrong}: known are {known}")
+
+
+def add(home: Path, link: Link) -> None:
+    """Link one more user, or the same one anew. Paths, where given, hold for the whole server."""
+    try:
+        links = load(home)
+    except (Unlinked, ConfigError):  # a broken file is what linking again mends
+        links = ()
+    paths = link.paths or next((one.paths for one in links if one.server == link.server), ())
+    same = [(one.server, one.user_id) for one in links]
+    place = (link.server, link.user_id)
+    merged = [link if key == place else one for key, one in zip(same, links, strict=True)]
+    merged += [] if place in same else [link]
+    _save(
+        home,
+        [
+            msgspec.structs.replace(one, paths=paths, url=link.url, version=link.version)
+            if one.server == link.server
+            else one
+            for one in merged
+        ],
+    )
+
+
+def remove(home: Path, link: Link) -> None:
+    """Forget an account and its token."""
+    place = (link.server, link.user_id)
+    _save(home, [one for one in load(home) if (one.server, one.user_id) != place])
+
+
+def _save(home: Path, links: Sequence[Link]) -> None:
+    """Write the links, readable by their owner alone, moved into place as a whole."""
+    if not links:
+        file_of(home).unlink(missing_ok=True)
+        return
     home.mkdir(parents=True, exist_ok=True)
     draft = home / f".jellyfin.{os.getpid()}"
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(link)) + b"\n")
+            file.write(msgspec.json.format(msgspec.json.encode(_File(tuple(links)))) + b"\n")
         draft.replace(file_of(home))
     finally:
         draft.unlink(missing_ok=True)
-
-
-class Door:
-    """A server that nobody has logged in to yet."""
-
-    def __init__(self, url: str) -> None:
-        """Raises UsageError for an address or a server that cannot be, ServiceError for silence."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise UsageError(f"address {url!r}: wanted http://HOST:8096 or https://HOST")
-        self.device_id = uuid.uuid4().hex
-        self.client = Client(url, self.device_id)
-        info = self.client.get("/System/Info/Public")
-        self.version = str(info.get("Version") or "")
-        self.server = str(info.get("Id") or "").replace("-", "").lower()
-        if not self.server:
-            raise ServiceError(f"Jellyfin at {url}", "it gives no server id: is this Jellyfin?")
-        if _number(self.version) < _OLDEST:
-            raise UsageError(f"Jellyfin {self.version}: MESS needs 10.11 or newer")
-
-    def by_password(self, user: str, password: str) -> Link:
-        """Log in. Raises UsageError for a wrong password."""
-        try:
-            answer = self.client.post(
-                "/Users/AuthenticateByName", {"Username": user, "Pw": password}
-            )
-        except Unlinked as error:
-            raise UsageError(
-                f"Jellyfin does not accept user {user!r} with this password"
-            ) from error
-        return self._link(answer)
-
-    def by_quick_connect(
-        self, show: Callable[[str], None], *, wait_s: float = _QUICK_CONNECT_S, poll_s: float = 2.0
-    ) -> Link:
-        """Show a code and wait until the user has entered it in Jellyfin. Raises UsageError."""
-        if not self.client.get("/QuickConnect/Enabled"):
-            raise UsageError("Quick Connect is off on this Jellyfin: give --user instead")
-        request = self.client.post("/QuickConnect/Initiate")
-        show(request["Code"])
-        deadline_s = time.monotonic() + wait_s
-        while not request["Authenticated"]:
-            if time.monotonic() > deadline_s:
-                raise UsageError("the code was not entered in time: try again")
-            time.sleep(poll_s)
-            request = self.client.get("/QuickConnect/Connect", secret=request["Secret"])
-        try:
-            answer = self.client.post(
-                "/Users/AuthenticateWithQuickConnect", {"Secret": request["Secret"]}
-            )
-        except Denied as error:
-            raise UsageError("Jellyfin does not accept the code: try again") from error
-        return self._link(answer)
-
-    def _link(self, answer: dict[str, Any]) -> Link:
-        return Link(
-            url=self.client.url,
-            server=self.server,
-            version=self.version,
-            user_id=answer["User"]["Id"].replace("-", "").lower(),
-            user=answer["User"]["Name"],
-            device_id=self.device_id,
-            token=answer["AccessToken"],
-        )
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mess_integrations.jellyfin.host import Host
+from mess_integrations.jellyfin.host import Account, Host
 from mess_integrations.jellyfin.link import Link
 from mess_integrations.jellyfin.matching import Shelf, path_map
 from mess_plugin.errors import ServiceError
@@ -65,33 +65,54 @@ class Report:
 
 def sync(
     store: Store,
-    host: Host,
-    link: Link,
+    accounts: Sequence[Account],
     *,
     fresh: bool = False,
     page: int = PAGE,
     progress: Callable[[int], None] = lambda _count: None,
 ) -> Report:
-    """Read the whole list and match it. fresh: from its start. Raises ServiceError, StoreError."""
+    """Read the whole list of a server and match it. fresh: from its start.
+
+    accounts: users of one server, who need not see the same; the list of each is read. Raises
+    ServiceError, StoreError.
+    """
+    link = accounts[0].link
     reading = store.hosts.begin(link.server, fresh=fresh, resume_s=_RESUME_S)
-    number, start, more = reading.number, reading.next_start, True
+    listeners = [account.link.user_id for account in accounts]
+    first = listeners.index(reading.listener) if reading.listener in listeners else 0
+    for place, account in enumerate(accounts[first:]):
+        start = reading.next_start if place == 0 and reading.listener in listeners else 0
+        _read(store, account, reading.number, start, page, progress)
+    unseen = store.hosts.unseen(link.server, reading.number)
+    gone = _forget_gone(store, accounts, unseen, reading.number)
+    store.hosts.finish(link.server, reading.number)
+    return Report(rematch(store, link), gone)
+
+
+def _read(
+    store: Store,
+    account: Account,
+    number: int,
+    start: int,
+    page: int,
+    progress: Callable[[int], None],
+) -> None:
+    """Read what one user sees, from a place on."""
+    link, more = account.link, True
     while more:
-        items, listed, page = _page(host, start, page)
+        items, listed, page = _page(account.host, start, page)
         more = listed == page
         start += listed - (page // 20 if more else 0)
         with store.transaction():
             store.hosts.save(link.server, number, items)
-            store.hosts.advance(link.server, Reading(number, start))
+            store.hosts.advance(link.server, Reading(number, start, link.user_id))
         progress(start)
-    gone = _forget_gone(store, host, link, store.hosts.unseen(link.server, number), number)
-    store.hosts.finish(link.server, number)
-    return Report(rematch(store, link), gone)
 
 
-def look_at(store: Store, host: Host, link: Link, ids: Sequence[str]) -> None:
+def look_at(store: Store, accounts: Sequence[Account], ids: Sequence[str]) -> None:
     """Read some items only: what is new is noted, what is gone is forgotten."""
-    number = store.hosts.last_reading(link.server)[2]
-    _forget_gone(store, host, link, ids, number)
+    number = store.hosts.last_reading(accounts[0].link.server)[2]
+    _forget_gone(store, accounts, ids, number)
 
 
 def rematch(store: Store, link: Link) -> tuple[Identified, ...]:
@@ -119,11 +140,16 @@ def _page(host: Host, start: int, size: int) -> tuple[list[HostItem], int, int]:
             return items, listed, size
 
 
-def _forget_gone(store: Store, host: Host, link: Link, doubtful: Sequence[str], number: int) -> int:
-    """Items are forgotten only where the server itself says that it does not have them."""
-    there = host.lookup(doubtful)
-    gone = sorted(set(doubtful) - {item.id for item in there})
+def _forget_gone(
+    store: Store, accounts: Sequence[Account], doubtful: Sequence[str], number: int
+) -> int:
+    """Items are forgotten only where the server tells all the users that it does not have them."""
+    server, lost = accounts[0].link.server, set(doubtful)
+    there: list[HostItem] = []
+    for account in accounts:
+        there += account.host.lookup(sorted(lost))
+        lost -= {item.id for item in there}
     with store.transaction():
-        store.hosts.save(link.server, number, there)
-        store.hosts.delete(link.server, gone)
-    return len(gone)
+        store.hosts.save(server, number, there)
+        store.hosts.delete(server, sorted(lost))
+    return len(lost)

@@ -1,0 +1,192 @@
+"""Smart playlists declared over HTTP: the rules of playlists.toml, kept in the database.
+
+MESS keeps them in Jellyfin as it keeps those of the file; `mess up` notices a change within seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mess_integrations.http.bodies import read_object
+from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service
+from mess_integrations.jellyfin import link as links
+from mess_integrations.jellyfin.declared import Declared, in_file, read_one, rule_of
+from mess_plugin.errors import UsageError
+from mess_plugin.store import Store
+from mess_plugin.store.smart import Smart
+
+_MOST = 1000
+
+
+class Page(msgspec.Struct, frozen=True):
+    """user: only this linked user's; k playlists after `offset` others, oldest first."""
+
+    user: str | None = None
+    offset: int = 0
+    k: int = 100
+
+
+def list_all(service: Service, call: Call) -> Reply:
+    """What is declared, and what became of it."""
+    page: Page = call.query
+    if page.offset < 0 or not 1 <= page.k <= _MOST:
+        raise UsageError(
+            f"offset is {page.offset} and k is {page.k}: wanted 0 or more, and 1 to {_MOST}"
+        )
+    linked = links.load(service.settings.home)
+    whose = links.chosen(linked, page.user) if page.user else None
+    with service.stores.use() as store:
+        declared = [
+            one for one in store.smart.all() if whose in (None, _link_of(linked, one.account))
+        ]
+        some = declared[page.offset : page.offset + page.k]
+        return Reply(
+            {
+                "total": len(declared),
+                "smart_playlists": [_document(store, linked, one) for one in some],
+            }
+        )
+
+
+def create(service: Service, call: Call) -> Reply:
+    """Declare one."""
+    linked = links.load(service.settings.home)
+    said = _read(call)
+    link = links.chosen(linked, said.user) if said.user else linked[0]
+    for one in in_file(service.settings.home):
+        if one.name == said.name and link == (
+            links.chosen(linked, one.user) if one.user else linked[0]
+        ):
+            raise UsageError(f"{said.name!r} is declared in playlists.toml: change it there")
+    with service.stores.use() as store:
+        made = store.smart.create(link.key, said.name, _rule(said))
+        if made is None:
+            raise UsageError(f"{link.user} has a smart playlist called {said.name!r} already")
+        return Reply(_document(store, linked, made), 201)
+
+
+def show(service: Service, call: Call) -> Reply:
+    """One of them."""
+    linked = links.load(service.settings.home)
+    with service.stores.use() as store:
+        return Reply(_document(store, linked, _wanted(store, call)))
+
+
+def change(service: Service, call: Call) -> Reply:
+    """Another rule in place of the old one. Name and user stay: they say which playlist it is."""
+    linked = links.load(service.settings.home)
+    said = _read(call)
+    with service.stores.use() as store:
+        before = _wanted(store, call)
+        whose = _link_of(linked, before.account)
+        if said.name != before.name or (said.user and links.chosen(linked, said.user) != whose):
+            owner = whose.address if whose else "a user who is not linked any more"
+            raise UsageError(
+                f"smart playlist {before.id} is {before.name!r} of {owner}: "
+                "declare another one and delete this one"
+            )
+        changed = store.smart.change(before.id, _rule(said))
+        if changed is None:
+            raise _missing(str(before.id))
+        return Reply(_document(store, linked, changed))
+
+
+def delete(service: Service, call: Call) -> Reply:
+    """Declare it no more. The playlist stays in Jellyfin as it is."""
+    with service.stores.use() as store:
+        store.smart.delete(_wanted(store, call).id)
+    return Reply(status=204, text="", media_type="text/plain")
+
+
+def _read(call: Call) -> Declared:
+    """The body, checked as the file is."""
+    said = read_one(read_object(call.body))
+    rule_of(said)
+    return said
+
+
+def _rule(said: Declared) -> dict[str, Any]:
+    """What is stored of it: name and user have columns of their own."""
+    rule: dict[str, Any] = msgspec.to_builtins(said)
+    return {key: value for key, value in rule.items() if key not in ("name", "user")}
+
+
+def _wanted(store: Store, call: Call) -> Smart:
+    number = call.path["number"]
+    found = [one for one in store.smart.all() if str(one.id) == number]
+    if not found:
+        raise _missing(number)
+    return found[0]
+
+
+def _missing(number: str) -> NotFound:
+    return NotFound(f"there is no smart playlist {number}: see GET /v1/smart-playlists")
+
+
+def _link_of(linked: tuple[links.Link, ...], account: str) -> links.Link | None:
+    """The user whose it is; None where they are not linked any more."""
+    return next((one for one in linked if one.key == account), None)
+
+
+def _document(store: Store, linked: tuple[links.Link, ...], one: Smart) -> Mapping[str, object]:
+    link = _link_of(linked, one.account)
+    kept = next(
+        (
+            kept
+            for kept in (store.hosts.kept(link.server, link.user_id) if link else ())
+            if kept.name == one.name
+        ),
+        None,
+    )
+    refreshed_at = kept.refreshed_at if kept else None
+    return {
+        "id": one.id,
+        "name": one.name,
+        "user": link.address if link else None,
+        **one.rule,
+        "playlist": kept.playlist if kept else None,
+        "tracks": len(kept.written) if kept else 0,
+        "refreshed_at": refreshed_at.isoformat() if refreshed_at else None,
+        "created_at": one.created_at.isoformat(),
+        "changed_at": one.changed_at.isoformat(),
+    }
+
+
+_RULE = {"name": "Work", "user": "ann@jellyfin:8096", "like": "favourites", "size": 80}
+_ONE = {
+    "id": 1, **_RULE, "playlist": "9f0c…", "tracks": 80,
+    "refreshed_at": "2026-01-31T20:15:00+00:00", "created_at": "2026-01-31T20:14:55+00:00",
+    "changed_at": "2026-01-31T20:14:55+00:00",
+}  # fmt: skip
+_WRONG = {
+    400: "The rule is wrong, or no Jellyfin is linked; `error` says why.",
+    503: "The database does not answer.",
+}
+_NONE = {404: "There is no smart playlist of this number."}
+_PATH = "/v1/smart-playlists"
+ENDPOINTS = (
+    Endpoint(
+        "GET", _PATH, "Smart playlists declared here", list_all, Page,
+        answers={200: "The declarations, oldest first.", **_WRONG},
+        answer_example={"total": 1, "smart_playlists": [_ONE]},
+    ),
+    Endpoint(
+        "POST", _PATH, "Declare a smart playlist (docs/jellyfin.md)", create, body=Declared,
+        example=_RULE, answer_example=_ONE, answers={201: "Declared.", **_WRONG},
+    ),
+    Endpoint(
+        "GET", f"{_PATH}/{{number}}", "One smart playlist", show,
+        answers={200: "The declaration.", **_WRONG, **_NONE}, answer_example=_ONE,
+    ),
+    Endpoint(
+        "PUT", f"{_PATH}/{{number}}", "Give a smart playlist another rule", change, body=Declared,
+        example=_RULE, answer_example=_ONE, answers={200: "Changed.", **_WRONG, **_NONE},
+    ),
+    Endpoint(
+        "DELETE", f"{_PATH}/{{number}}", "Declare a smart playlist no more", delete,
+        answers={204: "It is forgotten; the playlist stays in Jellyfin.", **_WRONG, **_NONE},
+    ),
+)  # fmt: skip
