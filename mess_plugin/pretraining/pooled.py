@@ -67,7 +67,5 @@ def _spread(collection: Collection, track: int) -> list[Place]:
 
 
 def _pool(net: MiniNet, batch: Batch) -> np.ndarray:
-    pairs = zip(batch.mel.numpy(), batch.tones.numpy(), strict=True)
-    return np.stack(
-        [describe(net, Spectra(*pair)).mean(axis=0, dtype=np.float64) for pair in pairs]
-    )
+    frames = describe(net, Spectra(batch.mel.numpy(), batch.tones.numpy()))
+    return frames.mean(axis=1, dtype=np.float64)

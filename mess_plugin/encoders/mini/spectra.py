@@ -41,6 +41,7 @@ TONE_HOP = 1_500  # 16 spectra per second
 TONES_PER_FRAME = FRAME_SAMPLES // TONE_HOP
 TONE_SCALE = 4.0  # chosen so that both kinds of spectra have the same range
 DECIMATION_TAPS = 64
+DECIMATED_BLOCK = 64  # samples of the output that one row of a matrix product makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +74,36 @@ def level_gain(window: Float32) -> float:
 def scaled_spectra(scaled: Float32) -> Spectra:
     """Spectra of a window as loud as it is."""
     n_frames = len(scaled) // FRAME_SAMPLES
-    power = _power(scaled, MEL_FFT, MEL_HOP, n_frames * MELS_PER_FRAME)[:, :MEL_BINS]
+    power = _power(scaled, MEL_FFT, MEL_HOP, n_frames * MELS_PER_FRAME, MEL_BINS)
     power *= np.float32(MEL_POWER_SCALE)
-    mel = np.log10(np.float32(1e4) * (power @ mel_bands()) + np.float32(1))
-    long_power = _power(
-        _decimate(scaled), TONE_FFT, TONE_HOP // DECIMATION, n_frames * TONES_PER_FRAME
-    )
-    short_power = power.reshape(-1, MELS_PER_FRAME // TONES_PER_FRAME, MEL_BINS).mean(axis=1)
+    mel = _logarithm(power @ mel_bands())
     low, high = tone_bands()
+    n_tones, hop = n_frames * TONES_PER_FRAME, TONE_HOP // DECIMATION
+    long_power = _power(_decimate(scaled), TONE_FFT, hop, n_tones, len(low))
+    short_power = power.reshape(-1, MELS_PER_FRAME // TONES_PER_FRAME, MEL_BINS).mean(axis=1)
     tones = np.concatenate([long_power @ low, short_power @ high], axis=1)
-    return Spectra(mel, np.log10(np.float32(1e4) * tones + np.float32(1)))
+    return Spectra(mel, _logarithm(tones))
 
 
-def _power(signal: Float32, size: int, hop: int, n: int) -> Float32:
-    """(n, size // 2 + 1) power of Hann-weighted excerpts centred in n successive hops."""
+def _logarithm(power: Float32) -> Float32:
+    """log10(1 + 10^4 power), by the natural logarithm, which NumPy has in vector instructions."""
+    power *= np.float32(1e4)
+    power += np.float32(1)
+    result: Float32 = np.log(power, out=power)
+    result *= np.float32(1 / np.log(10))
+    return result
+
+
+def _power(signal: Float32, size: int, hop: int, n: int, n_bins: int) -> Float32:
+    """(n, n_bins) power of Hann-weighted excerpts centred in n successive hops, lowest bins."""
     left = (size - hop) // 2
     right = max(0, (n - 1) * hop + size - left - len(signal))
     padded = np.pad(signal, (left, right), mode="reflect")
     excerpts = np.lib.stride_tricks.sliding_window_view(padded, size)[: (n - 1) * hop + 1 : hop]
-    spectrum = np.fft.rfft(excerpts * _hann(size), axis=1)
-    return np.square(spectrum.real) + np.square(spectrum.imag)
+    spectrum = np.fft.rfft(excerpts * _hann(size), axis=1)[:, :n_bins]
+    power: Float32 = np.square(spectrum.real)
+    power += np.square(spectrum.imag)
+    return power
 
 
 @cache
@@ -103,9 +114,25 @@ def _hann(size: int) -> Float32:
 def _decimate(signal: Float32) -> Float32:
     """Every DECIMATION-th sample of the low-passed signal."""
     half = DECIMATION_TAPS // 2
+    n = len(signal) // DECIMATION + 1
+    matrix = _decimator()
+    n_blocks = -(-n // DECIMATED_BLOCK)
+    hop = DECIMATED_BLOCK * DECIMATION
     padded = np.pad(signal, (half, half), mode="reflect")
-    excerpts = np.lib.stride_tricks.sliding_window_view(padded, DECIMATION_TAPS)[::DECIMATION]
-    return excerpts @ _low_pass()
+    padded = np.pad(padded, (0, (n_blocks - 1) * hop + len(matrix) - len(padded)))
+    blocks = np.lib.stride_tricks.sliding_window_view(padded, len(matrix))[::hop]
+    return (blocks @ matrix).ravel()[:n]
+
+
+@cache
+def _decimator() -> Float32:
+    """(samples, DECIMATED_BLOCK): the low-pass at each place of a block of its output."""
+    taps = _low_pass()
+    reach = DECIMATION * (DECIMATED_BLOCK - 1) + DECIMATION_TAPS
+    matrix = np.zeros((reach, DECIMATED_BLOCK), np.float32)
+    for i in range(DECIMATED_BLOCK):
+        matrix[i * DECIMATION : i * DECIMATION + DECIMATION_TAPS, i] = taps
+    return matrix
 
 
 @cache
@@ -142,15 +169,19 @@ def mel_bands() -> Float32:
 
 @cache
 def tone_bands() -> tuple[Float32, Float32]:
-    """Weights for the long transform (low semitones) and for the short one (the others)."""
+    """Weights for the long transform (low semitones) and for the short one (the others).
+
+    (bins, semitones) both; of the long transform only the bins that count.
+    """
     centres = LOWEST_TONE_HZ * 2 ** (np.arange(N_TONES) / 12)
     is_low = centres < SPLIT_HZ
     long_bins = np.arange(TONE_FFT // 2 + 1) * (RATE_HZ / DECIMATION / TONE_FFT)
     short_bins = np.arange(MEL_BINS) * (RATE_HZ / MEL_FFT)
     # Power of a tone grows with the square of the transform's length in seconds.
     equal = (MEL_FFT / (TONE_FFT * DECIMATION)) ** 2 * DECIMATION**2 * MEL_POWER_SCALE
-    low = _bells(long_bins, centres[is_low]) * equal
-    return low.astype(np.float32), _bells(short_bins, centres[~is_low]).astype(np.float32)
+    low = (_bells(long_bins, centres[is_low]) * equal).astype(np.float32)
+    low = np.ascontiguousarray(low[: 1 + int(np.flatnonzero(low.any(axis=1))[-1])])
+    return low, _bells(short_bins, centres[~is_low]).astype(np.float32)
 
 
 def _bells(bins: np.ndarray, centres: np.ndarray) -> np.ndarray:
