@@ -1,32 +1,38 @@
 """What encoding with mess-mini costs beside decoding, in one run on one core.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/mini_cost.py FILE...
+    python benchmarks/mini_cost.py FILE... [--rounds N]
 
-Prints CPU seconds per minute of audio for decoding with resampling and for encoding, their ratio,
-and the process's peak memory.
+Each round decodes and resamples every file as indexing does, then encodes it. Prints the medians
+over rounds of CPU seconds per minute of audio and of their ratio, its lowest and highest, and the
+process's peak memory.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import resource
-import sys
+import statistics
 import time
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in a worker; before numpy is loaded
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
 from mess_plugin import encoders
 from mess_plugin.audio import decode
+from mess_plugin.encoders.base import Encoder
 
 
-def main() -> None:
-    """Decode each file, encode it in batches of eight windows, print."""
-    encoder = encoders.load("mess-mini")
+def measure(files: list[Path], encoder: Encoder) -> tuple[float, float, float]:
+    """CPU seconds of decoding and of encoding all files, and their minutes."""
     window = round(encoder.info.window_s * encoder.info.rate_hz)
     decoding_s = encoding_s = minutes = 0.0
-    for name in sys.argv[1:]:
+    for path in files:
         began = time.process_time()
-        waveform = np.concatenate(list(decode(Path(name), encoder.info.rate_hz)))
+        waveform = np.concatenate(list(decode(path, encoder.info.rate_hz)))
         decoded = time.process_time()
         windows = waveform[: len(waveform) // window * window].reshape(-1, window)
         for start in range(0, len(windows), 8):
@@ -34,10 +40,27 @@ def main() -> None:
         encoding_s += time.process_time() - decoded
         decoding_s += decoded - began
         minutes += windows.size / encoder.info.rate_hz / 60
+    return decoding_s, encoding_s, minutes
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    encoder = encoders.load("mess-mini")
+    measure(options.files[:1], encoder)  # fills the caches
+    rounds = [measure(options.files, encoder) for _ in range(options.rounds)]
+    ratios = [encoding / decoding for decoding, encoding, _ in rounds]
+    minutes = rounds[0][2]
+    decoding, encoding = (statistics.median(one[i] for one in rounds) / minutes for i in (0, 1))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{minutes:.1f} minutes: decoding {decoding_s / minutes:.3f}, ", end="")
-    print(f"encoding {encoding_s / minutes:.3f} CPU s per minute, ", end="")
-    print(f"ratio {encoding_s / decoding_s:.2f}, peak memory {peak_mb:.0f} MB")
+    print(f"{minutes:.1f} minutes, {options.rounds} rounds: decoding {decoding:.3f}, ", end="")
+    print(
+        f"encoding {encoding:.3f} CPU s per minute, ratio {statistics.median(ratios):.2f} ", end=""
+    )
+    print(f"({min(ratios):.2f} to {max(ratios):.2f}), peak memory {peak_mb:.0f} MB")
 
 
 if __name__ == "__main__":

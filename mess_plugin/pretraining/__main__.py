@@ -7,21 +7,25 @@ an interruption.
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 import click
 import numpy as np
 
+from mess_plugin import encoders
+from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.evaluation.listing import read_listing
 from mess_plugin.pretraining.data import Collection
 from mess_plugin.pretraining.fitting import fit_and_export
 from mess_plugin.pretraining.folds import folds
 from mess_plugin.pretraining.losses import Weights
 from mess_plugin.pretraining.musicnn import MusiCNN
-from mess_plugin.pretraining.prepare import prepare, teach
+from mess_plugin.pretraining.prepare import prepare
+from mess_plugin.pretraining.teachers import EncoderTeacher, MusiCNNTeacher, Teacher, teach
 from mess_plugin.pretraining.train import Plan, Trainer, train
 
-TERMS = ("masked", "tones", "contrast", "distil")
+TERMS = ("masked", "tones", "contrast", "local", "distil")
 
 
 @click.command()
@@ -29,7 +33,16 @@ TERMS = ("masked", "tones", "contrast", "distil")
 @click.argument("audio", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("work", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--musicnn", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Folder MSD_musicnn of the PyPI package musicnn: the teacher.")  # fmt: skip
+              help="Folder MSD_musicnn of the PyPI package musicnn: the stem starts from it, and it "
+              "is the teacher where no other is named.")  # fmt: skip
+@click.option("--teacher", "encoder", metavar="ENCODER", default=None,
+              help="Learn from an encoder instead, for instance mert-95m.")  # fmt: skip
+@click.option("--teacher-weights", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Folder with the teacher's weights, if not in the standard place.")  # fmt: skip
+@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="auto",
+              show_default=True, help="Where the teacher listens.")  # fmt: skip
+@click.option("--longest", "longest_s", type=click.FloatRange(min=30.0), default=math.inf,
+              metavar="SECONDS", help="Use the middle of longer recordings.")  # fmt: skip
 @click.option("--steps", default=Plan().steps, show_default=True)
 @click.option(
     "--frames", default=Plan().n_frames, show_default=True, help="Per window, 4 a second."
@@ -39,8 +52,9 @@ TERMS = ("masked", "tones", "contrast", "distil")
 @click.option("--leave-out", default=None, metavar="K/N", help="Train without fold K of N.")
 @click.option("--name", default="run", show_default=True, help="Of the run, below WORK.")
 def main(
-    listing: Path, audio: Path, work: Path, musicnn: Path | None, steps: int, frames: int,
-    seed: int, without: tuple[str, ...], leave_out: str | None, name: str,
+    listing: Path, audio: Path, work: Path, musicnn: Path | None, encoder: str | None,
+    teacher_weights: Path | None, device: str, longest_s: float, steps: int, frames: int, seed: int,
+    without: tuple[str, ...], leave_out: str | None, name: str,
 ) -> None:  # fmt: skip
     """Train mess-mini on the recordings of LIST below AUDIO; everything is written to WORK.
 
@@ -48,11 +62,16 @@ def main(
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recordings = read_listing(listing)
+    paths = [audio / r.track for r in recordings]
     spectra = work / "spectra"
-    prepare([audio / r.track for r in recordings], [r.album for r in recordings], spectra)
-    teacher = MusiCNN(musicnn) if musicnn else None
-    if teacher:
-        teach(teacher, spectra)
+    prepare(paths, [r.album for r in recordings], spectra, longest_s)
+    filters = MusiCNN(musicnn) if musicnn else None
+    teacher: Teacher | None = MusiCNNTeacher(filters) if filters else None
+    if encoder is not None:
+        options = EncoderOptions(weights=teacher_weights, device=device)
+        teacher = EncoderTeacher(encoders.load(encoder, options), longest_s)
+    if teacher is not None:
+        teach(teacher, paths, spectra)
     chosen = np.ones(len(recordings), dtype=np.bool_)
     if leave_out:
         k, n = (int(part) for part in leave_out.split("/"))
@@ -60,11 +79,11 @@ def main(
     tracks = [int(i) for i in np.flatnonzero(chosen)]
     weights = Weights(**dict.fromkeys(without, 0.0))
     plan = Plan(steps=steps, n_frames=frames, seed=seed, weights=weights)
-    collection = Collection(spectra)
-    trainer = Trainer(plan, collection, tracks, teacher)
+    collection = Collection(spectra, teacher.label if teacher else None)
+    trainer = Trainer(plan, collection, tracks, filters)
     train(trainer, work / name)
     mixed = {r.album for r in recordings if r.mixed}
-    path = fit_and_export(trainer.net, collection, tracks, mixed, work / name)
+    path = fit_and_export(trainer.averaged, collection, tracks, mixed, work / name)
     click.echo(f"weights: {path}")
 
 

@@ -18,6 +18,7 @@ from mess_plugin.encoders.mini import spectra as features
 
 NOISE_TILTS = (0.0, 0.5, 1.0)  # white, pink, brown: amplitude falls with f ** -tilt
 FLOOR = 1e4  # the encoder takes log10(1 + FLOOR * power)
+LN10 = float(np.log(10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +64,20 @@ class Augment:
         """(n,) which windows a change touches."""
         return torch.rand(n, generator=self.generator) < self.strength.often
 
+    def rows(self, n: int) -> Tensor:
+        """Numbers of the windows that a change touches."""
+        return self.touched(n).nonzero().squeeze(1)
+
     def __call__(self, batch: Batch) -> Batch:
         """The same music in other circumstances, brought back to the common level."""
-        powers = [(torch.pow(10.0, x) - 1) / FLOOR for x in (batch.mel, batch.tones)]
+        powers = [torch.expm1(x * LN10).div_(FLOOR) for x in (batch.mel, batch.tones)]
         before = self.level(powers[0])
         powers = self.transpose(powers)
         powers = self.filter(powers)
         powers = self.noise(powers)
         powers = self.codec(powers)
         gain = (before / self.level(powers[0]).clamp_min(1e-12))[:, None, None]
-        mel, tones = (torch.log10(1 + FLOOR * p * gain) for p in powers)
+        mel, tones = (torch.log1p(p.mul_(FLOOR * gain)).div_(LN10) for p in powers)
         return Batch(mel, tones)
 
     def level(self, mel_power: Tensor) -> Tensor:
@@ -81,11 +86,13 @@ class Augment:
 
     def transpose(self, powers: list[Tensor]) -> list[Tensor]:
         """Shifts the spectrum along logarithmic frequency."""
-        n = len(powers[0])
-        shift = self.uniform(n, -self.strength.semitones, self.strength.semitones)
-        shift = torch.where(self.touched(n), shift, torch.zeros(n))
+        rows = self.rows(len(powers[0]))
+        shift = self.uniform(len(rows), -self.strength.semitones, self.strength.semitones)
         ratio = torch.pow(2.0, shift / 12)
-        return [_warp(p, c, ratio) for p, c in zip(powers, self.centres, strict=True)]
+        return [
+            power.index_copy(0, rows, _warp(power[rows], centres, ratio))
+            for power, centres in zip(powers, self.centres, strict=True)
+        ]
 
     def filter(self, powers: list[Tensor]) -> list[Tensor]:
         """A smooth random equaliser and, less often, a low-pass of random order."""
@@ -108,23 +115,29 @@ class Augment:
 
     def noise(self, powers: list[Tensor]) -> list[Tensor]:
         """Coloured noise at a random ratio; the power of noise in a band is exponential."""
-        n = len(powers[0])
-        snr = self.uniform(n, *self.strength.snr_db)
-        amount = self.level(powers[0]) * torch.pow(10.0, -snr / 10) * self.touched(n)
-        kind = torch.randint(len(NOISE_TILTS), (n,), generator=self.generator)
+        rows = self.rows(len(powers[0]))
+        snr = self.uniform(len(rows), *self.strength.snr_db)
+        amount = self.level(powers[0])[rows] * torch.pow(10.0, -snr / 10)
+        kind = torch.randint(len(NOISE_TILTS), (len(rows),), generator=self.generator)
         result = []
         for power, templates in zip(powers, self.noises, strict=True):
-            ripple = torch.empty_like(power).exponential_(generator=self.generator)
-            ripple = 0.5 + 0.5 * ripple
-            result.append(power + amount[:, None, None] * templates[kind][:, None] * ripple)
+            some = power[rows]
+            ripple = -torch.log1p(-torch.rand(some.shape, generator=self.generator))
+            added = (amount[:, None] * templates[kind])[:, None] * (0.5 + 0.5 * ripple)
+            result.append(power.index_copy(0, rows, some + added))
         return result
 
     def codec(self, powers: list[Tensor]) -> list[Tensor]:
         """Empties what lies too far below the loudest band of its moment."""
-        n = len(powers[0])
-        depth = self.uniform(n, *self.strength.codec_db)
-        limit = torch.pow(10.0, -depth / 10) * self.touched(n)
-        return [p * (p > p.amax(-1, keepdim=True) * limit[:, None, None]) for p in powers]
+        rows = self.rows(len(powers[0]))
+        depth = self.uniform(len(rows), *self.strength.codec_db)
+        limit = torch.pow(10.0, -depth / 10)[:, None, None]
+        result = []
+        for power in powers:
+            some = power[rows]
+            kept = some * (some > some.amax(-1, keepdim=True) * limit)
+            result.append(power.index_copy(0, rows, kept))
+        return result
 
 
 def mix(batch: Batch, other: Batch, level_db: Tensor) -> Batch:
@@ -132,7 +145,7 @@ def mix(batch: Batch, other: Batch, level_db: Tensor) -> Batch:
     share = torch.pow(10.0, level_db / 10)[:, None, None]
     pairs = ((batch.mel, other.mel), (batch.tones, other.tones))
     mel, tones = (
-        torch.log10(torch.pow(10.0, a) + share * (torch.pow(10.0, b) - 1)) for a, b in pairs
+        torch.exp(a * LN10).add_(share * torch.expm1(b * LN10)).log_().div_(LN10) for a, b in pairs
     )
     return Batch(mel, tones)
 

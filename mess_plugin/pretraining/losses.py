@@ -8,16 +8,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mess_plugin.encoders.mini.spectra import N_TONES, TONES_PER_FRAME
+from mess_plugin.encoders.mini.spectra import FRAME_SAMPLES, N_TONES, RATE_HZ, TONES_PER_FRAME
 from mess_plugin.pretraining.augment import Batch
 from mess_plugin.pretraining.targets import CODEBOOK_SIZE, CODEBOOKS, assign, descriptions
 
 TEMPERATURE = 0.1
+FRAMES_PER_S = RATE_HZ // FRAME_SAMPLES
+LOCAL_FRAMES = 8  # of a part, which the local term tells from other parts of its recording
+LOCAL_WIDTH = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The total is masked * L_H + tones * L_CQT + contrast * L_C + distil * L_D; 0 leaves out.
+    """The total is masked * L_H + tones * L_CQT + contrast * L_C + local * L_W + distil * L_D.
+
+    0 leaves a term out.
 
     album: how much another recording of the same album counts as belonging together (1 would be as
     much as the recording itself, 0 makes it a hard negative).
@@ -26,6 +31,7 @@ class Weights:
     masked: float = 0.5
     tones: float = 0.5
     contrast: float = 1.0
+    local: float = 0.3
     distil: float = 1.0
     album: float = 0.25
 
@@ -38,6 +44,7 @@ class Heads(nn.Module):
         self.labels = nn.Linear(width, len(CODEBOOKS) * CODEBOOK_SIZE)
         self.tones = nn.Linear(width, N_TONES)
         self.teacher = nn.Linear(width, teacher_width)
+        self.local = nn.Linear(width, LOCAL_WIDTH)
         for name, points in zip(CODEBOOKS, centres, strict=True):
             self.register_buffer(name, points)
 
@@ -57,29 +64,43 @@ class Heads(nn.Module):
 
     def distil_loss(self, trunk: Tensor, taught: Tensor) -> Tensor:
         """Squared error towards the teacher's standardised features, a second at a time."""
-        said = self.teacher(_seconds(trunk))
-        return functional.smooth_l1_loss(said, _seconds(taught))
+        said = self.teacher(_parts(trunk, FRAMES_PER_S))
+        return functional.smooth_l1_loss(said, _parts(taught, FRAMES_PER_S))
+
+    def local_loss(self, here: Tensor, again: Tensor, far: Tensor) -> Tensor:
+        """Each part of a window finds itself after other changes, among parts of its recording.
+
+        here, again: (n, frames, width), the same windows changed differently; far: windows of the
+        same recordings further away, which with the rest of `here` are the negatives.
+        """
+        query, right, wrong = (
+            functional.normalize(self.local(_parts(x, LOCAL_FRAMES)), dim=2)
+            for x in (again, here, far)
+        )
+        logits = query @ torch.cat([right, wrong], 1).transpose(1, 2) / TEMPERATURE
+        wanted = torch.arange(query.shape[1]).expand(len(query), -1)
+        return functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
 
 
-def _seconds(frames: Tensor) -> Tensor:
-    """Means over four frames: (n, frames, width) → (n, frames // 4, width)."""
-    whole = frames.shape[1] // 4 * 4
-    return frames[:, :whole].unflatten(1, (-1, 4)).mean(2)
+def _parts(frames: Tensor, n: int) -> Tensor:
+    """Means over n frames each: (windows, frames, width) → (windows, frames // n, width)."""
+    whole = frames.shape[1] // n * n
+    return frames[:, :whole].unflatten(1, (-1, n)).mean(2)
 
 
-def contrast_loss(first: Tensor, second: Tensor, albums: list[str], album_weight: float) -> Tensor:
-    """InfoNCE over pooled windows, both ways; see `Weights.album` for soft positives.
+def contrast_loss(views: Tensor, albums: list[str], album_weight: float) -> Tensor:
+    """InfoNCE over pooled windows, every way; see `Weights.album` for soft positives.
 
-    first, second: (n, width), windows of recording i in row i of both.
+    views: (n_views, n, width): windows of recording i at [:, i].
     """
-    pooled = functional.normalize(torch.cat([first, second]), dim=1)
-    n = len(first)
+    n_views, n, _ = views.shape
+    pooled = functional.normalize(views.flatten(0, 1), dim=1)
     index = {name: i for i, name in enumerate(dict.fromkeys(albums))}
-    album = torch.tensor([index[a] for a in albums]).repeat(2)
-    track = torch.arange(n).repeat(2)
+    album = torch.tensor([index[a] for a in albums]).repeat(n_views)
+    track = torch.arange(n).repeat(n_views)
     wanted = album_weight * (album[:, None] == album).float()
     wanted = torch.where(track[:, None] == track, torch.ones(()), wanted)
-    itself = torch.eye(2 * n, dtype=torch.bool)
+    itself = torch.eye(n_views * n, dtype=torch.bool)
     wanted = wanted.masked_fill(itself, 0)
     logits = (pooled @ pooled.T / TEMPERATURE).masked_fill(itself, -1e4)
     share = wanted / wanted.sum(1, keepdim=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -30,13 +31,14 @@ STATISTICS_WINDOWS = 400
 class Plan:
     """Everything that decides the outcome of a run, together with the collection."""
 
-    steps: int = 600
-    tracks_per_step: int = 16
-    n_frames: int = 32
+    steps: int = 1000
+    tracks_per_step: int = 12
+    n_frames: int = 24
     learning_rate: float = 1e-3
     stem_rate: float = 0.3  # of the learning rate, for the stem's middle layers
     weight_decay: float = 0.02
     warm_up: int = 40
+    average: float = 0.99  # of the running mean of the weights, which is what a run gives
     hidden: float = 0.4  # share of frames masked in the first window of a pair
     mixup_db: tuple[float, float] = (-20.0, -5.0)
     width: int = 192
@@ -62,12 +64,12 @@ class Trainer:
         if teacher is not None:
             self.net.stem.inherit(teacher)
             # The teacher's first layer heard a quarter of a million recordings: it stays.
-            self.net.stem.front.requires_grad_(False)
-            self.net.stem.scale.requires_grad_(False)
+            self.net.stem.freeze_front()
         centres = self._prepare()
         teacher_width = 0 if collection.teacher is None else collection.teacher.shape[1]
         self.heads = Heads(plan.width, max(1, teacher_width), centres)
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=plan.weight_decay)
+        self.averaged = copy.deepcopy(self.net).requires_grad_(False)
 
     def _groups(self) -> list[dict[str, Any]]:
         rate = self.plan.learning_rate
@@ -84,7 +86,7 @@ class Trainer:
         """Codebooks, and means and scales of what the trunk and the teacher's head will see."""
         places: list[Place] = []
         while len(places) < STATISTICS_WINDOWS:
-            places += self.sampler.pairs(self.plan.tracks_per_step, 0.0)[0]
+            places += self.sampler.draw(self.plan.tracks_per_step, 0.0)[0]
         parts = [self.collection.batch(places[i : i + 20], self.plan.n_frames)
                  for i in range(0, len(places), 20)]  # fmt: skip
         seen = torch.cat([torch.cat(self.net.stem_frames(p.mel), 2).flatten(0, 1) for p in parts])
@@ -107,26 +109,35 @@ class Trainer:
         return mask
 
     def losses(self) -> dict[str, Tensor]:
-        """One batch through the network: each term, unweighted."""
+        """One batch through the network: each term, unweighted.
+
+        Three windows of each recording: one with hidden frames, one far from it, and the first
+        again after other changes.
+        """
         plan, weights = self.plan, self.plan.weights
-        first, second = self.sampler.pairs(plan.tracks_per_step, plan.strength.tempo)
-        n = len(first)
-        clean = self.collection.batch(first + second, plan.n_frames)
+        first, far = self.sampler.draw(plan.tracks_per_step, plan.strength.tempo)
+        n, places = len(first), first + far + first
+        clean = self.collection.batch(first + far, plan.n_frames)
+        clean = Batch(*(torch.cat([x, x[:n]]) for x in (clean.mel, clean.tones)))
         heard = self._noisy(self.augment(clean), n)
         mask = self.mask(n)
-        none = torch.zeros_like(mask)
-        _, trunk = self.net(*_hide(heard, torch.cat([mask, none])), torch.cat([mask, none]))
+        whole = torch.cat([mask, torch.zeros_like(mask).repeat(2, 1)])
+        _, trunk = self.net(*_hide(heard, whole), whole)
         terms: dict[str, Tensor] = {}
-        if weights.masked or weights.tones:
-            early = Batch(clean.mel[:n], clean.tones[:n])
+        early = Batch(clean.mel[:n], clean.tones[:n])
+        if weights.masked:
             terms["masked"] = self.heads.masked_loss(trunk[:n], early, mask)
+        if weights.tones:
             terms["tones"] = self.heads.tones_loss(trunk[:n], early, mask)
         if weights.contrast:
-            pooled = trunk.mean(1)
             albums = [self.collection.albums[p.track] for p in first]
-            terms["contrast"] = contrast_loss(pooled[:n], pooled[n:], albums, weights.album)
+            views = trunk.mean(1).unflatten(0, (3, n))
+            terms["contrast"] = contrast_loss(views, albums, weights.album)
+        if weights.local:
+            here, away, again = trunk.unflatten(0, (3, n))
+            terms["local"] = self.heads.local_loss(here, again, away)
         if weights.distil and self.collection.teacher is not None:
-            rows = [self.collection.taught(p, plan.n_frames) for p in first + second]
+            rows = [self.collection.taught(p, plan.n_frames) for p in places]
             taught = (torch.from_numpy(np.stack(rows)) - self.taught_mean) * self.taught_scale
             terms["distil"] = self.heads.distil_loss(trunk, taught)
         return terms
@@ -153,12 +164,21 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
+        self._average()
         return {k: v.item() for k, v in terms.items()} | {"total": total.item()}
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Running mean of the weights (Polyak); short at first, so that the start is forgotten."""
+        decay = min(self.plan.average, self.step / (self.step + 10))
+        for mean, now in zip(self.averaged.parameters(), self.net.parameters(), strict=True):
+            mean.lerp_(now, 1 - decay)
 
     def state(self) -> dict[str, Any]:
         """All that a later process needs to go on as if nothing had happened."""
         return {
             "plan": asdict(self.plan), "step": self.step, "net": self.net.state_dict(),
+            "averaged": self.averaged.state_dict(),
             "heads": self.heads.state_dict(), "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(), "sampler": self.sampler.rng.bit_generator.state,
         }  # fmt: skip
@@ -170,6 +190,7 @@ class Trainer:
                 "the checkpoint belongs to another plan: choose another name for the run"
             )
         self.net.load_state_dict(state["net"])
+        self.averaged.load_state_dict(state["averaged"])
         self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])

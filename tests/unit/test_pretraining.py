@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import wave
 from dataclasses import replace
@@ -22,12 +23,13 @@ from mess_plugin.pretraining import train as training  # noqa: E402
 from mess_plugin.pretraining.__main__ import main  # noqa: E402
 from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix  # noqa: E402
 from mess_plugin.pretraining.checkpoint import TABLE_MAGIC, read_checkpoint  # noqa: E402
-from mess_plugin.pretraining.data import Collection, Place  # noqa: E402
-from mess_plugin.pretraining.losses import Weights, contrast_loss  # noqa: E402
-from mess_plugin.pretraining.network import MiniNet  # noqa: E402
+from mess_plugin.pretraining.data import Collection, Place, Sampler  # noqa: E402
+from mess_plugin.pretraining.losses import Heads, Weights, contrast_loss  # noqa: E402
+from mess_plugin.pretraining.network import N_STEM, MiniNet, Stem  # noqa: E402
 from mess_plugin.pretraining.prepare import prepare  # noqa: E402
 from mess_plugin.pretraining.projection import Recipe, Samples, fit  # noqa: E402
 from mess_plugin.pretraining.targets import assign, cluster  # noqa: E402
+from mess_plugin.pretraining.teachers import MusiCNNTeacher  # noqa: E402
 
 RATE_HZ = 24_000
 STILL = Strength(often=0.0)
@@ -157,12 +159,58 @@ def test_contrast_prefers_pairs_and_tolerates_albums() -> None:
     torch.manual_seed(0)
     first = torch.randn(6, 16)
     albums = ["a", "a", "b", "b", "c", "c"]
-    paired = contrast_loss(first, first, albums, 0.0)
-    shuffled = contrast_loss(first, first.roll(1, 0), albums, 0.0)
-    assert paired < shuffled
+
+    def loss(second: torch.Tensor, album_weight: float, here: torch.Tensor = first) -> torch.Tensor:
+        return contrast_loss(torch.stack([here, second]), albums, album_weight)
+
+    assert loss(first, 0.0) < loss(first.roll(1, 0), 0.0)
     alike = first.clone()
     alike[1::2] = alike[::2]  # album mates sound the same
-    assert contrast_loss(alike, alike, albums, 1.0) < contrast_loss(first, first, albums, 1.0)
+    assert loss(alike, 1.0, alike) < loss(first, 1.0)
+
+
+def test_local_term_tells_a_part_from_others_of_its_recording() -> None:
+    torch.manual_seed(0)
+    heads = Heads(16, 1, [torch.zeros(2, 2)] * 3)
+    here, far = torch.randn(2, 4, 24, 16).unbind()
+    again = here + 0.01 * torch.randn_like(here)
+    right = heads.local_loss(here, again, far)
+    assert right < heads.local_loss(here, again.roll(8, 1), far)  # another part of the window
+    assert right < heads.local_loss(far, again, here)  # a part of the far window
+    assert right < heads.local_loss(here, again, here)  # far windows that repeat it are harder
+
+
+def test_far_places_leave_a_window_between(collection: Collection) -> None:
+    sampler = Sampler(collection, [0, 1, 2, 3], n_frames=4, seed=0)
+    for _ in range(5):
+        for first, far in zip(*sampler.draw(3, 0.1), strict=True):
+            assert first.track == far.track
+            assert abs(first.start - far.start) >= 4
+            start, end = collection.offsets[far.track : far.track + 2]
+            assert start <= far.start
+            assert far.start + far.n_source <= end
+
+
+def test_a_frozen_first_layer_computes_the_same() -> None:
+    torch.manual_seed(1)
+    stem = Stem()
+    for parameter in stem.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    mel = torch.rand(2, 32, 96)
+    expected = stem(mel)
+    stem.freeze_front()
+    torch.testing.assert_close(stem(mel), expected, rtol=1e-3, atol=1e-3)
+    assert not any(p.requires_grad for p in stem.front.parameters())
+
+
+def test_a_longer_recording_gives_its_middle(music: tuple[Path, Path], tmp_path: Path) -> None:
+    prepare([music[1] / "0.wav"], ["a"], tmp_path, longest_s=2.0)
+    short = Collection(tmp_path)
+    heard = scaled_spectra(melody(6.0, 0)[2 * RATE_HZ : 4 * RATE_HZ])
+    assert short.offsets.tolist() == [0, 8]
+    mel = short.mel.reshape(-1, 96)[16:-16].astype(np.float32)
+    level = np.median(mel - heard.mel[16:-16])  # every recording is brought to its own level
+    np.testing.assert_allclose(mel, heard.mel[16:-16] + level, atol=0.3)
 
 
 def test_projection_forgets_what_differs_within_albums() -> None:
@@ -179,6 +227,67 @@ def test_projection_forgets_what_differs_within_albums() -> None:
     same = albums[:, None] == albums
     similarity = vectors @ vectors.T
     assert similarity[same].mean() > similarity[~same].mean() + 0.5
+
+
+def test_the_teacher_of_the_shipped_weights_is_the_stem_that_starts_from_it(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(2)
+    given = Stem()
+
+    def inherit(stem: Stem, _: object) -> None:
+        stem.load_state_dict(given.state_dict())
+
+    monkeypatch.setattr(Stem, "inherit", inherit)
+    taught = MusiCNNTeacher(None).listen(collection, 1, Path("never opened"))  # type: ignore[arg-type]
+    assert taught.shape == (24, N_STEM)
+    mel, _ = collection.window(Place(1, 24, 24), 24)
+    with torch.no_grad():
+        heard = given(torch.from_numpy(mel)[None])[0].unflatten(1, (24, -1)).mean(2).T
+    np.testing.assert_allclose(taught, heard, atol=5e-3)
+
+
+def test_mert_teaches_the_small_encoder(
+    music: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--teacher mert-95m` from the command line, with random weights of MERT's architecture."""
+    from tests import mert_checkpoint
+
+    release = mert_checkpoint.small(pre_norm=False)
+    weights = tmp_path / "mert"
+    weights.mkdir()
+    mert_checkpoint.write_checkpoint(weights, release)
+    mert = mert_checkpoint.load(release, weights)
+    asked: list[tuple[str, EncoderOptions]] = []
+    load = encoders.load
+
+    def loaded(name: str, options: EncoderOptions) -> encoders.Encoder:
+        if name != "mert-95m":
+            return load(name, options)
+        asked.append((name, options))
+        return mert
+
+    monkeypatch.setattr(encoders, "load", loaded)
+    monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
+    arguments = [
+        str(music[0]), str(music[1]), str(tmp_path), "--teacher", "mert-95m", "--teacher-weights",
+        str(weights), "--device", "cpu", "--steps", "4", "--frames", "8",
+    ]  # fmt: skip
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert asked == [("mert-95m", EncoderOptions(weights=weights, device="cpu"))]
+    label = f"{mert.info.name}-{mert.info.revision}-{mert.info.layers}"
+    taught = np.load(tmp_path / "spectra" / f"teacher-{label}.npy")
+    assert taught.shape == (4 * 24, mert.info.dim)
+    heard = mert.encode(melody(6.0, 0)[None, : 5 * RATE_HZ])[0]  # the first window of 5 s
+    here = taught[:20].astype(np.float32).mean(0)
+    np.testing.assert_allclose(here, heard.mean(0), atol=0.02 + 0.05 * np.abs(heard).max())
+    lines = [
+        json.loads(x) for x in (tmp_path / "run" / "log.jsonl").read_text("utf-8").splitlines()
+    ]
+    assert all(np.isfinite(line["distil"]) and line["distil"] > 0 for line in lines)
+    made = load("mess-mini", EncoderOptions(weights=tmp_path / "run"))
+    assert np.isfinite(made.encode(melody(3.0, 0)[None])).all()
 
 
 def small_plan(steps: int) -> training.Plan:

@@ -20,7 +20,7 @@ from mess_plugin.errors import ConfigError, MissingWeights, WrongWeights
 from mess_plugin.model import Float32, Level, Projection
 
 WINDOW_S = 10.0
-BATCH = 6  # windows at a time: more would leave the processor's cache
+BATCH = 4  # windows at a time: more would leave the cache of the processor
 
 
 class Mini:

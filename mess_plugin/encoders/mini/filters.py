@@ -10,6 +10,7 @@ other (long ones).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from mess_plugin.encoders.mini.spectra import N_MELS
