@@ -27,12 +27,14 @@ def pool_collection(
 
     unnamed: albums that say nothing of what belongs together.
     """
-    augment = Augment(Strength(often=OFTEN), torch.Generator().manual_seed(seed))
+    generator = torch.Generator()
+    augment = Augment(Strength(often=OFTEN), generator)
     clean, changed, numbers = [], [], []
     for track in tracks:
         places = _spread(collection, track)
         if not places:
             continue
+        generator.manual_seed(seed * 1_000_003 + track)  # whichever recordings come before
         batch = collection.batch(places, places[0].n_source)
         clean.append(_pool(net, batch))
         changed.append(np.stack([_pool(net, augment(batch)) for _ in range(CHANGES)], axis=1))

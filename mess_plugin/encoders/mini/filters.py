@@ -135,7 +135,8 @@ class LongFilters:
         columns = np.ascontiguousarray(blocks[:, :, :n_blocks].transpose(3, 0, 1, 2))
         found = (self.matrix @ columns.reshape(reach, -1)).reshape(-1, bands, n * n_blocks)
         peaks = found.max(axis=1).reshape(-1, STEPS, n, n_blocks)
-        return peaks.transpose(0, 2, 3, 1).reshape(-1, n, steps // STRIDE)
+        result: Float32 = peaks.transpose(0, 2, 3, 1).reshape(-1, n, steps // STRIDE)
+        return result
 
 
 def _padded(x: Float32, length: int) -> Float32:

@@ -106,7 +106,7 @@ class MiniNet:
         return flat.reshape(*x.shape[:-1], -1)
 
     def _norm(self, x: Float32, name: str) -> Float32:
-        centred = x - x.mean(axis=-1, keepdims=True)
+        centred: Float32 = x - x.mean(axis=-1, keepdims=True)
         scale = 1 / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + np.float32(EPSILON))
         centred *= scale
         centred *= self.tensors[f"{name}.weight"]
