@@ -148,6 +148,8 @@ def track_document(track: Track) -> dict[str, object]:
         "key": tags.key,
         "musicbrainz_recording": tags.musicbrainz_recording,
         "musicbrainz_release": tags.musicbrainz_release,
+        "language": tags.language,
+        "rating": tags.rating,
         "paths": list(track.paths),
     }
 

@@ -41,7 +41,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says about itself. Every field may be missing."""
+    """What a file says about itself. Every field may be missing. rating: in stars, 0 to 5."""
 
     title: str | None = None
     artist: str | None = None
@@ -54,6 +54,8 @@ class Tags:
     key: str | None = None
     musicbrainz_recording: str | None = None
     musicbrainz_release: str | None = None
+    language: str | None = None
+    rating: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

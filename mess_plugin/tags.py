@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import mutagen
 from mutagen.apev2 import APETextValue, APEv2
 from mutagen.asf import ASFTags
-from mutagen.id3 import ID3, TCON, UFID, TextFrame
+from mutagen.id3 import ID3, POPM, TCON, UFID, TextFrame
 from mutagen.mp4 import MP4Tags
 
 from mess_plugin.audio.container import Container
@@ -31,6 +31,7 @@ NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "track_number": ("TRCK",), "bpm": ("TBPM",), "key": ("TKEY", "TXXX:initialkey"),
         "musicbrainz_recording": ("UFID:http://musicbrainz.org", "TXXX:musicbrainz track id"),
         "musicbrainz_release": ("TXXX:musicbrainz album id",),
+        "language": ("TLAN",), "rating": ("POPM", "TXXX:fmps_rating"),
     },
     "vorbis": {
         "title": ("title",), "artist": ("artist",), "album": ("album",),
@@ -39,6 +40,7 @@ NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "bpm": ("bpm", "tempo"), "key": ("initialkey", "key"),
         "musicbrainz_recording": ("musicbrainz_trackid",),
         "musicbrainz_release": ("musicbrainz_albumid",),
+        "language": ("language",), "rating": ("fmps_rating", "rating"),
     },
     "mp4": {
         "title": ("\xa9nam",), "artist": ("\xa9art",), "album": ("\xa9alb",),
@@ -47,6 +49,8 @@ NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "key": ("----:com.apple.itunes:initialkey", "----:com.apple.itunes:key"),
         "musicbrainz_recording": ("----:com.apple.itunes:musicbrainz track id",),
         "musicbrainz_release": ("----:com.apple.itunes:musicbrainz album id",),
+        "language": ("----:com.apple.itunes:language",),
+        "rating": ("rate", "----:com.apple.itunes:fmps_rating", "----:com.apple.itunes:rating"),
     },
     "asf": {
         "title": ("title",), "artist": ("author", "wm/artist"), "album": ("wm/albumtitle",),
@@ -54,6 +58,7 @@ NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "track_number": ("wm/tracknumber",), "bpm": ("wm/beatsperminute",),
         "key": ("wm/initialkey",), "musicbrainz_recording": ("musicbrainz/track id",),
         "musicbrainz_release": ("musicbrainz/album id",),
+        "language": ("wm/language",), "rating": ("wm/shareduserrating",),
     },
     "ape": {
         "title": ("title",), "artist": ("artist",), "album": ("album",),
@@ -61,6 +66,7 @@ NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "track_number": ("track",), "bpm": ("bpm",), "key": ("initialkey", "key"),
         "musicbrainz_recording": ("musicbrainz_trackid",),
         "musicbrainz_release": ("musicbrainz_albumid",),
+        "language": ("language",), "rating": ("fmps_rating", "rating"),
     },
     "demuxer": {
         "title": ("title",), "artist": ("artist",), "album": ("album",),
@@ -68,6 +74,7 @@ NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "track_number": ("track",), "bpm": ("bpm", "tbpm"), "key": ("initialkey",),
         "musicbrainz_recording": ("musicbrainz_trackid",),
         "musicbrainz_release": ("musicbrainz_albumid",),
+        "language": (), "rating": (),  # containers claim one where nobody said so
     },
 }  # fmt: skip
 PARSER_FAILURES = (
@@ -132,13 +139,37 @@ def _family(tags: object) -> str:
 def _fields(tags: Any, family: str) -> dict[str, list[str]]:
     values: dict[str, list[Any]] = {}
     for key in tags.keys():  # noqa: SIM118  (iterating over Vorbis comments gives pairs)
-        values.setdefault(key.lower(), []).append(tags[key])
+        name = "popm" if isinstance(tags[key], POPM) else key.lower()  # one a player, by its name
+        values.setdefault(name, []).append(tags[key])
     fields = {}
     for field, names in NAMES[family].items():
         candidates = ([t for v in values.get(n.lower(), []) for t in _texts(v)] for n in names)
         if texts := next(filter(None, candidates), None):
             fields[field] = texts
+    if "rating" in fields:
+        fields["rating"] = [str(_stars(fields["rating"][0], values, family))]
     return fields
+
+
+def _stars(text: str, values: Mapping[str, list[Any]], family: str) -> float | None:
+    """A rating in stars, 0 to 5, from the scales that players use; None where there is none.
+
+    POPM: 1 to 255, 64 more a star (as Windows and most others); FMPS: 0 to 1; WM: 1, 25, 50, 75, 99;
+    elsewhere up to 5 are stars and more are per cent.
+    """
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    if "popm" in values:
+        return float(min(5, 1 + round(number / 64))) if number > 0 else None
+    if any(name.endswith("fmps_rating") for name in values):
+        stars = 5 * number
+    elif family == "asf":
+        stars = 1 + round(number / 25) if number > 0 else 0.0
+    else:
+        stars = number if number <= 5 else number / 20
+    return stars if 0 <= stars <= 5 else None
 
 
 def _texts(value: Any) -> list[str]:
@@ -147,6 +178,8 @@ def _texts(value: Any) -> list[str]:
         value = value.genres  # "(17)" and "17" are Rock
     elif isinstance(value, UFID):
         value = [getattr(value, "data", b"")]
+    elif isinstance(value, POPM):
+        value = [getattr(value, "rating", 0)]
     elif isinstance(value, TextFrame):
         value = list(getattr(value, "text", ()))
     elif isinstance(value, APETextValue):
@@ -181,6 +214,8 @@ def _tags(fields: Mapping[str, list[str]]) -> Tags:
         key=joined("key"),
         musicbrainz_recording=_uuid(joined("musicbrainz_recording")),
         musicbrainz_release=_uuid(joined("musicbrainz_release")),
+        language=joined("language"),
+        rating=_float(joined("rating")),
     )
 
 
@@ -192,6 +227,10 @@ def _whole_number(pattern: str, text: str | None) -> int | None:
 def _bpm(text: str | None) -> float | None:
     found = re.match(r"\d{1,3}([.,]\d+)?(?!\d)", text or "", re.ASCII)
     return float(found[0].replace(",", ".")) or None if found else None
+
+
+def _float(text: str | None) -> float | None:
+    return None if text in {None, "None"} else float(text or "nan")
 
 
 def _uuid(text: str | None) -> str | None:

@@ -206,7 +206,8 @@ UPDATE files SET track_id = %(track_id)s, title = %(title)s, artist = %(artist)s
     album = %(album)s, album_artist = %(album_artist)s, genre = %(genre)s, year = %(year)s,
     track_number = %(track_number)s, bpm = %(bpm)s, key = %(key)s,
     musicbrainz_recording = %(musicbrainz_recording)s,
-    musicbrainz_release = %(musicbrainz_release)s, words = %(words)s
+    musicbrainz_release = %(musicbrainz_release)s, language = %(language)s, rating = %(rating)s,
+    words = %(words)s
 WHERE id = %(file_id)s AND path = %(path)s
 RETURNING id
 
@@ -483,7 +484,7 @@ SELECT id FROM tracks WHERE identity = %(identity)s
 -- The cards of some tracks.
 -- name: get_tracks
 SELECT id, duration_s, title, artist, album, album_artist, genre, year, track_number, bpm, key,
-    musicbrainz_recording, musicbrainz_release,
+    musicbrainz_recording, musicbrainz_release, language, rating,
     (SELECT array_agg(files.path ORDER BY files.path) FROM files
         WHERE files.track_id = card.id AND files.missing_since IS NULL)
 FROM track_cards AS card WHERE id = ANY(%(ids)s)
@@ -865,6 +866,7 @@ LIMIT %(limit)s
 -- Steering --------------------------------------------------------------------------------------
 
 -- Tracks that pass the filters that SQL can judge, with their keys. Null parameters do not filter.
+-- Media servers rate from 0 to 10, tags from 0 to 5; a play counts from half of the track on.
 -- name: allowed_tracks
 SELECT DISTINCT ON (files.track_id) files.track_id, files.key, measures.tonic, measures.mode
 FROM files
@@ -888,6 +890,17 @@ WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
     AND (%(folder)s::bytea IS NULL
         OR substring(files.path FROM 1 FOR length(%(folder)s::bytea)) = %(folder)s::bytea)
     AND files.words NOT LIKE ALL (%(excluded_words)s::text[])
+    AND (%(languages)s::text[] IS NULL
+        OR regexp_split_to_array(lower(files.language), '\s*[;,/]\s*') && %(languages)s::text[])
+    AND (%(rating_low)s::real IS NULL OR coalesce(
+        (SELECT value / 2 FROM feedback
+            WHERE feedback.track_id = files.track_id AND kind = 'rating' AND value IS NOT NULL
+            ORDER BY happened_at DESC LIMIT 1),
+        files.rating) BETWEEN %(rating_low)s::real AND %(rating_high)s::real)
+    AND (%(unplayed_days)s::real IS NULL OR NOT EXISTS (
+        SELECT FROM feedback
+        WHERE feedback.track_id = files.track_id AND kind = 'play' AND coalesce(value, 1) >= 0.5
+            AND happened_at > now() - %(unplayed_days)s::real * interval '1 day'))
 ORDER BY files.track_id, files.path
 
 -- The songs nearest among some tracks, by looking at every one of them.

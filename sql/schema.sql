@@ -32,7 +32,9 @@ CREATE TABLE files (
     musicbrainz_release    text,
     words                  text NOT NULL DEFAULT '',
     seen_at                timestamptz NOT NULL DEFAULT now(),
-    missing_since          timestamptz
+    missing_since          timestamptz,
+    language               text,
+    rating                 real
 );
 CREATE INDEX files_track_id ON files (track_id);
 CREATE INDEX files_missing ON files (missing_since) WHERE missing_since IS NOT NULL;
@@ -258,7 +260,7 @@ CREATE VIEW track_cards AS
 SELECT DISTINCT ON (t.id)
     t.id, t.identity, t.duration_s, t.damage, f.path, f.title, f.artist, f.album,
     f.album_artist, f.genre, f.year, f.track_number, f.bpm, f.key,
-    f.musicbrainz_recording, f.musicbrainz_release, f.words
+    f.musicbrainz_recording, f.musicbrainz_release, f.words, f.language, f.rating
 FROM tracks AS t
 JOIN files AS f ON f.track_id = t.id AND f.missing_since IS NULL
 ORDER BY t.id, f.path;

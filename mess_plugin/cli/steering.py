@@ -25,6 +25,9 @@ _OPTIONS = (
     click.option("--album", metavar="TEXT", help="In the album tag."),
     click.option("--folder", metavar="FOLDER", help="Below this folder."),
     click.option("--exclude", multiple=True, metavar="WORDS", help="Not these words in the name."),
+    click.option("--language", metavar="NAME,…", help="One of these is in the language tag."),
+    click.option("--rating", metavar="LOW-HIGH", help="In stars, 0 to 5."),
+    click.option("--unplayed", type=float, metavar="DAYS", help="Not played for so many days."),
     click.option("--per-artist", type=int, metavar="N", help="At most N of one artist."),
     click.option("--per-album", type=int, metavar="N", help="At most N of one album."),
     click.option(

@@ -15,7 +15,14 @@ from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.pathmap import PathMap
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
-from mess_plugin.tagging.planning import FilePlan, carry_out, chosen_paths, plan, take_back
+from mess_plugin.tagging.planning import (
+    FilePlan,
+    carry_out,
+    chosen_paths,
+    note_tags,
+    plan,
+    take_back,
+)
 from mess_plugin.tagging.undo import Journal, Values, read_journal
 from mess_plugin.tagging.values import FIELDS, LEAST_CONFIDENCE, parse_fields
 
@@ -25,6 +32,7 @@ Row = dict[str, object]
 @click.command()
 @click.argument("named", nargs=-1, metavar="[PATH|REF]…")
 @click.option("--write", metavar="TAG,…", help=f"What to write: {', '.join(FIELDS)}.")
+@click.option("--read", is_flag=True, help="Read the tags of these files into the library again.")
 @click.option("--apply", is_flag=True, help="Write; without it, only show what would be written.")
 @click.option("--overwrite", is_flag=True, help="Replace tags that are there; else they stay.")
 @click.option(
@@ -43,6 +51,7 @@ Row = dict[str, object]
 def tag(
     named: tuple[str, ...],
     write: str | None,
+    read: bool,
     apply: bool,
     overwrite: bool,
     confidence: float,
@@ -54,14 +63,16 @@ def tag(
 
     PATH is a file or a folder of the library, REF names one track. Tags that are there stay, unless
     --overwrite. Each file is replaced in one step by a checked copy; the audio and all other tags stay.
+    --read goes the other way: the tags of known files are read into the library again.
     """
-    if (write is None) == (undo is None):
+    if [write is not None, undo is not None, read].count(True) != 1:
         raise UsageError(
-            "say what to write (--write bpm,key,replaygain) or what to undo (--undo FILE)"
+            "say one thing: what to write (--write bpm,key,replaygain), what to undo (--undo FILE), "
+            "or --read"
         )
     if undo is not None and named:
         raise UsageError("--undo puts back all that its file names: leave the paths out")
-    if write is not None and not named:
+    if undo is None and not named:
         raise UsageError("say whose tags: give a path or a reference")
     if not 0 <= confidence <= 1:
         raise UsageError(f"confidence is {confidence:g}: wanted 0 to 1")
@@ -75,6 +86,9 @@ def tag(
         open_store(ready.database_url or "") as store,
         closing(journal),
     ):
+        if read:
+            _read_again(store, settings, named)
+            return
         if undo is not None:
             rows = list(_undone(store, settings, undo, apply))
         else:
@@ -90,6 +104,17 @@ def tag(
             rows = [row for one in plans for row in _written(store, one, journal, apply)]
         noted = journal.path if journal.is_begun else None
     _report(rows, apply, noted, as_json)
+
+
+def _read_again(store: Store, settings: Settings, named: Sequence[str]) -> None:
+    path_map = PathMap.parse(settings.path_map)
+    paths = chosen_paths(store, named)
+    for path in paths:
+        known = store.library.find_path(path)
+        here = Path(path_map.local(path))
+        if known is not None and known[0] is not None and here.is_file():
+            note_tags(store, path, here, known[0])
+    say(f"tags of {len(paths)} files read")
 
 
 def _written(store: Store, one: FilePlan, journal: Journal, apply: bool) -> Iterator[Row]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,14 @@ def allowed_ids(store: Store, filters: Filters, first: Voice | None) -> list[int
     """
     if not filters.any:
         return None
+    passed = _passing(store, filters, first)
+    if not passed:
+        raise UsageError(f"no track passes the filters: {_blame(store, filters, first)}")
+    return passed
+
+
+def _passing(store: Store, filters: Filters, first: Voice | None) -> list[int]:
+    """The tracks that pass filters, none where none does."""
     if first is None and (filters.same_tempo or filters.same_key):
         raise UsageError("'same' tempo or key needs a track to be the same as: give a reference")
     tempo = filters.tempo_bpm
@@ -148,11 +157,30 @@ def allowed_ids(store: Store, filters: Filters, first: Voice | None) -> list[int
         album=filters.album,
         folder=filters.folder,
         excluded_words=filters.excluded_words,
+        languages=filters.languages,
+        rating=_limits(filters.rating),
+        unplayed_days=filters.unplayed_days,
     )
-    passed = _in_key(store.steering.allowed(conditions), filters, first)
-    if not passed:
-        raise UsageError(f"no track passes the filters: {describe(filters)}; loosen one of them")
-    return passed
+    return _in_key(store.steering.allowed(conditions), filters, first)
+
+
+def _blame(store: Store, filters: Filters, first: Voice | None) -> str:
+    """Which filters leave nothing: one alone, two that exclude each other, or all together."""
+    plain = Filters()
+    single = {
+        one.name: replace(plain, **{one.name: getattr(filters, one.name)})
+        for one in fields(filters)
+        if getattr(filters, one.name) != getattr(plain, one.name)
+    }
+    passed = {name: set(_passing(store, one, first)) for name, one in single.items()}
+    for name, ids in passed.items():
+        if not ids:
+            return f"{describe(single[name])}; loosen it"
+    for (one, ids), (other, others) in combinations(passed.items(), 2):
+        if ids.isdisjoint(others):
+            pair = f"{describe(single[one])} and {describe(single[other])}"
+            return f"{pair} exclude each other; loosen one of them"
+    return f"{describe(filters)}; loosen one of them"
 
 
 def tempo_of(tags: Tags, measures: Measures | None) -> float | None:

@@ -44,6 +44,9 @@ def query(words: Mapping[str, Any]) -> Query:
             album=words.get("album"),
             folder=os.path.abspath(os.path.expanduser(folder)) if folder else None,  # noqa: PTH100, PTH111
             excluded_words=tuple(words.get("exclude") or ()),
+            languages=only(words.get("language")),
+            rating=limits("rating", words.get("rating")),
+            unplayed_days=words.get("unplayed"),
         ),
     )
 

@@ -18,6 +18,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({FEEL: 1.0})
 """What counts when nothing is said: see the table of facets in docs/quality.md."""
 
 MAX_WEIGHT = 100.0
+MAX_DAYS = 36_500
 MAX_NAME = 200  # letters of a listener's name
 HIDE, SHOW = "hide", "show"
 
@@ -44,7 +45,9 @@ class Filters:
     tempo_bpm: half and double count as well. same_tempo: within 6 % of the first seed's. key:
     (tonic, mode); same_key: keys that mix with the first seed's. activity: see `Measures`.
     artist, album, genre: contained in the tag, case does not matter. folder: absolute.
-    excluded_words: in none of artist, title, album, file name.
+    excluded_words: in none of artist, title, album, file name. languages: one of these is in the tag.
+    rating: in stars, 0 to 5, by a media server, else by the tag. unplayed_days: nobody played it
+    within so many days.
     """
 
     tempo_bpm: Range | None = None
@@ -60,9 +63,12 @@ class Filters:
     album: str | None = None
     folder: str | None = None
     excluded_words: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    rating: Range | None = None
+    unplayed_days: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("tempo_bpm", "duration_s", "year", "activity", "loudness_lufs"):
+        for name in ("tempo_bpm", "duration_s", "year", "activity", "loudness_lufs", "rating"):
             limits: Range | None = getattr(self, name)
             if limits and None not in (limits.low, limits.high) and limits.low > limits.high:  # type: ignore[operator]
                 raise UsageError(
@@ -73,6 +79,10 @@ class Filters:
             raise UsageError("a tempo and the seed's tempo are both asked for: leave one out")
         if self.key and self.same_key:
             raise UsageError("a key and the seed's key are both asked for: leave one out")
+        if self.unplayed_days is not None and not 0 < self.unplayed_days <= MAX_DAYS:
+            raise UsageError(
+                f"unplayed is {self.unplayed_days:g} days: wanted more than 0, at most {MAX_DAYS}"
+            )
 
     @property
     def any(self) -> bool:

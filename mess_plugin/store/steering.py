@@ -33,6 +33,9 @@ class Conditions:
     album: str | None = None
     folder: str | None = None
     excluded_words: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    rating: Limits = None
+    unplayed_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Steering:
             ("year", conditions.year),
             ("activity", conditions.activity),
             ("loudness", conditions.loudness_lufs),
+            ("rating", conditions.rating),
         ):
             limits[f"{name}_low"], limits[f"{name}_high"] = column or (None, None)
         rows = self._session.rows(
@@ -69,6 +73,8 @@ class Steering:
             album=_contains(conditions.album),
             folder=_below(conditions.folder),
             excluded_words=[f"%{_escaped(words(word))}%" for word in conditions.excluded_words],
+            languages=[_known(one.lower()) for one in conditions.languages] or None,
+            unplayed_days=conditions.unplayed_days,
             **limits,
         )
         return [
@@ -116,9 +122,12 @@ def _contains(text: str | None) -> str | None:
 
 
 def _escaped(text: str) -> str:
-    known = text.encode("utf-8", "replace").decode("utf-8")  # a database takes no lone surrogate
-    plain = known.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return plain.replace("\0", " ")
+    return _known(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _known(text: str) -> str:
+    """Text that a database takes: no lone surrogate, no NUL."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
 
 
 def _below(folder: str | None) -> bytes | None:

@@ -115,7 +115,7 @@ def _changes(
 
 def carry_out(store: Store, one: FilePlan, journal: Journal) -> None:
     """Write the tags of a file and let the library know them. Raises AudioError and OSError."""
-    identity = _identity(one.here)
+    identity = audio.identify(one.here)
     if store.library.find_identity(identity) != one.track_id:
         raise AudioError(
             str(one.here), "unreadable", "left as it is: it changed since it was indexed: index it"
@@ -123,7 +123,7 @@ def carry_out(store: Store, one: FilePlan, journal: Journal) -> None:
     before = {change.name: change.before for change in one.changes if change.name in one.writes}
     entry = Entry(str(one.here), identity, before, one.writes)
     replace_tags(one.here, one.writes, identity, lambda: journal.write(entry))
-    _note(store, one.path, one.here, one.track_id)
+    note_tags(store, one.path, one.here, one.track_id)
 
 
 def take_back(store: Store, entry: Entry, path_map: PathMap, *, apply: bool) -> dict[str, Values]:
@@ -140,22 +140,18 @@ def take_back(store: Store, entry: Entry, path_map: PathMap, *, apply: bool) -> 
     }
     if not back or not apply:
         return back
-    if _identity(here) != entry.identity:
+    if audio.identify(here) != entry.identity:
         raise AudioError(str(here), "unreadable", "left as it is: it holds other audio now")
     replace_tags(here, back, entry.identity, lambda: None)
     path = path_map.library(str(here))
     known = store.library.find_path(path)
     if known is not None and known[0] is not None:
-        _note(store, path, here, known[0])
+        note_tags(store, path, here, known[0])
     return back
 
 
-def _identity(path: Path) -> str:
-    return audio.identify(path)
-
-
-def _note(store: Store, path: str, here: Path, track_id: int) -> None:
-    """The new tags in the library at once; the next look at the file finds nothing to encode."""
+def note_tags(store: Store, path: str, here: Path, track_id: int) -> None:
+    """What a file says about itself now, in the library at once; nothing is encoded."""
     file_id = store.ledger.known_paths([path]).get(path)
     if file_id is not None:
         store.ledger.locate(file_id, path, track_id, read_tags(here))

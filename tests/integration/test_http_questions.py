@@ -58,7 +58,13 @@ def service(
         with open_store(url) as store:
             space = raw_space(store)
             for n in range(N):
-                tags = Tags(title=f"song {n}", artist=f"artist {n % 5}", year=1980 + n)
+                tags = Tags(
+                    title=f"song {n}",
+                    artist=f"artist {n % 5}",
+                    year=1980 + n,
+                    language=("eng", "French; deu", None)[n % 3],
+                    rating=(None, 2.0, 4.0, 5.0)[n % 4],
+                )
                 path = f"/music/{n % 2}/{n:02d}.mp3"
                 track_id = add_track(store, space, path, levels_of(n), tags)
                 store.facets.write(track_id, made_up_facets(n))
@@ -96,6 +102,63 @@ def test_the_service_answers_as_the_command_line_does(service: Service, run: Any
     assert answer.pop("page") == {"offset": 0, "k": 5, "full": True}
     assert answer == printed
     assert len(answer["matches"]) == 5
+
+
+def _titles(service: Service, filters: dict[str, Any]) -> set[int]:
+    status, answer = service.call("/v1/similar", {"refs": ["song 0"], "k": N, "filters": filters})
+    assert status == 200, answer
+    return {int(match["track"]["title"].split()[1]) for match in answer["matches"]}
+
+
+def test_language_rating_and_what_was_played_lately(service: Service) -> None:
+    """Random vectors score 0 for half of the library, so compare with what answers at all."""
+    everything = _titles(service, {"year": "1900-"})
+    assert _titles(service, {"languages": ["DEU", "dutch"]}) == {
+        n for n in everything if n % 3 == 1
+    }
+    assert _titles(service, {"languages": ["eng"]}) == {n for n in everything if n % 3 == 0}
+    assert _titles(service, {"rating": "4-"}) == {n for n in everything if n % 4 in (2, 3)}
+    liked, played, *_ = sorted(everything)
+    ids = {n: service.store.library.find_words(f"song {n}")[0][0] for n in (liked, played)}
+    rows = [
+        (ids[liked], "rating", 7.0, 400),  # of 10, long ago
+        (ids[liked], "rating", 3.0, 1),  # since then it is worth 1.5 stars
+        (ids[liked], "play", 0.1, 1),  # skipped
+        (ids[played], "play", 0.9, 10),
+    ]
+    with psycopg.connect(service.settings.database_url or "", autocommit=True) as connection:
+        for n, (track_id, kind, value, days) in enumerate(rows):
+            connection.execute(
+                "INSERT INTO feedback (source, digest, item, track_id, kind, value, happened_at)"
+                " VALUES ('t', %s, 'i', %s, %s, %s, now() - %s * interval '1 day')",
+                [bytes([n]), track_id, kind, value, days],
+            )
+    assert liked in _titles(service, {"rating": {"low": 1, "high": 2}})
+    assert _titles(service, {"unplayed_days": 30}) == everything - {played}
+    assert _titles(service, {"unplayed_days": 9}) == everything
+
+
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        ({"artist": "nobody", "year": "1990-"}, "artist 'nobody'; loosen it"),
+        (
+            {"artist": "artist 1", "excluded_words": ["artist 1"], "year": "1900-"},
+            "artist 'artist 1' and excluded words ('artist 1',) exclude each other; loosen one",
+        ),
+        (
+            {"year": "1980-1981", "rating": "2", "languages": ["eng", "deu"], "tempo_bpm": "70-80"},
+            "tempo_bpm 70-80 and year 1980-1981 exclude each other",
+        ),
+        ({"artist": "artist 0", "rating": "5", "year": {"high": 1994}}, "; loosen one of them"),
+    ],
+)
+def test_filters_that_leave_nothing_are_named(
+    service: Service, filters: dict[str, Any], says: str
+) -> None:
+    status, answer = service.call("/v1/similar", {"refs": ["song 3"], "filters": filters})
+    assert status == 400
+    assert says in answer["error"]
 
 
 def test_plain_questions_and_sections_are_asked_too(service: Service, run: Any) -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import mutagen
 import pytest
 from click.testing import CliRunner
 
@@ -24,7 +25,7 @@ def outcome(store: Store, path: Path) -> str:
     return str(ended[str(path)])
 
 
-def test_a_tag_is_shown_written_and_taken_back(
+def test_a_tag_is_shown_written_and_taken_back(  # noqa: PLR0915  one life of one file
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, folder = tmp_path / "home", tmp_path / "music"
@@ -80,6 +81,13 @@ def test_a_tag_is_shown_written_and_taken_back(
         assert read_tags(song).bpm is None
         assert store.library.get([track.id])[track.id].tags.bpm is None
 
+        retagged: Any = mutagen.File(song)
+        retagged["language"], retagged["rating"] = "deu", "80"
+        retagged.save()
+        CliRunner().invoke(tag, [str(song), "--read"], catch_exceptions=False)
+        known = store.library.get([track.id])[track.id].tags
+        assert (known.language, known.rating) == ("deu", 4.0)
+
         song.write_bytes(write_audio(tmp_path / "o.flac", music(8.0, seed=9), 44100).read_bytes())
         other = run(str(song), "--write", "replaygain", "--apply", code=1)
         assert "changed since it was indexed" in other["tags"][0]["note"]
@@ -89,7 +97,8 @@ def test_a_tag_is_shown_written_and_taken_back(
     ("arguments", "says"),
     [
         ([], "--write bpm,key,replaygain"),
-        (["x", "--write", "bpm", "--undo", "f"], "say what to write"),
+        (["x", "--write", "bpm", "--undo", "f"], "say one thing"),
+        (["--read"], "say whose tags"),
         (["--write", "bpm"], "say whose tags"),
         (["x", "--undo", "f"], "leave the paths out"),
         (["x", "--write", "bpn"], "did you mean 'bpm'"),

@@ -14,12 +14,14 @@ from mutagen.apev2 import APEv2
 from mutagen.asf._attrs import ASFUnicodeAttribute
 from mutagen.id3 import (
     ID3,
+    POPM,
     TALB,
     TBPM,
     TCON,
     TDRC,
     TIT2,
     TKEY,
+    TLAN,
     TPE1,
     TPE2,
     TRCK,
@@ -218,3 +220,32 @@ def test_files_that_cannot_be_read_have_no_tags(tmp_path: Path) -> None:
     assert read_tags(tmp_path) == Tags()
     assert read_tags(Path("/dev/zero")) == Tags()
     assert read_tags(tmp_path / "a\0b") == Tags()
+
+
+@pytest.mark.parametrize(
+    ("ending", "name", "value", "stars"),
+    [
+        (".mp3", "POPM", 255, 5.0), (".mp3", "POPM", 64, 2.0), (".mp3", "POPM", 1, 1.0),
+        (".mp3", "POPM", 0, None), (".flac", "RATING", "4", 4.0), (".flac", "RATING", "80", 4.0),
+        (".ogg", "FMPS_RATING", "0.5", 2.5), (".ogg", "RATING", "good", None),
+        (".wv", "Rating", "300", None), (".wma", "WM/SharedUserRating", 99, 5.0),
+        (".wma", "WM/SharedUserRating", 25, 2.0),
+    ],
+)  # fmt: skip
+def test_ratings_of_all_scales_are_stars(
+    ending: str, name: str, value: Any, stars: float | None, tmp_path: Path
+) -> None:
+    path = written(tmp_path, ending)
+    file: Any = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    if name == "POPM":
+        file.tags.add(POPM(email="a player", rating=value, count=0))
+        file.tags.add(TLAN(text=["eng", "fra"]))
+    else:
+        file.tags[name] = value
+        file.tags["WM/Language" if ending == ".wma" else "language"] = ["eng", "fra"]
+    file.save()
+    tags = read_tags(path)
+    assert tags.rating == stars
+    assert tags.language == "eng; fra"

@@ -112,6 +112,7 @@ _TRACK = {
     "id": 7, "path": "/music/stage 3.ogg", "title": "Stage 3", "artist": "syncopika", "album": None,
     "duration_s": 93.1, "album_artist": None, "genre": None, "year": 2021, "track_number": None,
     "bpm": None, "key": None, "musicbrainz_recording": None, "musicbrainz_release": None,
+    "language": None, "rating": 4.0,
     "paths": ["/music/stage 3.ogg"],
     "heard": {
         "tempo": {"bpm": 120.2, "confidence": 0.4}, "key": {"name": "A minor", "confidence": 0.7},
