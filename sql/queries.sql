@@ -239,11 +239,23 @@ SELECT path, size_bytes FROM (
     SELECT path, size_bytes FROM files WHERE missing_since IS NULL ORDER BY md5(path) LIMIT %(limit)s
 ) AS sampled ORDER BY path
 
--- How many files at or below a path are known, and how many of them are missed.
+-- The recordings at or below a path (a file that was not heard yet counts as one): how many are there,
+-- and how many are lost, which are those of files missed or now found gone that lie nowhere else.
 -- name: count_below
-SELECT count(*), count(*) FILTER (WHERE missing_since IS NOT NULL) FROM files
-WHERE path = %(path)s OR (path >= %(prefix)s::bytea
-    AND path < substring(%(prefix)s::bytea FROM 1 FOR length(%(prefix)s::bytea) - 1) || '0'::bytea)
+WITH gone AS MATERIALIZED (SELECT DISTINCT path FROM unnest(%(gone)s::bytea[]) AS path),
+below AS (
+    SELECT files.track_id, coalesce(files.track_id, -files.id) AS recording,
+        files.missing_since IS NOT NULL OR gone.path IS NOT NULL AS is_gone
+    FROM files LEFT JOIN gone USING (path)
+    WHERE files.path = %(path)s OR (files.path >= %(prefix)s::bytea AND files.path
+        < substring(%(prefix)s::bytea FROM 1 FOR length(%(prefix)s::bytea) - 1) || '0'::bytea)
+)
+SELECT count(DISTINCT recording) FILTER (WHERE NOT is_gone),
+    count(DISTINCT recording) FILTER (WHERE is_gone AND NOT EXISTS (
+        SELECT FROM files AS other LEFT JOIN gone USING (path)
+        WHERE other.track_id = below.track_id AND other.missing_since IS NULL AND gone.path IS NULL
+    ))
+FROM below
 
 -- Files that are not there now. They are hidden at once and forgotten later.
 -- name: miss_files

@@ -232,12 +232,19 @@ class Ledger:
             (to_text(path), size) for path, size in self._session.rows("sample_files", limit=limit)
         ]
 
-    def count_below(self, root: str) -> tuple[int, int]:
-        """How many files at or below an absolute path are known, and how many of them are missed."""
-        n_known, n_missed = self._session.row(
-            "count_below", path=to_bytes(root), prefix=to_bytes(root.rstrip("/") + "/")
+    def count_below(self, root: str, gone: Sequence[str]) -> tuple[int, int]:
+        """Known recordings at or below an absolute path: how many are there, and how many are lost.
+
+        Lost are those that lay in files now missed, or in `gone`, and lie nowhere else. A file that
+        was not heard yet counts as a recording.
+        """
+        n_there, n_lost = self._session.row(
+            "count_below",
+            path=to_bytes(root),
+            prefix=to_bytes(root.rstrip("/") + "/"),
+            gone=[to_bytes(path) for path in gone],
         )
-        return n_known, n_missed
+        return n_there, n_lost
 
     def miss(self, paths: Sequence[str]) -> int:
         """Files that are not there now: hidden at once, forgotten later. Returns how many are new."""

@@ -9,7 +9,7 @@ import pytest
 
 from mess_plugin.store import Store, open_store
 from mess_workers.pruning import Pruned, prune, prune_some
-from tests.stored_library import want
+from tests.stored_library import add_track, levels_of, raw_space, want
 
 
 @pytest.fixture
@@ -60,3 +60,29 @@ def test_an_empty_or_absent_folder_takes_nothing_along(
         assert pruned.gone == 0
         assert pruned.refused
     assert there(store) == ["a.mp3"]
+
+
+def test_files_that_were_moved_while_nobody_looked_are_not_lost(
+    store: Store, tmp_path: Path
+) -> None:
+    """Else a library that was put in order would believe no deletion for a day."""
+    space = raw_space(store)
+    old = [str(tmp_path / "old" / f"{i}.mp3") for i in range(15)]
+    new = [str(tmp_path / "new" / f"{i}.mp3") for i in range(15)]
+    (tmp_path / "new").mkdir()
+    for i, path in enumerate(old):
+        add_track(store, space, path, levels_of(i), identity=f"sound {i}")
+    assert "15 of 15 known recordings are gone" in (
+        prune(store, str(tmp_path), set()).refused or ""
+    )
+    for i, path in enumerate(new):
+        Path(path).touch()
+        add_track(store, space, path, levels_of(i), identity=f"sound {i}")
+    assert prune(store, str(tmp_path), set(new)) == Pruned(15)
+    Path(new[0]).unlink()
+    assert prune_some(store, str(tmp_path), [new[0]]) == Pruned(1)
+    assert there(store) == [Path(path).name for path in sorted(new[1:])]
+    for path in new[1:11]:
+        Path(path).unlink()
+    refused = prune_some(store, str(tmp_path), new).refused or ""
+    assert "11 of 15 known recordings are gone" in refused

@@ -8,7 +8,7 @@ person has to confirm it. What is given up is hidden first, and forgotten after 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from mess_plugin.store import Store
@@ -43,7 +43,7 @@ def prune(
     if confirmed:
         store.ledger.forget_files(list(gone.values()))
         return Pruned(len(gone))
-    reason = suspicion(root, len(gone), len(known))
+    reason = suspicion(store, root, list(gone))
     if reason:
         return Pruned(0, reason, frozenset(gone))
     return Pruned(store.ledger.miss(list(gone)))
@@ -54,21 +54,27 @@ def prune_some(store: Store, root: str, paths: Iterable[str]) -> Pruned:
     gone = store.ledger.known_among([path for path in paths if is_gone(path)])
     if not gone:
         return Pruned(0)
-    n_known, n_missed = store.ledger.count_below(root)
-    reason = suspicion(root, len(gone) + n_missed, n_known)
+    reason = suspicion(store, root, gone)
     return Pruned(0, reason, frozenset(gone)) if reason else Pruned(store.ledger.miss(gone))
 
 
-def suspicion(root: str, n_gone: int, n_known: int) -> str | None:
-    """Why so many vanished files are not believed, None where they are."""
-    if not n_gone:
+def suspicion(store: Store, root: str, gone: Sequence[str]) -> str | None:
+    """Why vanished files are not believed to be gone, None where they are.
+
+    Counted are all that are lost below the root, those missed before included. A file whose recording
+    lies elsewhere by now is not lost: it was moved while nobody looked.
+    """
+    if not gone:
         return None
     if not is_there(root):
         return "the folder is not there; nothing below it is forgotten"
     if _is_empty(root):
-        return f"the folder is empty, but {n_known} files in it are known; is a disk not mounted?"
-    if n_gone > max(_ALWAYS_FINE, PRUNE_AT_MOST * n_known):
-        return f"{n_gone} of {n_known} known files are gone; is a disk missing?"
+        return "the folder is empty, but files in it are known; is a disk not mounted?"
+    if len(gone) + store.ledger.count_missed() <= _ALWAYS_FINE:
+        return None
+    n_there, n_lost = store.ledger.count_below(root, gone)
+    if n_lost > max(_ALWAYS_FINE, PRUNE_AT_MOST * (n_there + n_lost)):
+        return f"{n_lost} of {n_there + n_lost} known recordings are gone; is a disk missing?"
     return None
 
 

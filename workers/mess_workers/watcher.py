@@ -58,9 +58,9 @@ class WatchedFolder:
         if self._observing is None:
             return
         if not self._observing.is_alive:
-            log.warning("%s: its observer died; starting another one", self.root)
+            log.warning("%s: its observer ended", self.root)
             self.close()
-            self._start()
+            self._look_at_root()
             return
         if self._observing.changes.lost.is_set():
             self._observing.changes.lost.clear()
