@@ -39,10 +39,10 @@ def _refit(store: Store, recipe: str, base: Space, n_tracks: int) -> Space | Non
     if fitted is None:
         return None
     space = store.spaces.add_projected(recipe, base, fitted, n_tracks)
-    _fill(store, base, space)
+    fill(store, base, space)
     with store.transaction():
         store.spaces.own_lock(base)
-        _fill(store, base, space)  # what was written between the filling and the lock
+        fill(store, base, space)  # what was written between the filling and the lock
         store.spaces.switch(base, space)
     return space
 
@@ -72,7 +72,8 @@ def _fit(store: Store, base: Space, version: str) -> dict[Level, Projection] | N
     return fitted
 
 
-def _fill(store: Store, base: Space, space: Space) -> None:
+def fill(store: Store, base: Space, space: Space) -> None:
+    """Compute what a projected space lacks from its base, a transaction a track."""
     for track_id in store.embeddings.missing(base, space):
         raw: dict[Level, LevelVectors] = {
             level: store.embeddings.of_track(base, level, track_id) for level in Level

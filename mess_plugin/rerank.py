@@ -51,9 +51,9 @@ def weights_of(space: Space) -> Weights:
 
     Parts can only speak of songs where they are projected like songs, as by the maps that are fitted
     on a library. A projection that comes with an encoder aims its windows at finding places instead,
-    and its sections at comparing music.
+    and its sections at comparing music; a metric on top of such a one names it behind an @.
     """
-    shipped = space.base_id is None and space.projection != "none"
+    shipped = (space.base_id is None and space.projection != "none") or "@" in space.projection
     return SECTION_WEIGHTS if shipped else WEIGHTS
 
 

@@ -509,6 +509,12 @@ WHERE files.path = %(path)s
 ORDER BY jobs.finished_at DESC NULLS LAST
 LIMIT 1
 
+-- The tracks at some paths, and those of some ids.
+-- name: find_known_tracks
+SELECT path, track_id FROM files WHERE path = ANY(%(paths)s::bytea[]) AND track_id IS NOT NULL
+UNION ALL
+SELECT convert_to(id::text, 'UTF8'), id FROM tracks WHERE id = ANY(%(ids)s::bigint[])
+
 -- Tracks whose words contain all the words asked for: those of exactly this title, then the closest.
 -- name: find_words
 SELECT id, count(*) OVER () FROM track_cards
@@ -549,10 +555,20 @@ WHERE recipe = %(recipe)s AND encoder = %(encoder)s AND revision = %(revision)s 
     AND pooling = %(pooling)s AND window_s = %(window_s)s AND hop_s = %(hop_s)s
     AND projection = %(projection)s
 
--- The space that questions about a recipe are answered in: the newest projected one, else the raw.
+-- The space that questions about a recipe are answered in: that of the chosen metric, else the newest
+-- projected one, else the raw.
 -- name: searchable_space
 SELECT id, encoder, revision, layers, pooling, window_s, hop_s, dim, projection, base_id
+FROM spaces LEFT JOIN metrics ON metrics.space_id = spaces.id
+WHERE recipe = %(recipe)s AND state = 'active' AND (metrics.space_id IS NULL OR metrics.chosen)
+ORDER BY metrics.chosen IS NULL, base_id IS NULL, id DESC
+LIMIT 1
+
+-- The same without any metric.
+-- name: plain_space
+SELECT id, encoder, revision, layers, pooling, window_s, hop_s, dim, projection, base_id
 FROM spaces WHERE recipe = %(recipe)s AND state = 'active'
+    AND NOT EXISTS (SELECT FROM metrics WHERE metrics.space_id = spaces.id)
 ORDER BY base_id IS NULL, id DESC
 LIMIT 1
 
@@ -580,7 +596,8 @@ FROM spaces ORDER BY id
 -- name: fit_progress
 SELECT
     coalesce((SELECT max(fitted_on) FROM spaces AS projected
-        WHERE projected.base_id = %(space_id)s AND projected.state = 'active'), 0),
+        WHERE projected.base_id = %(space_id)s AND projected.state = 'active'
+            AND NOT EXISTS (SELECT FROM metrics WHERE metrics.space_id = projected.id)), 0),
     (SELECT count(*) FROM song_embeddings WHERE space_id = %(space_id)s)
 
 -- One map of a projected space.
@@ -617,10 +634,33 @@ RETURNING id
 -- name: activate_space
 UPDATE spaces SET state = 'active' WHERE id = %(space_id)s
 
--- Everything that was computed from a base, except the one that took over.
+-- Everything that was computed from a base, except the one that took over and metrics.
 -- name: delete_projected_spaces
 DELETE FROM spaces WHERE base_id = %(base_id)s AND id <> %(keep)s
+    AND NOT EXISTS (SELECT FROM metrics WHERE metrics.space_id = spaces.id)
 RETURNING id
+
+-- A metric that nobody wants any more.
+-- name: delete_space
+DELETE FROM spaces WHERE id = %(space_id)s RETURNING id
+
+-- A space is that of a metric.
+-- name: save_metric
+INSERT INTO metrics (space_id, name, n_comparisons, n_groups, plain_right, fitted_right, certainty)
+VALUES (%(space_id)s, %(title)s, %(n_comparisons)s, %(n_groups)s, %(plain_right)s,
+    %(fitted_right)s, %(certainty)s)
+
+-- All metrics with their spaces.
+-- name: list_metrics
+SELECT name, chosen, recipe, n_comparisons, n_groups, plain_right, fitted_right, certainty,
+    metrics.created_at, id, encoder, revision, layers, pooling, window_s, hop_s, dim, projection,
+    base_id
+FROM metrics JOIN spaces ON spaces.id = metrics.space_id ORDER BY metrics.created_at, name
+
+-- Questions about a recipe are answered in this metric, or, where it is null, in none.
+-- name: choose_metric
+UPDATE metrics SET chosen = name IS NOT DISTINCT FROM %(title)s::text
+FROM spaces WHERE spaces.id = metrics.space_id AND spaces.recipe = %(recipe)s
 
 -- An approximate index for one level of one space. HNSW needs the dimension as a constant.
 -- name: create_index
@@ -1040,6 +1080,12 @@ WHERE (own.account IS NOT NULL OR (said.account = %(listener)s AND NOT EXISTS (
         WHERE other.source = said.source AND other.account = said.account)))
     AND (own.since IS NULL OR said.happened_at > own.since)
 ORDER BY said.happened_at, said.track_id, said.kind
+
+-- How often each track was heard, at least the share of it that counts as a play.
+-- name: count_plays
+SELECT track_id, count(*) FROM feedback
+WHERE kind = 'play' AND track_id IS NOT NULL AND (value IS NULL OR value >= %(heard_from)s)
+GROUP BY track_id
 
 -- All accounts that did anything, and whose they are.
 -- name: list_accounts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -33,6 +34,7 @@ from mess_plugin.switching import settled
     "--encoder", "encoders", multiple=True, metavar="NAME", help="A column each, side by side."
 )
 @click.option("--raw", is_flag=True, help="Beside it: the same vectors without projection.")
+@click.option("--metrics", is_flag=True, help="Beside it: every metric of `mess metric fit`.")
 @click.option("--ablation", "steps", is_flag=True, help="Beside it: ever more of the pipeline.")
 @click.option(
     "--labels",
@@ -55,6 +57,7 @@ def evaluate(
     tasks: tuple[str, ...],
     encoders: tuple[str, ...],
     raw: bool,
+    metrics: bool,
     steps: bool,
     labels: Path | None,
     label_form: str,
@@ -81,7 +84,7 @@ def evaluate(
         systems = [
             system
             for name in encoders or (Recipe.of(ready).encoder,)
-            for system in _systems(store, ready, name, raw=raw, steps=steps)
+            for system in _systems(store, ready, name, raw=raw, steps=steps, metrics=metrics)
         ]
         results = {system.name: measure(system, plan, say) for system in systems}
     if as_json:
@@ -95,12 +98,13 @@ def evaluate(
 
 
 def _systems(
-    store: Store, settings: Settings, encoder: str, *, raw: bool, steps: bool
+    store: Store, settings: Settings, encoder: str, *, raw: bool, steps: bool, metrics: bool
 ) -> list[System]:
     """What is compared for one encoder, the plainest first."""
     chosen = settings if settings.encoder == encoder else load_settings(encoder=encoder)
     recipe = Recipe.of(chosen)
-    space, base = store.spaces.searchable(str(recipe)), store.spaces.base(str(recipe))
+    find = store.spaces.plain if metrics else store.spaces.searchable
+    space, base = find(str(recipe)), store.spaces.base(str(recipe))
     if space is None or base is None:
         raise UsageError(f"nothing is indexed with the encoder {encoder}: run `mess index FOLDER`")
     loaded = load_encoder(recipe, chosen)
@@ -108,4 +112,14 @@ def _systems(
     bare = System(f"{encoder}, raw", store, settings, base, loaded, SONG_ALONE)
     if steps:
         return ablation(full, bare)
-    return [bare, full] if raw and base.id != space.id else [full]
+    systems = [bare, full] if raw and base.id != space.id else [full]
+    if metrics:
+        systems += [
+            replace(
+                full, name=f"{encoder}, metric {one.name}", space=one.space,
+                weights=weights_of(one.space),
+            )
+            for one in store.metrics.all()
+            if one.recipe == str(recipe)
+        ]  # fmt: skip
+    return systems

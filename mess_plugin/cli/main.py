@@ -26,6 +26,7 @@ _COMMANDS = {
     "dislike": ("mess_plugin.cli.taste", "Note that a track is no good answer to another one."),
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
     "like": ("mess_plugin.cli.taste", "Note that a track is a good answer to another one."),
+    "metric": ("mess_plugin.cli.metric", "Learn from pairs what counts as alike."),
     "playlist": ("mess_plugin.cli.playlist", "Make playlists that flow."),
     "sections": ("mess_plugin.cli.sections", "List the sections of a track, and draw its form."),
     "pretrain": ("mess_plugin.cli.pretrain", "Train mess-mini from recordings."),

@@ -35,6 +35,12 @@ _OPTIONS = (
     ),
     click.option("--listener", metavar="NAME", help="Let this listener's taste count."),
     click.option(
+        "--blend",
+        multiple=True,
+        metavar="plays|FILE=SHARE",
+        help="Let plays, or scores of a file (path, tab, number), count too.",
+    ),
+    click.option(
         "--duplicates",
         type=click.Choice([HIDE, SHOW]),
         default=HIDE,

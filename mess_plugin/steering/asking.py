@@ -19,6 +19,7 @@ from mess_plugin.model import Level, Match, Reason, Space, Tags, Track
 from mess_plugin.recipe import Recipe
 from mess_plugin.search import MAX_K, best_pair
 from mess_plugin.steering import reasons
+from mess_plugin.steering.blending import read_blends
 from mess_plugin.steering.candidates import (
     Table,
     Voice,
@@ -30,7 +31,7 @@ from mess_plugin.steering.candidates import (
 )
 from mess_plugin.steering.diversity import choose
 from mess_plugin.steering.query import HIDE, Query
-from mess_plugin.steering.scoring import Scores, likeness_to, score
+from mess_plugin.steering.scoring import Scores, blend, likeness_to, score
 from mess_plugin.steering.taste import Taste, taste_of
 from mess_plugin.store import Store
 
@@ -58,8 +59,9 @@ def steer(
     """The at most k tracks that answer a query best; never a seed, nor what it is asked against.
 
     refs: one to MAX_SEEDS references. Scores are in [0, 1] and are the sum of the values of the
-    reasons whose kind is an aspect or "unlike"; a track that is more like what is asked against than
-    like the seeds is no answer. Raises UsageError (and its kinds) where the question has no answer.
+    reasons whose kind is an aspect, "blend" or "unlike"; a track that is more like what is asked
+    against than like the seeds is no answer. Raises UsageError (and its kinds) where the question has
+    no answer.
     """
     if not 1 <= k <= MAX_K:
         raise UsageError(f"k is {k}: wanted 1 to {MAX_K}")
@@ -72,17 +74,22 @@ def steer(
     seeds = tuple(voice(store, settings, space, ref, weights) for ref in unique)
     against = tuple(voice(store, settings, space, ref, weights) for ref in query.against)
     excluded = _excluded(seeds, against)
+    external = read_blends(store, query.blend, query.listener)
+    limit = max(_LEAST_CANDIDATES, _CANDIDATES_PER_ANSWER * k)
     table = gather(
         store,
         settings,
         space,
         seeds,
         weights,
-        max(_LEAST_CANDIDATES, _CANDIDATES_PER_ANSWER * k),
+        limit,
         excluded=excluded,
         allowed=allowed_ids(store, query.filters, seeds[0]),
+        also=[i for of in external.values() for i in sorted(of, key=lambda i: (-of[i], i))[:limit]],
     )
     scores = score(table, seeds, against, weights, exact_key=query.exact_key)
+    if query.blend:
+        scores = blend(scores, table, external, query.blend)
     order = [int(i) for i in (-scores.scores).argsort(kind="stable") if scores.scores[i] > 0]
     if query.duplicates == HIDE:
         left_out = hidden(store, excluded, [table.track_ids[i] for i in order])
@@ -160,6 +167,10 @@ def _explained(
         parts = [
             reasons.part(aspect, float(scores.likeness[aspect][row]), weight)
             for aspect, weight in scores.weights.items()
+        ]
+        parts += [
+            reasons.blended(source, float(of[row]), scores.shares[source])
+            for source, of in scores.blended.items()
         ]
         if scores.unlike[row] > 0:
             parts.append(reasons.unlike(float(scores.unlike[row])))

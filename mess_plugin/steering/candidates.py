@@ -76,10 +76,12 @@ def gather(
     *,
     excluded: Sequence[int],
     allowed: Sequence[int] | None,
+    also: Sequence[int] = (),
 ) -> Table:
     """The tracks nearest to any seed in any aspect, at most `limit` each, with all their vectors.
 
-    Tracks that lack an aspect are left out: their score could not be compared.
+    also: tracks that are looked at wherever they lie. Tracks that lack an aspect are left out: their
+    score could not be compared.
     """
     found: dict[int, None] = {}
     for one in voices:
@@ -97,6 +99,9 @@ def gather(
                 hits = nearest(store, settings, space, Level.SONG, vector, limit, excluded)
                 ids = [hit.track_id for hit in hits]
             found |= dict.fromkeys(ids)
+    barred = set(excluded)
+    passed = None if allowed is None else set(allowed)
+    found |= dict.fromkeys(i for i in also if i not in barred and (passed is None or i in passed))
     return table(store, space, list(found), aspects)
 
 

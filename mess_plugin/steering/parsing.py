@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mess_plugin.errors import UsageError
@@ -29,6 +29,7 @@ def query(words: Mapping[str, Any]) -> Query:
         per_artist=words.get("per_artist"),
         per_album=words.get("per_album"),
         listener=words.get("listener"),
+        blend=blend(words.get("blend") or ()),
         duplicates=words.get("duplicates") or HIDE,
         filters=Filters(
             tempo_bpm=None if tempo == "same" else limits("tempo", tempo),
@@ -63,6 +64,20 @@ def emphasis(text: str | None) -> dict[str, float]:
                 f"emphasis {part.strip()!r}: wanted FACET=WEIGHT, such as rhythm=2"
             ) from error
     return weights
+
+
+def blend(texts: Sequence[str]) -> dict[str, float]:
+    """("plays=0.3", "scores.tsv=0.2") → {"plays": 0.3, "scores.tsv": 0.2}."""
+    shares: dict[str, float] = {}
+    for text in texts:
+        source, _, number = text.rpartition("=")
+        try:
+            shares[source] = float(number)
+        except ValueError as error:
+            raise UsageError(f"blend {text!r}: wanted plays=SHARE or FILE=SHARE") from error
+        if not source:
+            raise UsageError(f"blend {text!r}: wanted plays=SHARE or FILE=SHARE")
+    return shares
 
 
 def only(text: str | None) -> tuple[str, ...]:

@@ -98,8 +98,10 @@ class Query:
     count, 1 each unless emphasised. exact_key: harmony as it sounds instead of at the best
     transposition. against: references that answers should be unlike. diversity: 0 is by score alone,
     1 as varied as can be. per_artist, per_album: at most so many of one. listener: whose taste
-    counts. duplicates: "hide" leaves out what is linked to a seed or to a better answer, "show" does
-    not (`mess_plugin.duplicates`). Raises UnknownName and UsageError for what cannot be.
+    counts. blend: "plays" or a file of scores → the share of the score that it makes up, together
+    less than 1 (`blending.py`). duplicates: "hide" leaves out what is linked to a seed or to a better
+    answer, "show" does not (`mess_plugin.duplicates`). Raises UnknownName and
+    UsageError for what cannot be.
     """
 
     emphasis: Mapping[str, float] = field(default_factory=dict)
@@ -111,6 +113,7 @@ class Query:
     per_artist: int | None = None
     per_album: int | None = None
     listener: str | None = None
+    blend: Mapping[str, float] = field(default_factory=dict)
     duplicates: str = HIDE
 
     def __post_init__(self) -> None:
@@ -160,6 +163,11 @@ class Query:
 
 
 def _check_variety(query: Query) -> None:
+    for source, share in query.blend.items():
+        if not 0 < share < 1:
+            raise UsageError(f"blend {source}={share:g}: wanted a share between 0 and 1")
+    if sum(query.blend.values()) >= 1:
+        raise UsageError("what is blended in leaves nothing for the likeness: lower the shares")
     if query.duplicates not in (HIDE, SHOW):
         raise UnknownName("way with duplicates", query.duplicates, (HIDE, SHOW))
     if not 0 <= query.diversity <= 1:

@@ -1,10 +1,12 @@
 """Why a track answered: the parts of its score, which add up to it, and facts beside them.
 
-The kinds of parts are the aspects and "unlike"; their values add up to the score. The kinds of
+The kinds of parts are the aspects, "blend" and "unlike"; their values add up to the score. The kinds of
 facts are "section", "tempo" and "key".
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from mess_plugin.facets.key import relation
 from mess_plugin.model import Reason
@@ -17,6 +19,11 @@ def part(aspect: str, likeness: float, weight: float) -> Reason:
     share = weight * likeness
     text = f"{aspect} {likeness:.2f}" if weight == 1 else f"{aspect} {likeness:.2f} × {weight:.2f}"
     return Reason(aspect, share, text)
+
+
+def blended(source: str, value: float, share: float) -> Reason:
+    """What a score from elsewhere adds. value: share * value."""
+    return Reason("blend", share * value, f"{Path(source).name} {value:.2f} × {share:.2f}")
 
 
 def unlike(taken: float) -> Reason:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,13 +22,43 @@ class Scores:
 
     scores: (n,) in [0, 1], the sum of weight * likeness over the aspects, less unlike, cut off at 0.
     likeness: aspect → (n,) in [0, 1], mean over the seeds; weights: as given; unlike: (n,), what the
-    negative seeds take away, 0 without any.
+    negative seeds take away, 0 without any. blended: source → (n,) in [0, 1], scores from elsewhere,
+    and shares: source → what it makes up of the score.
     """
 
     scores: Float32
     likeness: Mapping[str, Float32]
     weights: Mapping[str, float]
     unlike: Float32
+    blended: Mapping[str, Float32] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+
+def blend(
+    scores: Scores,
+    table: Table,
+    external: Mapping[str, Mapping[int, float]],
+    shares: Mapping[str, float],
+) -> Scores:
+    """Let scores from elsewhere make up their shares; likeness keeps what they leave.
+
+    external: source → track → score in [0, 1], 0 where there is none. A track that is more like what
+    is asked against than like the seeds stays out, whatever its scores.
+    """
+    rest = 1 - sum(shares.values())
+    blended = {
+        source: np.array([of.get(i, 0.0) for i in table.track_ids], dtype=np.float32)
+        for source, of in external.items()
+    }
+    total = rest * scores.scores + _weighted(blended, shares, len(table.track_ids))
+    return Scores(
+        np.where(scores.scores > 0, total, 0).astype(np.float32),
+        scores.likeness,
+        {aspect: rest * weight for aspect, weight in scores.weights.items()},
+        np.asarray(rest * scores.unlike, dtype=np.float32),
+        blended,
+        dict(shares),
+    )
 
 
 def score(

@@ -15,6 +15,7 @@ import msgspec
 
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.steering import parsing
+from mess_plugin.steering.blending import PLAYS
 from mess_plugin.steering.query import Filters, Query
 
 QUERY_WORDS = frozenset(field.name for field in dataclasses.fields(Query))
@@ -37,6 +38,7 @@ def query_of(document: Mapping[str, Any]) -> Query:
             )
         known(filters, FILTER_WORDS)
         values["filters"] = _plain(filters)
+    _check_blend(values.get("blend") or {})
     try:
         return msgspec.convert(values, Query)
     except msgspec.ValidationError as error:
@@ -65,6 +67,12 @@ def _plain(filters: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(folder := values.get("folder"), str):
         _check_folder(folder)
     return values
+
+
+def _check_blend(blend: object) -> None:
+    """Files are named on the command line and in Python alone: a client could name any file here."""
+    if isinstance(blend, Mapping) and (others := sorted(set(map(str, blend)) - {PLAYS})):
+        raise UnknownName("source to blend", others[0], (PLAYS,))
 
 
 def _check_folder(folder: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from mess_plugin.model import Tags, Track
 from mess_plugin.store.paths import to_bytes, to_text, words
 from mess_plugin.store.session import Session
+
+_ID_DIGITS = 19
 
 
 class Library:
@@ -45,6 +49,20 @@ class Library:
             return None  # no file system has such a name
         rows = self._session.rows("find_path", path=exact)
         return (rows[0][0], rows[0][2]) if rows else None
+
+    def known(self, refs: Sequence[str]) -> dict[str, int]:
+        """Paths and ids (`17` or `mess:17`) → tracks; what the library does not know is left out."""
+        by_key: dict[bytes, list[str]] = {}
+        ids = []
+        for ref in refs:
+            number = ref.removeprefix("mess:")
+            is_id = number.isascii() and number.isdigit() and len(number) < _ID_DIGITS
+            ids += [int(number)] if is_id else []
+            with suppress(UnicodeEncodeError):  # no file system has such a name
+                key = str(int(number)).encode() if is_id else to_bytes(os.path.abspath(ref))  # noqa: PTH100
+                by_key.setdefault(key, []).append(ref)
+        rows = self._session.rows("find_known_tracks", paths=list(by_key), ids=ids)
+        return {ref: track_id for key, track_id in rows for ref in by_key.get(key, ())}
 
     def find_recording(self, musicbrainz_id: str) -> int | None:
         """The track whose files name a MusicBrainz recording, the first of several."""

@@ -78,6 +78,10 @@ class Spaces:
         """The space that answers questions for a recipe."""
         return self._one("searchable_space", recipe=recipe)
 
+    def plain(self, recipe: str) -> Space | None:
+        """The space that would answer without any metric."""
+        return self._one("plain_space", recipe=recipe)
+
     def base(self, recipe: str) -> Space | None:
         """The raw space of a recipe."""
         return self._one("base_space", recipe=recipe)
@@ -117,6 +121,15 @@ class Spaces:
         """
         self._session.execute("activate_space", space_id=space.id)
         self._drop("delete_projected_spaces", base_id=base.id, keep=space.id)
+
+    def activate(self, space: Space) -> None:
+        """A space that was filled can answer from now on."""
+        self._session.execute("activate_space", space_id=space.id)
+
+    def drop(self, space: Space) -> None:
+        """Delete a space with its vectors and indexes."""
+        with self._session.connection.transaction():
+            self._drop("delete_space", space_id=space.id)
 
     def own_lock(self, base: Space) -> None:
         """Until the end of the transaction, nobody writes into the spaces of this base."""

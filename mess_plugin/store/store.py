@@ -21,6 +21,7 @@ from mess_plugin.store.hosts import Hosts
 from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.library import Library
+from mess_plugin.store.metrics import Metrics
 from mess_plugin.store.roots import Roots
 from mess_plugin.store.session import Session
 from mess_plugin.store.smart import SmartPlaylists
@@ -54,6 +55,7 @@ class Store:
         self.steering = Steering(session)
         self.verdicts = Verdicts(session)
         self.duplicates = Duplicates(session)
+        self.metrics = Metrics(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """All or nothing; outside of it every statement is its own transaction."""

@@ -72,6 +72,10 @@ class Verdicts:
         """What the accounts of a listener did, oldest first: those joined, and one of that name."""
         return [Act(*row) for row in self._session.rows("get_acts", listener=listener)]
 
+    def plays(self, heard_from: float) -> dict[int, int]:
+        """How often anybody heard each track, at least this share of it."""
+        return dict(self._session.rows("count_plays", heard_from=heard_from))
+
     def accounts(self) -> list[Account]:
         """All accounts that did anything."""
         return [Account(*row) for row in self._session.rows("list_accounts")]

@@ -13,7 +13,9 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mess_plugin.cli.duplicates import duplicates
+from mess_plugin.config import Settings
 from mess_plugin.duplicates.finding import find
+from mess_plugin.errors import UsageError
 from mess_plugin.search import similar
 from mess_plugin.steering.asking import answering_space, steer
 from mess_plugin.steering.query import Query
@@ -78,6 +80,7 @@ def test_from_finding_to_unlinking(
     stage = similar(store, settings, str(by_path[str(OTHERS[2])]), k=7)
     assert len({original, copy, altered} & {match.track.id for match in stage.matches}) == 1
 
+    _check_blending(store, settings, original, by_path, tmp_path / "scores.tsv")
     run = _runner(database_url, tmp_path, monkeypatch)
     run("reject", str(small), str(NEBULA))
     assert copy in answers()
@@ -96,6 +99,31 @@ def test_from_finding_to_unlinking(
     assert "are not linked" in failed
     assert "same track" in run("confirm", str(NEBULA), str(original), code=2)
     assert json.loads(run("find", "--again", "--json", "--encoder", "descriptors"))["links"] == 3
+
+
+def _check_blending(
+    store: Store, settings: Settings, seed: int, by_path: dict[str | None, int], file: Path
+) -> None:
+    """Scores of a file make up their share of the score, and say so; the library is at hand here."""
+    file.write_text(
+        f"# mine\n{OTHERS[4]}\t10\nmess:{by_path[str(OTHERS[3])]}\t5\n/nowhere.mp3\t3\n"
+    )
+    found = steer(store, settings, [str(seed)], Query(blend={str(file): 0.5}), k=7).matches
+    added = {}
+    for match in found:
+        parts = [one for one in match.reasons if one.kind in ("feel", "blend")]
+        assert sum(one.value for one in parts) == pytest.approx(match.score, abs=1e-5)
+        added[match.track.path] = parts[1].value
+        assert parts[1].text.startswith("scores.tsv")
+    assert added[str(OTHERS[4])] == pytest.approx(0.5)
+    assert added[str(OTHERS[3])] == pytest.approx(0.25)
+    assert added[str(OTHERS[0])] == 0.0
+    assert found[0].track.path == str(OTHERS[4])
+    with pytest.raises(UsageError, match="no plays are known"):
+        steer(store, settings, [str(seed)], Query(blend={"plays": 0.5}))
+    file.write_text("/nowhere.mp3\t3\n")
+    with pytest.raises(UsageError, match="scores no track of the library"):
+        steer(store, settings, [str(seed)], Query(blend={str(file): 0.5}))
 
 
 def _runner(database_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:

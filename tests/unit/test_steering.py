@@ -125,3 +125,39 @@ def test_reasons_change_with_their_causes() -> None:
     assert reasons.key_reason((9, "minor"), (9, "minor")).text == "both A minor"
     assert "fifth" in reasons.key_reason((9, "minor"), (4, "minor")).text
     assert reasons.part("timbre", 0.5, 0.25).value == pytest.approx(0.125)
+
+
+def test_scores_from_elsewhere_make_up_their_share() -> None:
+    from mess_plugin.steering.blending import normalised
+    from mess_plugin.steering.candidates import Table
+    from mess_plugin.steering.scoring import Scores, blend
+
+    assert normalised({1: 10.0, 2: 10.0, 3: 500.0, 4: -3.0}) == {1: 0.75, 2: 0.75, 3: 1.0, 4: 0.25}
+    table = Table((1, 2, 3), {"feel": np.zeros((3, 2), np.float32)})
+    half = np.full(3, 0.5, np.float32)
+    plain = Scores(
+        np.array([0.5, 0.4, 0.0], np.float32), {"feel": half}, {"feel": 1.0}, 0.5 - np.array(
+            [0.5, 0.4, 0.0], np.float32))  # fmt: skip
+    mixed = blend(plain, table, {"plays": {2: 1.0, 3: 1.0}}, {"plays": 0.25})
+    np.testing.assert_allclose(mixed.scores, [0.375, 0.55, 0.0], atol=1e-6)
+    for row in (0, 1):
+        parts = mixed.likeness["feel"][row] * mixed.weights["feel"] - mixed.unlike[row]
+        parts += mixed.blended["plays"][row] * mixed.shares["plays"]
+        assert parts == pytest.approx(mixed.scores[row], abs=1e-6)
+
+
+def test_what_cannot_be_blended_is_refused() -> None:
+    from mess_plugin.steering.written import query_of
+
+    assert parsing.query({"blend": ("plays=0.3", "a=b.tsv=0.2")}).blend == {
+        "plays": 0.3,
+        "a=b.tsv": 0.2,
+    }
+    for wrong in ("plays", "plays=x", "=0.3", "plays=1.0", "plays=0", "plays=nan"):
+        with pytest.raises(UsageError, match="blend"):
+            parsing.query({"blend": (wrong,)})
+    with pytest.raises(UsageError, match="leaves nothing"):
+        Query(blend={"plays": 0.6, "x.tsv": 0.4})
+    assert query_of({"blend": {"plays": 0.3}}).blend == {"plays": 0.3}
+    with pytest.raises(UsageError, match="source to blend"):  # a client must not name files
+        query_of({"blend": {"/etc/passwd": 0.3}})

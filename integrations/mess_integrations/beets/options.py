@@ -34,6 +34,8 @@ _OPTIONS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("--per-album", {"type": "int", "metavar": "N", "help": "at most N of one album"}),
     ("--diversity", {"type": "float", "metavar": "0..1", "help": "prefer varied answers"}),
     ("--listener", {"metavar": "NAME", "help": "let this listener's taste count"}),
+    ("--blend", {"action": "append", "metavar": "plays|FILE=SHARE",
+        "help": "let plays, or scores of a file, count too"}),
     ("--duplicates", {"choices": ["hide", "show"], "help": "other copies and versions (hide)"}),
 )  # fmt: skip
 
