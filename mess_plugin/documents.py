@@ -12,6 +12,7 @@ from mess_plugin.search import Answer
 from mess_plugin.steering.asking import Steered
 from mess_plugin.steering.evidence import Evidence
 from mess_plugin.steering.playlists import Playlist
+from mess_plugin.steering.query import moods_of
 from mess_plugin.steering.taste import Taste
 from mess_plugin.store import Store
 from mess_plugin.store.verdicts import Verdict
@@ -123,7 +124,7 @@ def evidence_document(
 
 
 def measures_document(measures: Measures) -> dict[str, object]:
-    """Tempo, key, loudness and activity as they were heard."""
+    """Tempo, key, loudness and attributes as they were heard."""
     tempo, key, loudness = measures.tempo, measures.key, measures.loudness
     return {
         "tempo": None if tempo is None else {"bpm": tempo.bpm, "confidence": tempo.confidence},
@@ -132,6 +133,9 @@ def measures_document(measures: Measures) -> dict[str, object]:
         else {"name": keys.name(key.tonic, key.mode), "confidence": key.confidence},
         "loudness": {"integrated_lufs": loudness.integrated_lufs, "range_lu": loudness.range_lu},
         "activity": measures.activity,
+        "brightness": measures.brightness,
+        "drive": measures.drive,
+        "moods": list(moods_of(measures)),
     }
 
 

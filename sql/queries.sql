@@ -880,20 +880,23 @@ VALUES (%(facet)s, %(track_id)s, %(revision)s, %(vector)s, %(search)s)
 -- The measures of a track, in place of earlier ones.
 -- name: save_measures
 INSERT INTO measures (track_id, revision, tempo_bpm, tempo_confidence, tonic, mode, key_confidence,
-    loudness_lufs, loudness_range_lu, activity, course)
+    loudness_lufs, loudness_range_lu, activity, course, brightness, drive)
 VALUES (%(track_id)s, %(revision)s, %(tempo_bpm)s, %(tempo_confidence)s, %(tonic)s, %(mode)s,
-    %(key_confidence)s, %(loudness_lufs)s, %(loudness_range_lu)s, %(activity)s, %(course)s)
+    %(key_confidence)s, %(loudness_lufs)s, %(loudness_range_lu)s, %(activity)s, %(course)s,
+    %(brightness)s, %(drive)s)
 ON CONFLICT (track_id) DO UPDATE SET revision = excluded.revision, tempo_bpm = excluded.tempo_bpm,
     tempo_confidence = excluded.tempo_confidence, tonic = excluded.tonic, mode = excluded.mode,
     key_confidence = excluded.key_confidence, loudness_lufs = excluded.loudness_lufs,
     loudness_range_lu = excluded.loudness_range_lu, activity = excluded.activity,
-    course = excluded.course
+    course = excluded.course, brightness = excluded.brightness, drive = excluded.drive
 
--- Tracks without measures of this revision, with one location.
+-- Tracks without measures of this revision, or with some that an older MESS did not hear, with one
+-- location.
 -- name: tracks_without_facets
 SELECT card.id, card.path FROM track_cards AS card
 WHERE NOT EXISTS (SELECT FROM measures
-    WHERE measures.track_id = card.id AND measures.revision = %(revision)s)
+    WHERE measures.track_id = card.id AND measures.revision = %(revision)s
+        AND measures.drive IS NOT NULL)
 ORDER BY card.path
 
 -- One facet of some tracks, as bytes: text would take most of the time.
@@ -904,7 +907,7 @@ WHERE facet = %(facet)s AND revision = %(revision)s AND track_id = ANY(%(track_i
 -- The measures of some tracks.
 -- name: get_measures
 SELECT track_id, tempo_bpm, tempo_confidence, tonic, mode, key_confidence, loudness_lufs,
-    loudness_range_lu, activity, course
+    loudness_range_lu, activity, course, brightness, drive
 FROM measures WHERE revision = %(revision)s AND track_id = ANY(%(track_ids)s)
 
 -- The tracks nearest in one facet, by looking at every one.
@@ -933,6 +936,10 @@ WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
         OR files.year BETWEEN %(year_low)s::real AND %(year_high)s::real)
     AND (%(activity_low)s::real IS NULL
         OR measures.activity BETWEEN %(activity_low)s::real AND %(activity_high)s::real)
+    AND (%(brightness_low)s::real IS NULL
+        OR measures.brightness BETWEEN %(brightness_low)s::real AND %(brightness_high)s::real)
+    AND (%(drive_low)s::real IS NULL
+        OR measures.drive BETWEEN %(drive_low)s::real AND %(drive_high)s::real)
     AND (%(loudness_low)s::real IS NULL
         OR measures.loudness_lufs BETWEEN %(loudness_low)s::real AND %(loudness_high)s::real)
     AND (%(genre)s::text IS NULL OR files.genre ILIKE %(genre)s::text)

@@ -291,7 +291,9 @@ CREATE TABLE measures (
     loudness_lufs     real,
     loudness_range_lu real,
     activity          real NOT NULL,
-    course            bytea NOT NULL
+    course            bytea NOT NULL,
+    brightness        real,
+    drive             real
 );
 
 -- What a listener said of a track as an answer to another one.

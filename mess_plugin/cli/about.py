@@ -13,6 +13,7 @@ from mess_plugin.facets import key as keys
 from mess_plugin.model import Track
 from mess_plugin.reference import find_track
 from mess_plugin.services import connected
+from mess_plugin.steering.query import moods_of
 from mess_plugin.store import open_store
 
 
@@ -20,7 +21,7 @@ from mess_plugin.store import open_store
 @click.argument("ref")
 @json_option
 def about(ref: str, as_json: bool) -> None:
-    """Show tempo, key, loudness and activity of REF: as heard, and as tagged."""
+    """Show tempo, key, loudness and attributes of REF: as heard, and as tagged."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
         track_id = find_track(store, ref)
         track = store.library.get([track_id])[track_id]
@@ -66,4 +67,11 @@ def _rows(track: Track, measures: Measures) -> list[tuple[str, str, str, str]]:
         ("loudness", "below the gate" if lufs is None else f"{lufs:.1f} LUFS", "", ""),
         ("loudness range", "" if range_lu is None else f"{range_lu:.1f} LU", "", ""),
         ("activity", f"{measures.activity:.2f}", "", ""),
+        ("brightness", _share(measures.brightness), "", ""),
+        ("drive", _share(measures.drive), "", ""),
+        ("moods", ", ".join(moods_of(measures)), "", ""),
     ]
+
+
+def _share(value: float | None) -> str:
+    return "not heard yet: run `mess facets`" if value is None else f"{value:.2f}"

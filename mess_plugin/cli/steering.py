@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mess_plugin.cli.output import F
-from mess_plugin.steering.query import ASPECTS, HIDE, SHOW
+from mess_plugin.steering.query import ASPECTS, HIDE, MOODS, SHOW
 
 _OPTIONS = (
     click.option("--emphasis", metavar="FACET=N,…", help="How much facets count; the feel is 1."),
@@ -19,6 +19,9 @@ _OPTIONS = (
     click.option("--duration", metavar="M:SS-M:SS", help="How long."),
     click.option("--year", metavar="FROM-TO", help="Of the tags."),
     click.option("--activity", metavar="LOW-HIGH", help="How much happens: 0 calm, 1 driving."),
+    click.option("--bright", metavar="LOW-HIGH", help="How bright it sounds: 0 dark, 1 bright."),
+    click.option("--drive", metavar="LOW-HIGH", help="How much it drives: 0 to 1."),
+    click.option("--mood", metavar="MOOD,…", help=f"All of these: {', '.join(MOODS)}."),
     click.option("--loudness", metavar="LOW..HIGH", help="Integrated, in LUFS: -16..-12."),
     click.option("--genre", metavar="TEXT", help="In the genre tag."),
     click.option("--artist", metavar="TEXT", help="In the artist tag."),

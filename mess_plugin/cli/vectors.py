@@ -17,6 +17,7 @@ from mess_plugin.services import connected, has_library
 from mess_plugin.store import open_store
 from mess_plugin.switching import answering, settled
 
+_WHAT = ("vectors", "facets", "measures")
 Row = tuple[str, float, float, Float32]
 
 _level = click.option(
@@ -69,12 +70,27 @@ def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) ->
 
 
 @click.command()
+@click.option(
+    "--what",
+    type=click.Choice(_WHAT),
+    default=_WHAT[0],
+    show_default=True,
+    help="Vectors of the encoder, those of the facets, or tempo, key, loudness and attributes.",
+)
 @_level
 @_out
 @encoder_option
-def export(level: str, out: Path, encoder: str | None) -> None:
-    """Write all vectors of one level of the library, as they are searched."""
+def export(what: str, level: str, out: Path, encoder: str | None) -> None:
+    """Write for other programs: vectors as they are searched, or what was heard beside them.
+
+    Facets and measures are columns beside paths and ids, a row a track; unknown numbers are NaN.
+    """
     _check_out(out)
+    if what != _WHAT[0]:
+        if level != Level.SONG.value:
+            raise UsageError(f"--level {level}: {what} are of whole songs; leave it out")
+        _export_heard(what, out)
+        return
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         space = store.spaces.searchable(answering(store, settings))
@@ -87,6 +103,20 @@ def export(level: str, out: Path, encoder: str | None) -> None:
     if not rows:
         raise UsageError("the library is empty, so nothing was written")
     _save(out, rows)
+
+
+def _export_heard(what: str, out: Path) -> None:
+    from mess_plugin import heard  # noqa: PLC0415  `mess embed` needs none of it
+
+    columns_of = heard.facet_columns if what == "facets" else heard.measure_columns
+    with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
+        columns = columns_of(store)
+    if not len(columns["ids"]):
+        raise UsageError("no track has facets, so nothing was written: run `mess facets`")
+    temporary = out.with_name(f".{out.name}.part.npz")
+    np.savez(temporary, allow_pickle=False, **columns)
+    temporary.replace(out)
+    say(f"{what} of {len(columns['ids'])} tracks written to {out}")
 
 
 def _as_the_library(settings: Settings) -> Settings:

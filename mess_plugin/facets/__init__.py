@@ -5,6 +5,7 @@
     harmony.py     which chords follow which, in any key or in the exact one
     rhythm.py      the periods of its onsets
     energy.py      how loudness and activity are spread, and their course
+    attributes.py  how bright it sounds, how much it drives
     structure.py   which parts return, and when
     tempo.py, key.py, loudness.py   three numbers that people know, each with its confidence
     scale.py       typical values, so that facets can be weighed against each other

@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from mess_plugin import audio
-from mess_plugin.facets import energy, harmony, key, rhythm, scale, structure, tempo, timbre
+from mess_plugin.facets import (
+    attributes,
+    energy,
+    harmony,
+    key,
+    rhythm,
+    scale,
+    structure,
+    tempo,
+    timbre,
+)
 from mess_plugin.facets.loudness import LoudnessMeter
 from mess_plugin.facets.sketch import FACET_RATE_HZ, Sketch, Sketcher
 from mess_plugin.facets.values import Facet, Loudness, Measures, TrackFacets
@@ -60,6 +70,8 @@ def summarise(sketch: Sketch, loudness: Loudness) -> TrackFacets:
         key=key.estimate(sketch.chroma, sketch.tonalness),
         loudness=loudness,
         activity=scale.activity(energy.activity_signs(sketch)),
+        brightness=attributes.brightness(sketch),
+        drive=attributes.drive(sketch),
     )
     return TrackFacets(vectors, measures, energy.course_of(sketch))
 

@@ -52,13 +52,16 @@ class Measures:
     """What people ask for by number. tempo, key: None where there is none to be heard.
 
     activity: how much happens, in [0, 1], the share of a calibration library that is calmer; see
-    `mess_plugin.facets.energy`.
+    `mess_plugin.facets.energy`. brightness, drive: shares of that library as well, see
+    `mess_plugin.facets.attributes`; None where an older MESS heard the track.
     """
 
     tempo: TempoEstimate | None
     key: KeyEstimate | None
     loudness: Loudness
     activity: float
+    brightness: float | None = None
+    drive: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

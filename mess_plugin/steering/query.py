@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 
 from mess_plugin.errors import UnknownName, UsageError
-from mess_plugin.facets import Facet
+from mess_plugin.facets import Facet, Measures
 
 FEEL = "feel"
 ASPECTS = (FEEL, *(facet.value for facet in Facet))
@@ -20,6 +20,16 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({FEEL: 1.0})
 MAX_WEIGHT = 100.0
 MAX_DAYS = 36_500
 MAX_NAME = 200  # letters of a listener's name
+ATTRIBUTES = ("activity", "brightness", "drive")
+MOODS: Mapping[str, tuple[str, float, float]] = MappingProxyType(
+    {
+        "calm": ("activity", 0.0, 0.35),
+        "driving": ("drive", 0.65, 1.0),
+        "dark": ("brightness", 0.0, 0.35),
+        "bright": ("brightness", 0.65, 1.0),
+    }
+)
+"""Words for ranges of attributes: (attribute, low, high). Nothing is claimed beyond these."""
 HIDE, SHOW = "hide", "show"
 
 
@@ -43,7 +53,8 @@ class Filters:
     """What a track must be to answer. None and empty: no such condition.
 
     tempo_bpm: half and double count as well. same_tempo: within 6 % of the first seed's. key:
-    (tonic, mode); same_key: keys that mix with the first seed's. activity: see `Measures`.
+    (tonic, mode); same_key: keys that mix with the first seed's. activity, brightness,
+    drive: see `Measures`. moods: words of MOODS, each a range of one of them.
     artist, album, genre: contained in the tag, case does not matter. folder: absolute.
     excluded_words: in none of artist, title, album, file name. languages: one of these is in the tag.
     rating: in stars, 0 to 5, by a media server, else by the tag. unplayed_days: nobody played it
@@ -57,6 +68,9 @@ class Filters:
     duration_s: Range | None = None
     year: Range | None = None
     activity: Range | None = None
+    brightness: Range | None = None
+    drive: Range | None = None
+    moods: tuple[str, ...] = ()
     loudness_lufs: Range | None = None
     genre: str | None = None
     artist: str | None = None
@@ -68,13 +82,18 @@ class Filters:
     unplayed_days: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("tempo_bpm", "duration_s", "year", "activity", "loudness_lufs", "rating"):
+        for name in ("tempo_bpm", "duration_s", "year", "loudness_lufs", "rating", *ATTRIBUTES):
             limits: Range | None = getattr(self, name)
             if limits and None not in (limits.low, limits.high) and limits.low > limits.high:  # type: ignore[operator]
                 raise UsageError(
                     f"{name} from {limits.low:g} to {limits.high:g} holds nothing: "
                     "swap the two numbers"
                 )
+        for mood in self.moods:
+            if mood not in MOODS:
+                raise UnknownName("mood", mood, MOODS)
+        for name in ATTRIBUTES:
+            self.attribute(name)
         if self.tempo_bpm and self.same_tempo:
             raise UsageError("a tempo and the seed's tempo are both asked for: leave one out")
         if self.key and self.same_key:
@@ -83,6 +102,25 @@ class Filters:
             raise UsageError(
                 f"unplayed is {self.unplayed_days:g} days: wanted more than 0, at most {MAX_DAYS}"
             )
+
+    def attribute(self, name: str) -> Range | None:
+        """The range of an attribute that its own filter and the moods leave; None for all of it.
+
+        Raises UsageError where they leave nothing.
+        """
+        asked: list[tuple[float | None, float | None]] = [
+            MOODS[mood][1:] for mood in self.moods if MOODS[mood][0] == name
+        ]
+        if (own := getattr(self, name)) is not None:
+            asked.append((own.low, own.high))
+        if not asked:
+            return None
+        low = max((one for one, _ in asked if one is not None), default=None)
+        high = min((one for _, one in asked if one is not None), default=None)
+        if None not in (low, high) and low > high:  # type: ignore[operator]
+            words = [*self.moods, *([name] if own is not None else [])]
+            raise UsageError(f"{' and '.join(words)} exclude each other: leave one out")
+        return Range(low, high)
 
     @property
     def any(self) -> bool:
@@ -183,6 +221,15 @@ _PLAIN = Query()
 def word(name: str) -> str:
     """A field as the command line calls it."""
     return {"against": "not"}.get(name, name).replace("_", "-")
+
+
+def moods_of(measures: Measures) -> tuple[str, ...]:
+    """The words of MOODS that fit what was heard."""
+    return tuple(
+        mood
+        for mood, (name, low, high) in MOODS.items()
+        if (value := getattr(measures, name)) is not None and low <= value <= high
+    )
 
 
 def check_listener(name: str) -> None:

@@ -55,6 +55,8 @@ class Facets:
             loudness_lufs=measures.loudness.integrated_lufs,
             loudness_range_lu=measures.loudness.range_lu,
             activity=measures.activity,
+            brightness=measures.brightness,
+            drive=measures.drive,
             course=heard.curve.astype("<f4").tobytes(),
         )
 
@@ -108,11 +110,15 @@ def unpacked(data: bytes) -> Float32:
 
 
 def _measures(row: tuple[Any, ...]) -> tuple[Measures, Float32]:
-    _, bpm, bpm_confidence, tonic, mode, key_confidence, lufs, range_lu, activity, course = row
+    _, bpm, bpm_confidence, tonic, mode, key_confidence, lufs, range_lu, activity, course, *more = (
+        row
+    )
     measures = Measures(
         tempo=None if bpm is None else TempoEstimate(bpm, bpm_confidence),
         key=None if tonic is None else KeyEstimate(tonic, mode, key_confidence),
         loudness=Loudness(lufs, range_lu),
         activity=activity,
+        brightness=more[0],
+        drive=more[1],
     )
     return measures, np.frombuffer(course, dtype="<f4").astype(np.float32)

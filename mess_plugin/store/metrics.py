@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from mess_plugin.model import Space
 from mess_plugin.store.session import Session
@@ -60,8 +61,15 @@ class Metrics:
 
     def all(self) -> list[Metric]:
         """Every metric, the oldest first."""
-        return [Metric(*row[:9], space=Space(*row[9:])) for row in self._session.rows("list_metrics")]
+        return [_metric(row) for row in self._session.rows("list_metrics")]
 
     def choose(self, recipe: str, name: str | None) -> None:
         """From now on questions about a recipe are answered in this metric; None: in none."""
         self._session.execute("choose_metric", recipe=recipe, title=name)
+
+
+def _metric(row: tuple[Any, ...]) -> Metric:
+    name, chosen, recipe, n, n_groups, plain, fitted, certainty, created_at, *space = row
+    return Metric(
+        name, chosen, recipe, n, n_groups, plain, fitted, certainty, created_at, Space(*space)
+    )

@@ -27,6 +27,8 @@ class Conditions:
     duration_s: Limits = None
     year: Limits = None
     activity: Limits = None
+    brightness: Limits = None
+    drive: Limits = None
     loudness_lufs: Limits = None
     genre: str | None = None
     artist: str | None = None
@@ -61,6 +63,8 @@ class Steering:
             ("duration", conditions.duration_s or _ANY),
             ("year", conditions.year),
             ("activity", conditions.activity),
+            ("brightness", conditions.brightness),
+            ("drive", conditions.drive),
             ("loudness", conditions.loudness_lufs),
             ("rating", conditions.rating),
         ):

@@ -8,17 +8,20 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mess_plugin.cli.duplicates import duplicates
+from mess_plugin.cli.vectors import export
 from mess_plugin.config import Settings
 from mess_plugin.duplicates.finding import find
 from mess_plugin.errors import UsageError
+from mess_plugin.facets import Facet
 from mess_plugin.search import similar
 from mess_plugin.steering.asking import answering_space, steer
-from mess_plugin.steering.query import Query
+from mess_plugin.steering.query import Filters, Query, Range
 from mess_plugin.store import Store, open_store
 from tests.steering_library import SAMPLES, index_files, settings_for
 
@@ -82,6 +85,7 @@ def test_from_finding_to_unlinking(
 
     _check_blending(store, settings, original, by_path, tmp_path / "scores.tsv")
     run = _runner(database_url, tmp_path, monkeypatch)
+    _check_attributes(store, settings, original, tmp_path / "heard.npz")
     run("reject", str(small), str(NEBULA))
     assert copy in answers()
     assert dict(find(store, settings, space, again=True)).keys() == looked.keys()
@@ -124,6 +128,31 @@ def _check_blending(
     file.write_text("/nowhere.mp3\t3\n")
     with pytest.raises(UsageError, match="scores no track of the library"):
         steer(store, settings, [str(seed)], Query(blend={str(file): 0.5}))
+
+
+def _check_attributes(store: Store, settings: Settings, seed: int, out: Path) -> None:
+    """Attributes filter, are kept, and are handed to other programs."""
+    everything = list(store.library.get(range(1, 20)))
+    measured = {i: one for i, (one, _) in store.facets.measures(everything).items()}
+    bright = sorted(measured[i].brightness or 0.0 for i in everything)[-3]
+    filters = Filters(brightness=Range(bright, None))
+    found = steer(store, settings, [str(seed)], Query(filters=filters, duplicates="show"), k=7)
+    assert {match.track.id for match in found.matches} == {
+        i for i in everything if (measured[i].brightness or 0.0) >= bright and i != seed
+    }
+    for what, column in (("measures", "brightness"), ("facets", "harmony")):
+        result = CliRunner().invoke(export, ["--what", what, "--out", str(out)])
+        assert result.exception is None, result.exception
+        with np.load(out) as columns:
+            assert sorted(columns["ids"].tolist()) == sorted(everything)
+            assert len(columns[column]) == len(columns["paths"]) == len(everything)
+            if what == "measures":
+                row = columns["ids"].tolist().index(seed)
+                assert columns[column][row] == pytest.approx(measured[seed].brightness)
+            else:
+                own = store.facets.of_tracks(Facet.HARMONY, [seed])[seed]
+                row = columns["ids"].tolist().index(seed)
+                np.testing.assert_array_equal(columns[column][row], own)
 
 
 def _runner(database_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:

@@ -217,3 +217,22 @@ def test_loudness_is_that_of_the_standard(tmp_path: Path) -> None:
         assert heard is not None
         assert heard.measures.loudness.integrated_lufs == pytest.approx(level_db, abs=0.1)
         assert heard.measures.loudness.range_lu == pytest.approx(0, abs=0.1)
+
+
+def test_attributes_follow_their_causes_and_not_the_gain() -> None:
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 0.1, 20 * RATE_HZ).astype(np.float32)
+    dull = np.convolve(noise, np.ones(24) / 24, mode="same").astype(np.float32)
+    bright, dark = facets_of(noise).measures, facets_of(dull).measures
+    assert bright.brightness is not None
+    assert dark.brightness is not None
+    assert bright.brightness > dark.brightness + 0.2
+    quieter = facets_of(0.1 * noise).measures
+    assert quieter.brightness == pytest.approx(bright.brightness, abs=0.02)
+    drives = [facets_of(clicks(bpm)).measures.drive for bpm in (60, 200)]
+    assert drives[0] is not None
+    assert drives[1] is not None
+    assert 0 <= drives[0] < drives[1] <= 1
+    still = facets_of(chords(((57, 60, 64),), 20, partials=(1.0,))).measures
+    assert still.drive is not None
+    assert still.drive < drives[1]

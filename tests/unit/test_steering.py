@@ -161,3 +161,21 @@ def test_what_cannot_be_blended_is_refused() -> None:
     assert query_of({"blend": {"plays": 0.3}}).blend == {"plays": 0.3}
     with pytest.raises(UsageError, match="source to blend"):  # a client must not name files
         query_of({"blend": {"/etc/passwd": 0.3}})
+
+
+def test_moods_are_words_for_ranges() -> None:
+    from mess_plugin.facets import Loudness, Measures
+    from mess_plugin.steering.query import moods_of
+
+    filters = parsing.query({"mood": "calm,bright", "bright": "-0.9"}).filters
+    assert filters.attribute("activity") == Range(0.0, 0.35)
+    assert filters.attribute("brightness") == Range(0.65, 0.9)
+    assert filters.attribute("drive") is None
+    with pytest.raises(UsageError, match="dark and bright exclude each other"):
+        Filters(moods=("dark", "bright"))
+    with pytest.raises(UsageError, match="calm and activity exclude each other"):
+        Filters(moods=("calm",), activity=Range(0.5, None))
+    with pytest.raises(UnknownName, match="did you mean 'calm'"):
+        Filters(moods=("clam",))
+    measures = Measures(None, None, Loudness(None, None), 0.2, brightness=0.9, drive=None)
+    assert moods_of(measures) == ("calm", "bright")
