@@ -1217,6 +1217,13 @@ ORDER BY track_id, matched_by <> 'path', item
 SELECT item, track_id FROM host_items
 WHERE host = %(host)s AND item = ANY(%(items)s) AND track_id IS NOT NULL
 
+-- What an item is, whichever server has it; one that is a track comes first.
+-- name: find_item
+SELECT track_id, unmatched FROM host_items
+WHERE host = ANY(ARRAY(SELECT host FROM host_readings)) AND item = %(item)s
+ORDER BY track_id IS NULL, host
+LIMIT 1
+
 -- What listeners did with items becomes what they did with tracks.
 -- name: attribute_feedback
 UPDATE feedback SET track_id = host_items.track_id

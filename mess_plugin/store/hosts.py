@@ -186,6 +186,11 @@ class Hosts:
         """Tracks by item, where they are known."""
         return dict(self._session.rows("tracks_of_items", host=host, items=list(items)))
 
+    def find_item(self, item: str) -> tuple[int | None, str | None] | None:
+        """(track, why it is none) of an item, whichever server has it; None where none has it."""
+        rows = self._session.rows("find_item", item=item.replace("\0", ""))
+        return (rows[0][0], rows[0][1]) if rows else None
+
     def attribute_feedback(self, source: str, host: str) -> None:
         """Let feedback on items count for the tracks that they are."""
         self._session.execute("attribute_feedback", source=source, host=host)

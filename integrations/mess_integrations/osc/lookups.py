@@ -32,7 +32,7 @@ from mess_plugin.store import Store
 from mess_plugin.switching import settled
 
 HEARING_LIMIT_S = 30.0  # for a file that is not in the library
-_FOREIGN = ("jellyfin:", "beets:")
+_JELLYFIN, _BEETS = "jellyfin:", "beets:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +114,32 @@ def code_of(error: MessError) -> int:
 
 
 def _track(store: Store, ref: str) -> int:
-    for prefix in _FOREIGN:
-        if ref.startswith(prefix):
-            raise BadRequest(
-                404, f"references of {prefix.rstrip(':')} are not known here: send the path"
-            )
+    """A track by the library's own number, by Jellyfin's id of an item, or by words."""
+    if ref.startswith(_BEETS):
+        raise BadRequest(404, "ids of beets are known to beets alone: send the path")
+    if ref.startswith(_JELLYFIN):
+        return _track_of_item(store, ref.removeprefix(_JELLYFIN))
     try:
         return find_track(store, ref)
     except AmbiguousReference:
         raise
     except UsageError as error:
         raise BadRequest(404, str(error)) from error
+
+
+def _track_of_item(store: Store, item: str) -> int:
+    """Ids come with or without dashes. Raises BadRequest saying what to do."""
+    found = store.hosts.find_item(item.replace("-", "").lower())
+    if found is None:
+        raise BadRequest(
+            404,
+            f"no linked Jellyfin has an item {item}: run `mess jellyfin sync`, or send the path",
+        )
+    track_id, unmatched = found
+    if track_id is None:
+        reason = unmatched or "not-indexed: it is not matched yet"
+        raise BadRequest(404, f"item {item} of Jellyfin is no track ({reason})")
+    return track_id
 
 
 def _is_indexed(store: Store, path: str) -> bool:
