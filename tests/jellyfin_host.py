@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -45,6 +46,7 @@ class FakeJellyfin:
     dashes: bool = False
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     playlists: dict[str, Playlist] = field(default_factory=dict)
+    saved: dict[str, datetime] = field(default_factory=dict)  # others: long ago
     hidden: set[str] = field(default_factory=set)  # from everybody
     hidden_from: dict[str, set[str]] = field(default_factory=dict)  # by user
     revoked: set[str] = field(default_factory=set)  # tokens
@@ -133,6 +135,9 @@ class FakeJellyfin:
         if "ids" in query:
             asked = {UUID(one).hex for one in query["ids"]}
             found = [item for item in found if item in asked]
+        if "minDateLastSaved" in query:
+            since = datetime.fromisoformat(query["minDateLastSaved"][0])
+            found = [item for item in found if item in self.saved and self.saved[item] >= since]
         if query.get("filters") == ["IsFavorite"]:
             found = [item for item in self.favourites if item in found]
         if query.get("filters") == ["IsPlayed"]:

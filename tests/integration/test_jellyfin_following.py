@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from mess_plugin.store import Store
 from tests.jellyfin_bench import Bench, N
-from tests.jellyfin_host import SERVER
+from tests.jellyfin_host import SERVER, item_id
 from tests.stored_library import add_track, levels_of, raw_space
 
 
@@ -104,3 +106,36 @@ def test_a_playlist_made_while_others_are_kept_is_noticed(
     assert follower.tick()
     assert one.fake.named(second).items == one.best(4, 5)
     assert not follower.tick()
+
+
+def test_what_a_listener_likes_changes_the_playlists_that_follow_it(one: Bench) -> None:
+    one.sync()
+    one.fake.favourites = [item_id(4)]
+    one.fake.make_playlist("MESS: like favourites · 4 tracks")
+    follower = one.follower()
+    follower.tick()
+    playlist = one.fake.named("MESS: like favourites · 4 tracks")
+    assert playlist.items == one.best(3, 4)
+    one.fake.favourites = [item_id(6)]
+    act = {"ItemType": "Audio", "ItemId": item_id(6), "Favorite": True}
+    hint(one.store, "UserDataSaved", ServerId="e" * 32, **act)
+    assert not follower.tick(), "another server says so"
+    hint(one.store, "UserDataSaved", ServerId=SERVER, **act)
+    assert follower.tick()
+    assert playlist.items == one.best(5, 4)
+
+
+def test_new_items_are_found_without_any_webhook(one: Bench) -> None:
+    name = "MESS: like song 03 · 20 tracks"
+    one.fake.make_playlist(name)
+    follower = one.follower(all_s=0.0)
+    follower.tick()
+    add_track(one.store, raw_space(one.store), "/music/90.flac", levels_of(90))
+    follower.tick()  # Jellyfin has not scanned yet
+    late = one.fake.add(90, "90", "/media/90.flac", 30.0)
+    one.fake.saved[late] = datetime.now(UTC)
+    one.fake.requests.clear()
+    assert follower.tick()
+    assert late in one.fake.named(name).items
+    starts = [query for _, _, query in one.fake.requests if "startIndex" in query]
+    assert all("minDateLastSaved" in q for q in starts if "includeItemTypes" in q)

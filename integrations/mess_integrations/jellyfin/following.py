@@ -14,16 +14,18 @@ from time import monotonic
 
 from mess_integrations.jellyfin import declared
 from mess_integrations.jellyfin.bursts import Hints, Pace, Watched
-from mess_integrations.jellyfin.host import Account, Playlist
+from mess_integrations.jellyfin.host import Account, Playlist, plain
 from mess_integrations.jellyfin.keeping import Keeper, Outcome
 from mess_integrations.jellyfin.link import Link
-from mess_integrations.jellyfin.sync import look_at, rematch, sync
+from mess_integrations.jellyfin.sync import look_at, look_for_new, rematch, sync
 from mess_plugin.config import Settings
 from mess_plugin.store import Store
+from mess_plugin.store.hosts import Hint
 
 log = logging.getLogger(__name__)
 
 _NIGHT_HOUR = 3
+_SKEW = timedelta(hours=1)  # the server's clock may be wrong by as much; looking twice is cheap
 
 
 @dataclass(slots=True)
@@ -44,15 +46,16 @@ class Follower:
     _playlists: dict[str, frozenset[Playlist]] = field(default_factory=dict)
     _names_s: float = float("-inf")
     _all_s: float = float("-inf")
+    _new_at: datetime | None = None
 
     def tick(self) -> bool:
         """Look once and act where it is time to. Returns whether playlists were kept."""
-        now_s = monotonic()
+        now_s, now = monotonic(), datetime.now().astimezone()
         self._listen(now_s)
         state = (self.store.library.mark(), declared.mark(self.store, self.settings.home))
         self._library.look(state, now_s)
         told = self._hints.timer.is_over(now_s, self.pace)
-        nightly = self._wants_reading(datetime.now().astimezone())
+        nightly = self._wants_reading(now)
         if not (
             told or nightly or self._library.timer.is_over(now_s, self.pace) or self._is_due(now_s)
         ):
@@ -60,6 +63,7 @@ class Follower:
         self._match(told=told, nightly=nightly)
         self._keep(now_s)
         self._note(answered=told or nightly)
+        self._new_at = now if not told else self._new_at
         return True
 
     @property
@@ -72,7 +76,11 @@ class Follower:
         hints = self.store.hosts.hints("jellyfin", self._seen_event)
         if hints:
             self._seen_event = hints[-1].id
-        self._hints.take(hints, now_s)
+        self._hints.take([hint for hint in hints if self._is_ours(hint)], now_s)
+
+    def _is_ours(self, hint: Hint) -> bool:
+        """Whether it came from this server, as far as it says from where."""
+        return plain(str(hint.body.get("ServerId") or self._server)) == self._server
 
     def _wants_reading(self, now: datetime) -> bool:
         """Whether the list was not read to its end since last night."""
@@ -92,8 +100,16 @@ class Follower:
             if items := hints.items:
                 look_at(self.store, self.accounts, items)
             rematch(self.store, self.accounts[0].link)
-        elif self._library.acted != self._library.seen:
-            rematch(self.store, self.accounts[0].link)
+        else:
+            n_new = look_for_new(self.store, self.accounts, self._looked_at() - _SKEW)
+            if n_new or self._library.acted != self._library.seen:
+                rematch(self.store, self.accounts[0].link)
+
+    def _looked_at(self) -> datetime:
+        """When we last knew all that the server had; _match is not called before a whole reading."""
+        finished_at = self.store.hosts.last_reading(self._server)[0]
+        assert finished_at is not None
+        return max(finished_at, self._new_at or finished_at)
 
     def _is_due(self, now_s: float) -> bool:
         """Whether playlists were made or renamed in Jellyfin, or it is time to look at all again."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from mess_integrations.jellyfin.client import Client, Denied, Unlinked
@@ -39,11 +40,17 @@ class Host:
         """The linked one."""
         return cls(Client(link.url, link.device_id, link.token), link.user_id)
 
-    def page(self, start: int, limit: int) -> tuple[list[HostItem], int]:
-        """Items start … start + limit of all audio, oldest first, and how many the page had."""
+    def page(
+        self, start: int, limit: int, since: datetime | None = None
+    ) -> tuple[list[HostItem], int]:
+        """Items start … start + limit of all audio, oldest first, and how many the page had.
+
+        since: only of those that the server has saved at or after that time.
+        """
         document = self._audio(
-            sortBy=["DateCreated", "SortName"], sortOrder="Ascending", startIndex=start, limit=limit
-        )
+            sortBy=["DateCreated", "SortName"], sortOrder="Ascending", startIndex=start, limit=limit,
+            minDateLastSaved=since.astimezone(UTC).isoformat() if since else None,
+        )  # fmt: skip
         return _items(document), len(document["Items"])
 
     def lookup(self, ids: Sequence[str]) -> list[HostItem]:

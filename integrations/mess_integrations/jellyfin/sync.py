@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from mess_integrations.jellyfin.host import Account, Host
 from mess_integrations.jellyfin.link import Link
@@ -115,6 +116,19 @@ def look_at(store: Store, accounts: Sequence[Account], ids: Sequence[str]) -> No
     _forget_gone(store, accounts, ids, number)
 
 
+def look_for_new(store: Store, accounts: Sequence[Account], since: datetime) -> int:
+    """Note what the server has saved since then, without matching it; how many items that was."""
+    server, count, size = accounts[0].link.server, 0, PAGE
+    number = store.hosts.last_reading(server)[2]
+    for account in accounts:
+        start, more = 0, True
+        while more:
+            items, listed, size = _page(account.host, start, size, since)
+            store.hosts.save(server, number, items)
+            more, start, count = listed == size, start + listed, count + len(items)
+    return count
+
+
 def rematch(store: Store, link: Link) -> tuple[Identified, ...]:
     """Find out again what every known item is, without asking the server."""
     shelf = Shelf(store.hosts.known_files(), path_map(link.paths))
@@ -127,11 +141,13 @@ def rematch(store: Store, link: Link) -> tuple[Identified, ...]:
     return after
 
 
-def _page(host: Host, start: int, size: int) -> tuple[list[HostItem], int, int]:
+def _page(
+    host: Host, start: int, size: int, since: datetime | None = None
+) -> tuple[list[HostItem], int, int]:
     """A page, and its size: smaller from now on where the server cannot give a large one."""
     while True:
         try:
-            items, listed = host.page(start, size)
+            items, listed = host.page(start, size, since)
         except ServiceError:
             if size <= _SMALLEST_PAGE:
                 raise
