@@ -117,6 +117,7 @@ _TRACK = {
     "heard": {
         "tempo": {"bpm": 120.2, "confidence": 0.4}, "key": {"name": "A minor", "confidence": 0.7},
         "loudness": {"integrated_lufs": -14.1, "range_lu": 5.2}, "activity": 0.55,
+        "brightness": 0.7, "drive": 0.5, "moods": ["bright"],
     },
 }  # fmt: skip
 _WRONG = {400: "The question is wrong; `error` says why.", 503: "The database does not answer."}
