@@ -1027,6 +1027,12 @@ SELECT one_id, other_id FROM duplicates
 WHERE one_id = ANY(%(track_ids)s) AND other_id = ANY(%(track_ids)s) AND state <> 'rejected'
 ORDER BY one_id, other_id
 
+-- The tracks that are linked to some.
+-- name: duplicates_of
+SELECT other_id FROM duplicates WHERE one_id = ANY(%(track_ids)s) AND state <> 'rejected'
+UNION
+SELECT one_id FROM duplicates WHERE other_id = ANY(%(track_ids)s) AND state <> 'rejected'
+
 -- Tracks that have not looked for duplicates in this way.
 -- name: tracks_without_duplicate_search
 SELECT song.track_id FROM song_embeddings AS song

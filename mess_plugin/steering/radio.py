@@ -15,7 +15,7 @@ from mess_plugin.steering.candidates import allowed_ids, table, voice
 from mess_plugin.steering.evidence import evidence_of
 from mess_plugin.steering.paths import middle, nearest_ids
 from mess_plugin.steering.playlists import Playlist, check
-from mess_plugin.steering.query import FEEL, Query
+from mess_plugin.steering.query import FEEL, HIDE, Query
 from mess_plugin.store import Store
 
 _DRIFT = 0.3  # of each choice towards the track before it
@@ -35,10 +35,11 @@ def radio(
     """Tracks without end: each like the references and like what came before it, none twice.
 
     With `query.listener`, what the listener liked since draws the choice towards it, and what was
-    disliked never comes. played: ids of what came already, in order; the list goes on after them, the
-    same as if it had never stopped. Ends when the library is used up.
+    disliked never comes; nor does a duplicate of what came, unless they are shown. played: ids of what
+    came already, in order; the list goes on after them, the same as if it had never stopped. Ends when
+    the library is used up.
     """
-    query.heeded_by("radio", "listener")
+    query.heeded_by("radio", "listener", "duplicates")
     space = answering_space(store, settings)
     seeds = [voice(store, settings, space, ref, (FEEL,)) for ref in refs]
     if not seeds:
@@ -55,7 +56,8 @@ def radio(
             songs = table(store, space, liked, (FEEL,)).vectors[FEEL]
             aim = middle([home, *(songs if len(songs) else [])])
         target = middle([aim * (1 - _DRIFT), here * _DRIFT])
-        excluded = sorted({*own, *heard, *rejected})
+        copies = store.duplicates.partners([*own, *heard]) if query.duplicates == HIDE else ()
+        excluded = sorted({*own, *heard, *rejected, *copies})
         ids = nearest_ids(store, settings, space, target, excluded, allowed)
         if not ids:
             return

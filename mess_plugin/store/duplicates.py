@@ -80,6 +80,10 @@ class Duplicates:
         rows = self._session.rows("duplicates_among", track_ids=list(track_ids))
         return [(row[0], row[1]) for row in rows]
 
+    def partners(self, track_ids: Sequence[int]) -> set[int]:
+        """The tracks that are linked to some of these and not rejected."""
+        return {row[0] for row in self._session.rows("duplicates_of", track_ids=list(track_ids))}
+
     def unsearched(self, space: Space, revision: str) -> list[int]:
         """Tracks of a space that have not looked for duplicates yet, in order of id."""
         rows = self._session.rows(

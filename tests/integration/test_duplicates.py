@@ -22,6 +22,7 @@ from mess_plugin.facets import Facet
 from mess_plugin.search import similar
 from mess_plugin.steering.asking import answering_space, steer
 from mess_plugin.steering.query import Filters, Query, Range
+from mess_plugin.steering.radio import radio
 from mess_plugin.store import Store, open_store
 from tests.steering_library import SAMPLES, index_files, settings_for
 
@@ -80,6 +81,11 @@ def test_from_finding_to_unlinking(
     }
     plain = similar(store, settings, str(original), k=7, duplicates=True)
     assert {match.track.id for match in plain.matches[:2]} == {copy, altered}
+    played = [track.id for track in radio(store, settings, [str(original)], Query())]
+    assert len(played) == 5
+    assert not {original, copy, altered} & set(played)
+    shown = radio(store, settings, [str(original)], Query(duplicates="show"))
+    assert {copy, altered} <= {track.id for track in shown}
     stage = similar(store, settings, str(by_path[str(OTHERS[2])]), k=7)
     assert len({original, copy, altered} & {match.track.id for match in stage.matches}) == 1
 
