@@ -21,11 +21,13 @@ from mess_plugin.store.hosts import Edit, HostItem, Kept, KnownFile
 def test_a_name_says_everything() -> None:
     name = (
         "MESS: like So What + mess:12 · 30 tracks · 2 per artist · Genre jazz · without live · "
-        "year 1955-1965 · length 2:00-10:00 · calm · more rhythm · varied · weekly"
+        "year 1955-1965 · length 2:00-10:00 · calm · dark · language fra · rating 3-5 · "
+        "unplayed 30 days · more rhythm · varied · weekly"
     )
     filters = Filters(
-        duration_s=Range(120, 600), year=Range(1955, 1965), activity=Range(0, 0.35),
-        genre="jazz", excluded_words=("live",),
+        duration_s=Range(120, 600), year=Range(1955, 1965), moods=("calm", "dark"),
+        genre="jazz", excluded_words=("live",), languages=("fra",), rating=Range(3, 5),
+        unplayed_days=30.0,
     )  # fmt: skip
     query = Query({"rhythm": 2.0}, filters=filters, diversity=0.5, per_artist=2)
     wanted = Rule(name, Seed("tracks", ("So What", "mess:12")), 30, query, "weekly")

@@ -33,10 +33,16 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     year: str | int | None = None
     length: str | None = None
     activity: str | None = None
+    bright: str | None = None
+    drive: str | None = None
+    mood: str | None = None
     loudness: str | None = None
     genre: str | None = None
     artist: str | None = None
     album: str | None = None
+    language: str | None = None
+    rating: str | None = None
+    unplayed: float | None = None
     without: list[str] = []
     per_artist: int | None = None
     per_album: int | None = None

@@ -13,21 +13,30 @@ from typing import Any, get_args
 from mess_integrations.jellyfin.rules import Refresh
 from mess_plugin.errors import UsageError
 from mess_plugin.steering import parsing
-from mess_plugin.steering.query import ASPECTS, Query
+from mess_plugin.steering.query import ASPECTS, MOODS, Query
 
 KNOWN = (
-    "N tracks, N per artist, N per album, calm, driving, varied, tempo 90-110, key Am, year "
-    "1990-1999, length 2:00-5:00, genre X, artist X, album X, without X, more X, only X (X: "
-    f"{', '.join(ASPECTS)}), {', '.join(get_args(Refresh))}"
+    f"N tracks, N per artist, N per album, {', '.join(MOODS)}, varied, tempo 90-110, key Am, year "
+    "1990-1999, length 2:00-5:00, genre X, artist X, album X, language X, rating 4-5, unplayed 30 "
+    f"(days), without X, more X, only X (X: {', '.join(ASPECTS)}), {', '.join(get_args(Refresh))}"
 )
 _WORDS: Mapping[str, tuple[str, Any]] = {
-    "calm": ("activity", "0-0.35"),
-    "driving": ("activity", "0.65-1"),
     "varied": ("diversity", 0.5),
     **{word: ("refresh", word) for word in get_args(Refresh)},
 }
 _NUMBERS = {"track": "size", "song": "size", "per artist": "per_artist", "per album": "per_album"}
-_TEXTS = ("tempo", "key", "year", "length", "genre", "artist", "album", "only")
+_TEXTS = (
+    "tempo",
+    "key",
+    "year",
+    "length",
+    "genre",
+    "artist",
+    "album",
+    "only",
+    "language",
+    "rating",
+)
 _MORE = 2.0  # what "more rhythm" counts; the feel counts 1
 
 
@@ -36,6 +45,12 @@ def read_part(part: str, values: dict[str, Any]) -> bool:
     lower = " ".join(part.lower().split())
     if found := re.fullmatch(r"(\d{1,6}) (track|song|per artist|per album)s?", lower):
         values[_NUMBERS[found[2]]] = int(found[1])
+        return True
+    if lower in MOODS:
+        values["mood"] = f"{values.get('mood', '')},{lower}"
+        return True
+    if found := re.fullmatch(r"unplayed (\d{1,5}(?:\.\d+)?)( days?)?", lower):
+        values["unplayed"] = float(found[1])
         return True
     if lower in _WORDS:
         key, value = _WORDS[lower]
