@@ -156,7 +156,7 @@ def test_a_fit_that_was_killed_is_cleared_away(
     fill(store, base, CENTRE_FROM)
     code = (
         "import sys, time; from mess_plugin import refit; from mess_plugin.store import open_store\n"
-        "refit._fill = lambda *_: (print('filling', flush=True), time.sleep(600))\n"
+        "refit.fill = lambda *_: (print('filling', flush=True), time.sleep(600))\n"
         f"with open_store(sys.argv[1]) as store: refit.refit(store, {RECIPE!r})\n"
     )
     child = subprocess.Popen(
