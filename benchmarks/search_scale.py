@@ -1,20 +1,24 @@
 """How search grows with the library: time, recall, memory and disk, on synthetic clustered tracks.
 
     python benchmarks/search_scale.py --tracks 1000 10000 --windows 50 [--dim 256] [--queries 100]
-    python benchmarks/search_scale.py --tracks 100000 --windows 0        # songs alone
+    python benchmarks/search_scale.py --tracks 100000 --build-memory 6GB
 
 Tracks lie around CLUSTERS random centres and share a low-dimensional subspace, as music does; the
-windows of a track lie around its song vector and drift from one to the next. Every size gets an
-embedded server of its own with its default settings. Then, with all of it warm:
+windows of a track lie around its song vector and drift from one to the next. The space is labelled
+like that of the default encoder, which reranks by sections. Every size gets an embedded server of its
+own with its default settings, but for the memory of the index build where it is given. Then, with all
+of it warm:
 
 song      `mess_plugin.search.ask` for a track: candidates, rerank, sections, cards
 section   the same for 15 s of a track, of which the stored windows are at hand
-recall@20 the index beside an exact scan, songs and windows
+recall@20 the index beside an exact scan: song vectors; window vectors; and whole answers to a section,
+          20 tracks each, where the exact side lets every window of the library look for candidates
+insertion one more track with all its vectors, the indexes in place
 usearch   the same song vectors and queries in an HNSW index of usearch (connectivity 16, float16),
           in the same process: pip install usearch
 
-Times are wall clock, so the machine should be idle; the load average is printed. CPU seconds of the
-index builds include the server's.
+Wall times depend on what else the machine does; the load average is printed, and CPU milliseconds of
+client and server together stand beside them. CPU seconds of the index builds include the server's.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,6 +47,8 @@ from mess_plugin.pooling import unit
 from mess_plugin.reference import seed_of_track
 from mess_plugin.search import ask
 from mess_plugin.store import Store, open_store
+from mess_plugin.store.session import Session
+from mess_plugin.store.spaces import Spaces
 
 CLUSTERS, SUBSPACE = 2000, 32
 HOP_S, WINDOW_S = 2.5, 5.0
@@ -76,6 +82,27 @@ class Music:
         smooth = np.cumsum(drift, axis=0) / np.sqrt(np.arange(1, len(drift) + 1))[:, None]
         return unit(self.songs[track] + 0.035 * (smooth + drift))
 
+    @property
+    def length_s(self) -> float:
+        """Of every track."""
+        return WINDOW_S + HOP_S * max(0, self.n_windows - 1)
+
+    def levels(self, track: int) -> dict[Level, LevelVectors]:
+        """All vectors of a track: the song, three sections, the windows."""
+        whole = np.array([[0.0, self.length_s]], dtype=np.float32)
+        levels = {Level.SONG: LevelVectors(whole, self.songs[track : track + 1])}
+        if not self.n_windows:
+            return levels
+        windows = self.windows(track)
+        starts_s = np.arange(self.n_windows, dtype=np.float32) * HOP_S
+        grid = np.stack((starts_s, starts_s + WINDOW_S), axis=1)
+        edges = np.linspace(0, self.length_s, 4, dtype=np.float32)
+        thirds = np.stack([third.mean(axis=0) for third in np.array_split(windows, 3)])
+        parts = LevelVectors(
+            np.stack((edges[:-1], edges[1:]), axis=1), unit(thirds), ("A", "B", "C")
+        )
+        return levels | {Level.WINDOW: LevelVectors(grid, windows), Level.SECTION: parts}
+
 
 def main() -> None:
     """Parse the command line, measure each size, print a row for each."""
@@ -84,20 +111,21 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=50, help="of each track")
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--build-memory", default="256MB", help="maintenance_work_mem of the build")
     options = parser.parse_args()
     for n_tracks in options.tracks:
         music = Music.make(n_tracks, options.windows, options.dim, seed=1)
-        for name, value in measure(music, options.queries).items():
+        for name, value in measure(music, options.queries, options.build_memory).items():
             print(f"{n_tracks:>7} tracks  {name:34} {value}", flush=True)
 
 
-def measure(music: Music, n_queries: int) -> dict[str, str]:
+def measure(music: Music, n_queries: int, build_memory: str) -> dict[str, str]:
     """All figures of one size."""
     rng = np.random.default_rng(2)
     asking = rng.choice(len(music.songs), min(n_queries, len(music.songs)), replace=False).tolist()
     with (
         tempfile.TemporaryDirectory() as folder,
-        embedded.lease(Path(folder)) as held,
+        embedded.lease(Path(folder), timeout_s=300) as held,
         open_store(held.endpoints.database_url) as store,
         psycopg.connect(held.endpoints.database_url, autocommit=True) as admin,
     ):
@@ -109,7 +137,9 @@ def measure(music: Music, n_queries: int) -> dict[str, str]:
         exact = Settings(home=Path(folder), exact_below=10**9)
         figures["song, exact: p50 / p95 / CPU ms"] = ask_all(store, exact, space, ids, asking[:20])
         began_s, began_cpu_s = time.perf_counter(), server_cpu_s(Path(folder))
-        store.spaces.create_indexes(space)
+        with psycopg.connect(held.endpoints.database_url, autocommit=True) as builder:
+            builder.execute(f"SET maintenance_work_mem = '{build_memory}'")
+            Spaces(Session(builder)).create_indexes(space)
         figures["index build, s wall / CPU"] = (
             f"{time.perf_counter() - began_s:.0f} / {server_cpu_s(Path(folder)) - began_cpu_s:.0f}"
         )
@@ -125,6 +155,11 @@ def measure(music: Music, n_queries: int) -> dict[str, str]:
             )
             few = asking[:30]
             figures["window recall@20"] = f"{recall(store, space, Level.WINDOW, ids, few):.3f}"
+            found = answer_recall(store, (settings, exact), space, ids, few, part)
+            figures["section answers, recall@20"] = f"{found:.3f}"
+            figures["insertion of one track, p50 / p95 ms"] = insert_some(
+                store, admin, space, music
+            )
         figures |= usearch_figures(music.songs, asking)
         figures["server memory (Pss), MB"] = f"{server_memory_mb(Path(folder)):.0f}"
         figures["load average"] = f"{os.getloadavg()[0]:.1f}"
@@ -136,35 +171,22 @@ def fill(store: Store, admin: psycopg.Connection[object], music: Music) -> tuple
     """Tracks, locations and vectors; no index yet. Returns the space and the track ids."""
     info = EncoderInfo("synthetic", "1", 24_000, 5.0, 5.0, 0.5, 1, "none", "mean", "none")
     n_tracks, dim = music.songs.shape
-    space = store.spaces.raw("synthetic", info, dim, WINDOW_S, HOP_S, "none")
-    length_s = WINDOW_S + HOP_S * max(0, music.n_windows - 1)
+    space = store.spaces.raw("synthetic", info, dim, WINDOW_S, HOP_S, "shipped")
+    for level in Level:  # built at once, later
+        admin.execute(f"DROP INDEX IF EXISTS {level.value}_embeddings_space_{space.id}")
     admin.execute(
         "INSERT INTO tracks (identity, duration_s) SELECT i, %s FROM generate_series(1, %s) AS i",
-        (max(length_s, 60.0), n_tracks),
+        (max(music.length_s, 60.0), n_tracks),
     )
     admin.execute(
         "INSERT INTO files (path, size_bytes, mtime_ns, track_id, title)"
         " SELECT convert_to('/' || id, 'UTF8'), 1, 1, id, 'title ' || id FROM tracks"
     )
     ids = store.embeddings.tracks(space) or list(range(1, n_tracks + 1))
-    whole = np.array([[0.0, length_s]], dtype=np.float32)
-    starts_s = np.arange(music.n_windows, dtype=np.float32) * HOP_S
-    grid = np.stack((starts_s, starts_s + WINDOW_S), axis=1)
     for batch in batches(n_tracks, 200):
         with store.transaction():
             for row in batch:
-                levels = {Level.SONG: LevelVectors(whole, music.songs[row : row + 1])}
-                if music.n_windows:
-                    windows = music.windows(row)
-                    levels[Level.WINDOW] = LevelVectors(grid, windows)
-                    thirds = np.array_split(windows, 3)
-                    edges = np.linspace(0, length_s, 4, dtype=np.float32)
-                    levels[Level.SECTION] = LevelVectors(
-                        np.stack((edges[:-1], edges[1:]), axis=1),
-                        unit(np.stack([third.mean(axis=0) for third in thirds])),
-                        ("A", "B", "C"),
-                    )
-                store.embeddings.write(space, ids[row], levels)
+                store.embeddings.write(space, ids[row], music.levels(row))
     admin.execute("VACUUM ANALYZE embeddings")
     return space, ids
 
@@ -214,6 +236,49 @@ def recall(store: Store, space: Space, level: Level, ids: list[int], asking: lis
         )
         shares.append(len(found & exact) / len(exact))
     return float(np.mean(shares))
+
+
+def answer_recall(
+    store: Store,
+    ways: tuple[Settings, Settings],
+    space: Space,
+    ids: list[int],
+    asking: list[int],
+    part: Interval,
+) -> float:
+    """Share of the K tracks that a section finds by exact scans which it finds by the index too.
+
+    The exact side looks at every window, also at those that are in no index.
+    """
+    every = replace(space, hop_s=space.window_s)  # windows that touch: each one is searched
+    shares = []
+    for row in asking:
+        seed = seed_of_track(store, space, str(row), ids[row], None)
+        found, exact = (
+            {match.track.id for match in ask(store, way, where, seed, K, interval=part)}
+            for way, where in zip(ways, (space, every), strict=True)
+        )
+        shares.append(len(found & exact) / len(exact))
+    return float(np.mean(shares))
+
+
+def insert_some(
+    store: Store, admin: psycopg.Connection[object], space: Space, music: Music, n: int = 20
+) -> str:
+    """Wall ms of writing one more track, as indexing writes it."""
+    times_ms = []
+    for row in range(n):
+        track_id = admin.execute(
+            "INSERT INTO tracks (identity, duration_s) VALUES (%s, 60) RETURNING id",
+            (f"new {row}",),
+        ).fetchone()[0]  # type: ignore[index]
+        levels = music.levels(row)
+        began_s = time.perf_counter()
+        with store.transaction():
+            store.embeddings.write(space, track_id, levels)
+        times_ms.append(1e3 * (time.perf_counter() - began_s))
+    p50, p95 = np.quantile(times_ms, [0.5, 0.95])
+    return f"{p50:.0f} / {p95:.0f}"
 
 
 def usearch_figures(songs: Float32, asking: list[int]) -> dict[str, str]:

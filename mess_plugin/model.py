@@ -127,6 +127,15 @@ class Space:
             f":{self.projection}"
         )
 
+    def searched_every(self, level: Level) -> int:
+        """Every how many-th vector of a track looks for candidates and is in the index.
+
+        Windows overlap; those that only touch each other hold the whole recording, in half as many
+        vectors at the usual window of two hops. The closer look takes all of them.
+        """
+        touching = max(1, int(self.window_s / self.hop_s + 1e-9))
+        return touching if level is Level.WINDOW else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Track:

@@ -665,7 +665,8 @@ FROM spaces WHERE spaces.id = metrics.space_id AND spaces.recipe = %(recipe)s
 -- An approximate index for one level of one space. HNSW needs the dimension as a constant.
 -- name: create_index
 CREATE INDEX IF NOT EXISTS {index} ON {table}
-    USING hnsw ((vector::halfvec({dim})) halfvec_cosine_ops) WHERE space_id = {space}
+    USING hnsw ((vector::halfvec({dim})) halfvec_cosine_ops)
+    WHERE space_id = {space} AND mod(ordinal, {every}) = 0
 
 -- Gone with its space.
 -- name: drop_index
@@ -796,18 +797,20 @@ SELECT * FROM (
     SELECT track_id, ordinal, start_s, end_s, label,
         vector::halfvec({dim}) <=> %(vector)s::halfvec({dim}) AS distance
     FROM {table}
-    WHERE space_id = {space} AND track_id <> ALL (%(excluded)s::bigint[])
+    WHERE space_id = {space} AND mod(ordinal, {every}) = 0
+        AND track_id <> ALL (%(excluded)s::bigint[])
         AND EXISTS (SELECT FROM files
             WHERE files.track_id = {table}.track_id AND files.missing_since IS NULL)
     ORDER BY vector::halfvec({dim}) <=> %(vector)s::halfvec({dim})
     LIMIT %(limit)s
 ) AS found ORDER BY distance, track_id, ordinal
 
--- The nearest vectors by looking at every one.
+-- The nearest vectors by looking at every one that is searched.
 -- name: nearest_exactly
 SELECT track_id, ordinal, start_s, end_s, label, vector <=> %(vector)s::halfvec AS distance
 FROM {table}
-WHERE space_id = {space} AND track_id <> ALL (%(excluded)s::bigint[])
+WHERE space_id = {space} AND mod(ordinal, {every}) = 0
+    AND track_id <> ALL (%(excluded)s::bigint[])
     AND EXISTS (SELECT FROM files
         WHERE files.track_id = {table}.track_id AND files.missing_since IS NULL)
 ORDER BY distance, track_id, ordinal

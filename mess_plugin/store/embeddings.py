@@ -123,13 +123,15 @@ class Embeddings:
     ) -> list[Neighbour]:
         """The vectors nearest to one, (dim,), nearest first; ties in order of track and time.
 
-        exact: look at every vector instead of the approximate index.
+        Of those that are searched (`Space.searched_every`). exact: look at every one of them instead
+        of the approximate index.
         """
         query = template(
             "nearest_exactly" if exact else "nearest_by_index",
             table=sql.Identifier(f"{level.value}_embeddings"),
             dim=sql.Literal(space.dim),
             space=sql.Literal(space.id),
+            every=sql.Literal(space.searched_every(level)),
         )
         parameters = {
             "vector": HalfVector(vector),

@@ -171,6 +171,7 @@ class Spaces:
                     table=sql.Identifier(f"{level.value}_embeddings"),
                     dim=sql.Literal(space.dim),
                     space=sql.Literal(space.id),
+                    every=sql.Literal(space.searched_every(level)),
                 )
             )
 

@@ -155,7 +155,8 @@ def test_a_section_is_found_with_its_place_its_repeats_and_how_sure(shelf: Shelf
     assert places_s == pytest.approx([10.0, 37.5], abs=0.5)
     assert first.confidence is not None
     assert first.confidence > 0.5
-    assert second.confidence == 0
+    assert second.confidence is not None
+    assert second.confidence < 0.05
 
 
 def test_a_filter_that_keeps_one_in_a_hundred_does_not_starve(shelf: Shelf) -> None:
@@ -165,7 +166,7 @@ def test_a_filter_that_keeps_one_in_a_hundred_does_not_starve(shelf: Shelf) -> N
         kept = shelf.add("far", windows(1000))
     for exact_below in (0, 100_000):
         settings = Settings(home=shelf.settings.home, exact_below=exact_below)
-        for level, limit in ((Level.SONG, 1), (Level.WINDOW, 20)):
+        for level, limit in ((Level.SONG, 1), (Level.WINDOW, 12)):
             found = nearest(
                 shelf.store, settings, shelf.space, level, unit(near[None])[0], limit, crowd
             )
