@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from mess_plugin.encoders.mini.spectra import FRAME_SAMPLES, N_TONES, RATE_HZ, TONES_PER_FRAME
 from mess_plugin.pretraining.augment import Batch
-from mess_plugin.pretraining.targets import CODEBOOK_SIZE, CODEBOOKS, assign, descriptions
 
 TEMPERATURE = 0.1
 FRAMES_PER_S = RATE_HZ // FRAME_SAMPLES
@@ -39,23 +38,22 @@ class Weights:
 class Heads(nn.Module):
     """Linear read-outs of the trunk for each kind of target."""
 
-    def __init__(self, width: int, teacher_width: int, centres: list[Tensor]) -> None:
+    def __init__(self, width: int, teacher_width: int, n_labels: int) -> None:
+        """n_labels: of all codebooks together."""
         super().__init__()
-        self.labels = nn.Linear(width, len(CODEBOOKS) * CODEBOOK_SIZE)
+        self.labels = nn.Linear(width, n_labels)
         self.tones = nn.Linear(width, N_TONES)
         self.teacher = nn.Linear(width, teacher_width)
         self.local = nn.Linear(width, LOCAL_WIDTH)
-        for name, points in zip(CODEBOOKS, centres, strict=True):
-            self.register_buffer(name, points)
 
-    def masked_loss(self, trunk: Tensor, clean: Batch, mask: Tensor) -> Tensor:
-        """Cross-entropy of the hidden frames' pseudo-labels, averaged over the codebooks."""
-        logits = self.labels(trunk[mask]).unflatten(1, (len(CODEBOOKS), -1))
-        wanted = [
-            assign(x[mask], getattr(self, name))
-            for name, x in zip(CODEBOOKS, descriptions(clean), strict=True)
-        ]
-        return functional.cross_entropy(logits.flatten(0, 1), torch.stack(wanted, 1).flatten())
+    def masked_loss(self, trunk: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+        """Cross-entropy of the hidden frames' pseudo-labels, averaged over the codebooks.
+
+        labels: (n, frames, codebooks), see `targets.Codebooks`.
+        """
+        wanted = labels[mask]
+        logits = self.labels(trunk[mask]).unflatten(1, (wanted.shape[1], -1))
+        return functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
 
     def tones_loss(self, trunk: Tensor, clean: Batch, mask: Tensor) -> Tensor:
         """Squared error of the hidden frames' semitone spectra."""

@@ -1,19 +1,58 @@
-"""Acoustic pseudo-labels: k-means over log-mel, its movement, and chroma, one codebook each.
+"""Acoustic pseudo-labels: what the trunk has to guess of hidden frames.
 
-The k-means variant of MERT's acoustic teacher (Li et al., 2023), at small scale.
+`KMeans` is the k-means variant of MERT's acoustic teacher (Li et al., 2023), at small scale: one
+codebook each over log-mel, its movement, and chroma. A neural codec such as EnCodec would be another
+`Codebooks`: it knows from `places` which frames are wanted, and can look its codes up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mess_plugin.encoders.mini.spectra import MELS_PER_FRAME, TONES_PER_FRAME
 from mess_plugin.pretraining.augment import Batch
+from mess_plugin.pretraining.data import Place
 
 CODEBOOK_SIZE = 128
 CODEBOOKS = ("timbre", "movement", "chroma")
 ITERATIONS = 12
+
+
+class Codebooks(Protocol):
+    """Gives every frame a label in each of some codebooks, all of one size."""
+
+    count: int
+    size: int
+
+    def labels(self, clean: Batch, places: Sequence[Place]) -> Tensor:
+        """(n, frames, count) int64 in 0 … size - 1, of the unchanged windows at n places."""
+        ...
+
+
+class KMeans(nn.Module):
+    """Clusters of this collection; the same seed finds the same ones again."""
+
+    count = len(CODEBOOKS)
+    size = CODEBOOK_SIZE
+
+    def __init__(self, windows: Sequence[Batch], generator: torch.Generator) -> None:
+        """windows: what the clusters are found in."""
+        super().__init__()
+        points = [torch.cat(x) for x in zip(*map(descriptions, windows), strict=True)]
+        for name, kind in zip(CODEBOOKS, points, strict=True):
+            self.register_buffer(name, cluster(kind.flatten(0, 1), CODEBOOK_SIZE, generator))
+
+    def labels(self, clean: Batch, places: Sequence[Place]) -> Tensor:  # noqa: ARG002
+        """See `Codebooks`. The spectra are enough."""
+        found = [
+            assign(x, getattr(self, name))
+            for name, x in zip(CODEBOOKS, descriptions(clean), strict=True)
+        ]
+        return torch.stack(found, -1)
 
 
 def descriptions(batch: Batch) -> list[Tensor]:

@@ -21,7 +21,7 @@ from mess_plugin.pretraining.data import Collection, Place, Sampler
 from mess_plugin.pretraining.losses import Heads, Weights, contrast_loss
 from mess_plugin.pretraining.musicnn import MusiCNN
 from mess_plugin.pretraining.network import MiniNet
-from mess_plugin.pretraining.targets import CODEBOOK_SIZE, cluster, descriptions
+from mess_plugin.pretraining.targets import Codebooks, KMeans
 
 MASK_SPAN = 4  # frames
 STATISTICS_WINDOWS = 400
@@ -65,9 +65,10 @@ class Trainer:
             self.net.stem.inherit(teacher)
             # The teacher's first layer heard a quarter of a million recordings: it stays.
             self.net.stem.freeze_front()
-        centres = self._prepare()
+        self.codebooks: Codebooks = self._prepare()
         teacher_width = 0 if collection.teacher is None else collection.teacher.shape[1]
-        self.heads = Heads(plan.width, max(1, teacher_width), centres)
+        n_labels = self.codebooks.count * self.codebooks.size
+        self.heads = Heads(plan.width, max(1, teacher_width), n_labels)
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=plan.weight_decay)
         self.averaged = copy.deepcopy(self.net).requires_grad_(False)
 
@@ -82,7 +83,7 @@ class Trainer:
         ]
 
     @torch.no_grad()
-    def _prepare(self) -> list[Tensor]:
+    def _prepare(self) -> KMeans:
         """Codebooks, and means and scales of what the trunk and the teacher's head will see."""
         places: list[Place] = []
         while len(places) < STATISTICS_WINDOWS:
@@ -96,8 +97,7 @@ class Trainer:
             taught = np.concatenate([self.collection.taught(p, self.plan.n_frames) for p in places])
             self.taught_mean = torch.from_numpy(taught.mean(0))
             self.taught_scale = torch.from_numpy(1 / np.maximum(taught.std(0), 0.02))
-        points = [torch.cat(x) for x in zip(*(descriptions(p) for p in parts), strict=True)]
-        return [cluster(x.flatten(0, 1), CODEBOOK_SIZE, self.generator) for x in points]
+        return KMeans(parts, self.generator)
 
     def mask(self, n: int) -> Tensor:
         """(n, frames) bool: spans that hide about `hidden` of the frames."""
@@ -126,7 +126,8 @@ class Trainer:
         terms: dict[str, Tensor] = {}
         early = Batch(clean.mel[:n], clean.tones[:n])
         if weights.masked:
-            terms["masked"] = self.heads.masked_loss(trunk[:n], early, mask)
+            labels = self.codebooks.labels(early, first)
+            terms["masked"] = self.heads.masked_loss(trunk[:n], labels, mask)
         if weights.tones:
             terms["tones"] = self.heads.tones_loss(trunk[:n], early, mask)
         if weights.contrast:

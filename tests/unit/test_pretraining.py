@@ -172,7 +172,7 @@ def test_contrast_prefers_pairs_and_tolerates_albums() -> None:
 
 def test_local_term_tells_a_part_from_others_of_its_recording() -> None:
     torch.manual_seed(0)
-    heads = Heads(16, 1, [torch.zeros(2, 2)] * 3)
+    heads = Heads(16, 1, 4)
     here, far = torch.randn(2, 4, 24, 16).unbind()
     again = here + 0.01 * torch.randn_like(here)
     right = heads.local_loss(here, again, far)
