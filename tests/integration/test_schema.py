@@ -93,6 +93,7 @@ def test_a_newer_database_is_left_alone(database_url: str) -> None:
 _PLACE = re.compile(r"%\((\w+)\)s")
 _BRACES = {
     "dim": sql.Literal(192),
+    "every": sql.Literal(2),
     "index": sql.Identifier("song_embeddings_space_1"),
     "space": sql.Literal(1),
     "table": sql.Identifier("song_embeddings"),
