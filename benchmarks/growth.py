@@ -65,7 +65,7 @@ def main(tracks: tuple[int, ...], added: int, sections: int) -> None:
     """Fill, add in turn, print medians and ratios to the first size."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mess-growth-")))
-        held = stack.enter_context(embedded.lease(home / "home"))
+        held = stack.enter_context(embedded.lease(home / "home", timeout_s=300))
         plain = load_settings({"MESS_HOME": str(home / "home")})
         heard = _listen(home, plain)
         root = str(home / "music")

@@ -396,6 +396,23 @@ INSERT INTO roots (path, state, detail, observer) VALUES (%(path)s, %(state)s, %
 ON CONFLICT (path) DO UPDATE SET state = excluded.state, detail = excluded.detail,
     observer = excluded.observer
 
+-- Places below a watched folder where something is mounted, beside those known before.
+-- name: remember_mounts
+UPDATE roots SET mounts = ARRAY(
+    SELECT mount FROM unnest(mounts || %(mounts)s::bytea[]) AS mount GROUP BY mount ORDER BY mount
+)
+WHERE path = %(path)s AND NOT mounts @> %(mounts)s::bytea[]
+
+-- All of these places.
+-- name: list_mounts
+SELECT DISTINCT mount FROM roots CROSS JOIN unnest(mounts) AS mount ORDER BY mount
+
+-- Places where nothing will be mounted again.
+-- name: forget_mounts
+UPDATE roots SET mounts = ARRAY(
+    SELECT mount FROM unnest(mounts) AS mount WHERE mount <> ALL (%(mounts)s::bytea[]) ORDER BY mount
+)
+
 -- A folder was walked from end to end.
 -- name: mark_walked
 UPDATE roots SET walked_at = now(), walk_wanted_at = NULL WHERE path = %(path)s

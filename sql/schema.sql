@@ -133,7 +133,8 @@ CREATE TABLE roots (
     detail          text NOT NULL DEFAULT '',
     observer        text NOT NULL DEFAULT '',
     walked_at       timestamptz,
-    walk_wanted_at  timestamptz
+    walk_wanted_at  timestamptz,
+    mounts          bytea[] NOT NULL DEFAULT '{}'
 );
 
 -- What other programs told us, as they said it, before anybody answered them.

@@ -41,6 +41,20 @@ class Roots:
             observer=root.observer,
         )
 
+    def remember_mounts(self, path: str, mounts: Sequence[str]) -> None:
+        """Something is mounted at these places below a watched folder."""
+        self._session.execute(
+            "remember_mounts", path=to_bytes(path), mounts=[to_bytes(one) for one in mounts]
+        )
+
+    def mounts(self) -> list[str]:
+        """All places below watched folders where something was mounted once."""
+        return [to_text(row[0]) for row in self._session.rows("list_mounts")]
+
+    def forget_mounts(self, mounts: Sequence[str]) -> None:
+        """Nothing will be mounted at these places again."""
+        self._session.execute("forget_mounts", mounts=[to_bytes(one) for one in mounts])
+
     def walked(self, path: str) -> None:
         """The folder was walked from end to end just now."""
         self._session.execute("mark_walked", path=to_bytes(path))

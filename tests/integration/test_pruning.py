@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from mess_plugin.store import Store, open_store
+from mess_plugin.store.roots import Root
+from mess_workers import mounts
 from mess_workers.pruning import Pruned, prune, prune_some
 from tests.stored_library import add_track, levels_of, raw_space, want
 
@@ -86,3 +88,28 @@ def test_files_that_were_moved_while_nobody_looked_are_not_lost(
         Path(path).unlink()
     refused = prune_some(store, str(tmp_path), new).refused or ""
     assert "11 of 15 known recordings are gone" in refused
+
+
+def test_a_disk_below_that_is_not_mounted_takes_nothing_along(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few of the files lie on it."""
+    usb = tmp_path / "usb stick"
+    usb.mkdir()
+    (tmp_path / "stays.mp3").touch()
+    escaped = str(usb).replace(" ", "\\040")
+    monkeypatch.setattr(mounts, "_table", lambda: f"/dev/sdb1 {escaped} vfat rw 0 0\n")
+    assert mounts.mounted_below(str(tmp_path)) == [str(usb)]
+    store.roots.save(Root(str(tmp_path), "watched"))
+    for _ in range(2):
+        store.roots.remember_mounts(str(tmp_path), mounts.mounted_below(str(tmp_path)))
+    want(store, *(str(tmp_path / name) for name in ("stays.mp3", "gone.mp3")), str(usb / "on.mp3"))
+    want(store, str(usb / "deleted.mp3"))
+    assert prune_some(store, str(tmp_path), [str(usb / "deleted.mp3")]) == Pruned(1)
+    monkeypatch.setattr(mounts, "_table", lambda: "")
+    pruned = prune(store, str(tmp_path), {str(tmp_path / "stays.mp3")})
+    assert pruned.refused == f"the disk at {usb} is not mounted; nothing below it is forgotten"
+    assert there(store) == ["stays.mp3", "on.mp3"]
+    assert prune_some(store, str(usb), [str(usb / "on.mp3")]).refused is not None
+    assert prune(store, str(tmp_path), confirmed=True).gone == 3
+    assert store.roots.mounts() == []

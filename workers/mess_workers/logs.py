@@ -15,7 +15,7 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonLines(logging.Formatter):
-    """Records as JSON: at, level, logger, message, pid; job and task where there are such."""
+    """Records as JSON: at, level, logger, message, pid; job, task and track where there are such."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
@@ -29,6 +29,8 @@ class JsonLines(logging.Formatter):
         if (job := _job.get()) is not None:
             document["job"] = job
             document["task"] = _task_id()
+        if (track := getattr(record, "track", None)) is not None:
+            document["track"] = track
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=True)

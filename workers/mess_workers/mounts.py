@@ -1,8 +1,10 @@
-"""What kind of file system a folder lies on: some tell nobody when a file changes."""
+"""What is mounted where, and what kind of file system it is: some tell nobody of changes."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 _NETWORK = frozenset(
@@ -18,21 +20,40 @@ def file_system(path: str, table: str | None = None) -> str:
 
     table: the text of /proc/mounts, read when not given.
     """
-    if table is None:
-        try:
-            table = Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
-        except OSError:
-            return ""
     best, kind = "", ""
-    for line in table.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:
-            continue
-        point = _unescaped(fields[1])
+    for point, its_kind in _mounts(table):
         inside = f"{path}/".startswith(f"{point.rstrip('/')}/")
         if inside and len(point) >= len(best):  # a later mount covers an earlier one
-            best, kind = point, fields[2]
+            best, kind = point, its_kind
     return kind
+
+
+def mounted_below(root: str, table: str | None = None) -> list[str]:
+    """Where something is mounted below a folder, as paths below its name; in order, each once."""
+    real = os.path.realpath(root).rstrip("/")
+    points = {point for point, _ in _mounts(table) if point.startswith(f"{real}/")}
+    return sorted(root.rstrip("/") + point.removeprefix(real) for point in points)
+
+
+def is_mounted(point: str, table: str | None = None) -> bool:
+    """Whether something is mounted just there."""
+    real = os.path.realpath(point)
+    return any(real == one for one, _ in _mounts(table))
+
+
+def _mounts(table: str | None) -> Iterator[tuple[str, str]]:
+    """(mount point, type), in order; nothing where the system does not tell."""
+    for line in (_table() if table is None else table).splitlines():
+        fields = line.split(" ")
+        if len(fields) >= 3:
+            yield _unescaped(fields[1]), fields[2]
+
+
+def _table() -> str:
+    try:
+        return Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
 
 
 def tells_of_changes(kind: str) -> bool:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from mess_plugin.store import Store
+from mess_plugin.walk import is_below
+from mess_workers.mounts import is_mounted
 
 PRUNE_AT_MOST = 0.5  # a larger share of vanished files looks like an unmounted disk
 _ALWAYS_FINE = 10  # files; a small library may lose most of itself
@@ -40,13 +42,12 @@ def prune(
         for path, file_id in known.items()
         if (present is None or path not in present) and is_gone(path)
     }
+    away = unmounted(store, root)
     if confirmed:
         store.ledger.forget_files(list(gone.values()))
+        store.roots.forget_mounts(away)
         return Pruned(len(gone))
-    reason = suspicion(store, root, list(gone))
-    if reason:
-        return Pruned(0, reason, frozenset(gone))
-    return Pruned(store.ledger.miss(list(gone)))
+    return _give_up(store, root, list(gone), away)
 
 
 def prune_some(store: Store, root: str, paths: Iterable[str]) -> Pruned:
@@ -54,8 +55,29 @@ def prune_some(store: Store, root: str, paths: Iterable[str]) -> Pruned:
     gone = store.ledger.known_among([path for path in paths if is_gone(path)])
     if not gone:
         return Pruned(0)
-    reason = suspicion(store, root, gone)
-    return Pruned(0, reason, frozenset(gone)) if reason else Pruned(store.ledger.miss(gone))
+    return _give_up(store, root, gone, unmounted(store, root))
+
+
+def unmounted(store: Store, root: str) -> list[str]:
+    """Where a disk was mounted below a root, or above it, that is not there now."""
+    return [
+        point
+        for point in store.roots.mounts()
+        if (is_below(point, root) or is_below(root, point)) and not is_mounted(point)
+    ]
+
+
+def _give_up(store: Store, root: str, gone: Sequence[str], away: Sequence[str]) -> Pruned:
+    below_away = {path for path in gone if any(is_below(path, point) for point in away)}
+    others = [path for path in gone if path not in below_away]
+    reason = suspicion(store, root, others)
+    if reason:
+        return Pruned(0, reason, frozenset(gone))
+    n_gone = store.ledger.miss(others)
+    if below_away:
+        point = next(point for point in away if any(is_below(path, point) for path in below_away))
+        reason = f"the disk at {point} is not mounted; nothing below it is forgotten"
+    return Pruned(n_gone, reason, frozenset(below_away))
 
 
 def suspicion(store: Store, root: str, gone: Sequence[str]) -> str | None:

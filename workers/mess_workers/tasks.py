@@ -139,7 +139,9 @@ def _finish(store: Store, job: Job, outcome: str) -> None:
         store.ledger.give_back(job.id, "changed", reason, BUSY_RETRY_S, excused=True)
         return
     store.ledger.finish(job.id, outcome)
-    log.info("job %d: %s: %s", job.id, outcome, job.path)
+    found = store.library.find_path(job.path)
+    track_id = found[0] if found else None
+    log.info("job %d: %s: %s", job.id, outcome, job.path, extra={"track": track_id})
 
 
 def _unexpected(store: Store, job: Job, error: Exception) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from mess_plugin.audio import is_audio
 from mess_plugin.config import Settings
@@ -22,6 +23,7 @@ from mess_plugin.store.roots import Root
 from mess_plugin.switching import answering
 from mess_plugin.walk import Walk
 from mess_workers.doubts import Doubts, Stirred
+from mess_workers.mounts import mounted_below
 from mess_workers.observing import Change, Observing, observe
 from mess_workers.pruning import Pruned, is_there, prune, prune_some
 from mess_workers.settling import Settling
@@ -34,6 +36,17 @@ _GROUP = 500  # files noted in one statement
 _MOST_PENDING = 100_000  # files that wait to lie still; beyond this a walk is cheaper
 
 
+class _Identity(NamedTuple):
+    """Device and number of a root that is there, and what is mounted below it.
+
+    Another disk in its place has others; and no event tells of a disk that is mounted.
+    """
+
+    device: int
+    number: int
+    mounts: tuple[str, ...]
+
+
 class WatchedFolder:
     """One root. Call `tick` a few times a second; every part of it can be cut off and repeated."""
 
@@ -43,7 +56,7 @@ class WatchedFolder:
         self._settings = settings
         self._settling = Settling(settings.settle_s)
         self._observing: Observing | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: _Identity | None = None
         self._looked_s = float("-inf")
         self._walk_due = False
         self._night = next_night(datetime.now().astimezone())
@@ -114,6 +127,8 @@ class WatchedFolder:
         else:
             self._start()
         self._save()
+        if identity is not None:
+            self._store.roots.remember_mounts(self.root, identity.mounts)
 
     def _start(self) -> None:
         try:
@@ -249,15 +264,14 @@ def next_night(now: datetime) -> datetime:
     return tonight if tonight > now else tonight + timedelta(days=1)
 
 
-def _identity(root: str) -> tuple[int, int] | None:
-    """Device and number of a root that is there: another disk in its place has others."""
+def _identity(root: str) -> _Identity | None:
     if not is_there(root):
         return None
     try:
         found = os.stat(root)  # noqa: PTH116
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return _Identity(found.st_dev, found.st_ino, tuple(mounted_below(root)))
 
 
 def _groups(files: Iterable[SeenFile]) -> Iterable[list[SeenFile]]:
