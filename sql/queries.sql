@@ -997,6 +997,16 @@ JOIN song_embeddings ON song_embeddings.track_id = measures.track_id
 WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id)s
 ORDER BY measures.track_id
 
+-- Every track of a space with its song vector, as bytes, and what is known of it.
+-- name: landscape
+SELECT halfvec_send(song.vector), card.id, card.path, card.title, card.artist, card.genre, card.year,
+    coalesce(card.bpm, measures.tempo_bpm), measures.mode, measures.activity, measures.loudness_lufs
+FROM song_embeddings AS song
+JOIN track_cards AS card ON card.id = song.track_id
+LEFT JOIN measures ON measures.track_id = song.track_id AND measures.revision = %(revision)s
+WHERE song.space_id = %(space_id)s
+ORDER BY song.track_id
+
 -- The first and the last section of some tracks, as bytes.
 -- name: edge_sections
 SELECT track_id, ordinal, halfvec_send(vector) FROM section_embeddings AS section

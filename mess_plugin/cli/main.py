@@ -14,6 +14,7 @@ from mess_plugin.errors import MessError, UnknownName
 
 _COMMANDS = {
     "about": ("mess_plugin.cli.about", "Show tempo, key and loudness of a track."),
+    "clusters": ("mess_plugin.cli.exploring", "Show what kinds of music the library holds."),
     "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
     "down": ("mess_plugin.cli.services", "Stop the services that `mess up` started."),
     "duplicates": ("mess_plugin.cli.duplicates", "Link recordings that are the same music."),
@@ -26,6 +27,7 @@ _COMMANDS = {
     "dislike": ("mess_plugin.cli.taste", "Note that a track is no good answer to another one."),
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
     "like": ("mess_plugin.cli.taste", "Note that a track is a good answer to another one."),
+    "map": ("mess_plugin.cli.exploring", "Draw the library in two dimensions."),
     "metric": ("mess_plugin.cli.metric", "Learn from pairs what counts as alike."),
     "playlist": ("mess_plugin.cli.playlist", "Make playlists that flow."),
     "sections": ("mess_plugin.cli.sections", "List the sections of a track, and draw its form."),
@@ -79,7 +81,9 @@ class _Commands(click.Group):
         cmd_name: str,
     ) -> click.Command | None:
         if cmd_name in _COMMANDS:
-            return _imported(f"{_COMMANDS[cmd_name][0]}:{cmd_name}")
+            # A command may not be called what Python calls something else.
+            attribute = {"map": "map_command"}.get(cmd_name, cmd_name)
+            return _imported(f"{_COMMANDS[cmd_name][0]}:{attribute}")
         added = _contributed().get(cmd_name)
         return _imported(added) if added and "." not in cmd_name else None
 

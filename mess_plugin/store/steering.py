@@ -12,7 +12,7 @@ from pgvector import HalfVector
 from mess_plugin.facets import REVISION
 from mess_plugin.model import Float32, Space
 from mess_plugin.store.facets import unpacked
-from mess_plugin.store.paths import to_bytes, words
+from mess_plugin.store.paths import to_bytes, to_text, words
 from mess_plugin.store.session import Session
 
 Limits = tuple[float, float] | None
@@ -47,6 +47,22 @@ class Allowed:
     track_id: int
     tagged_key: str | None
     heard_key: tuple[int, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What people know of a track by name and number; None where it is not known."""
+
+    track_id: int
+    path: str
+    title: str | None
+    artist: str | None
+    genre: str | None
+    year: int | None
+    tempo_bpm: float | None
+    mode: str | None
+    activity: float | None
+    loudness_lufs: float | None
 
 
 class Steering:
@@ -110,6 +126,16 @@ class Steering:
         """Every track of a space with how much happens in it: ids and (n,) float32 in [0, 1]."""
         rows = self._session.rows("activities", revision=REVISION, space_id=space.id)
         return [row[0] for row in rows], np.array([row[1] for row in rows], dtype=np.float32)
+
+    def landscape(self, space: Space) -> tuple[list[Facts], Float32]:
+        """Every track of a space that lies somewhere: its facts, and (n, dim) song vectors."""
+        facts, vectors = [], []
+        for data, track_id, path, *rest in self._session.rows(
+            "landscape", revision=REVISION, space_id=space.id
+        ):
+            facts.append(Facts(track_id, to_text(path), *rest))
+            vectors.append(unpacked(data))
+        return facts, np.stack(vectors) if vectors else np.zeros((0, space.dim), np.float32)
 
     def edges(self, space: Space, track_ids: Sequence[int]) -> dict[int, tuple[Float32, Float32]]:
         """Vectors of the first and the last section of tracks, (dim,) each."""

@@ -323,6 +323,28 @@ def test_a_track_tells_what_was_heard(service: Service) -> None:
     assert track["heard"]["loudness"] == {"integrated_lufs": -13.0, "range_lu": 5.0}
 
 
+def test_clusters_and_the_map_are_those_of_the_command_line(
+    service: Service, run: Any, tmp_path: Path
+) -> None:
+    from mess_plugin.cli.exploring import clusters, map_command
+
+    status, found = service.call("/v1/clusters?k=4&seed=1&examples=2&outliers=3")
+    assert status == 200
+    assert found == run(clusters, "--k", "4", "--seed", "1", "--examples", "2", "--outliers", "3")
+    assert sum(one["size"] for one in found["clusters"]) == found["tracks"] == N
+    assert len(found["outliers"]) == 3
+    out = tmp_path / "map.tsv"
+    status, drawn = service.call("/v1/map?k=4&seed=1")
+    assert status == 200
+    assert drawn == run(map_command, "--k", "4", "--seed", "1", "--out", str(out))
+    assert drawn["clusters"] == [one["name"] for one in found["clusters"]]
+    header, *lines = out.read_text().splitlines()
+    assert header.split("\t")[:4] == ["id", "x", "y", "cluster"]
+    assert [int(line.split("\t")[0]) for line in lines] == [one["id"] for one in drawn["tracks"]]
+    assert service.call("/v1/clusters?k=31")[1]["error"] == run(clusters, "--k", "31")
+    assert "--out FILE.png" in str(CliRunner().invoke(map_command, []).exception)
+
+
 def test_the_description_has_examples_that_are_understood(service: Service) -> None:
     document = describe(ENDPOINTS)
     schemas = document["components"]["schemas"]

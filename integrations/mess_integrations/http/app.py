@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mess_integrations.http import (
+    exploring,
     health,
     library,
     questions,
@@ -39,6 +40,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *library.ENDPOINTS,
     *questions.ENDPOINTS,
     *tastes.ENDPOINTS,
+    *exploring.ENDPOINTS,
     *smart_playlists.ENDPOINTS,
 )
 
