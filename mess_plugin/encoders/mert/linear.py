@@ -21,6 +21,7 @@ MakeLinear = Callable[[torch.Tensor, torch.Tensor | None, int], Linear]
 
 _TRIAL_SHAPE = (374, 768, 2304)  # rows, n_in, n_out: the query, key and value of one window
 _TRIALS = 5
+_LEVELS = 127  # 7 bits: see `int8`
 
 
 def plain(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Linear:  # noqa: ARG001
@@ -42,23 +43,35 @@ def bfloat16(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Line
 
 
 def int8(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Linear:
-    """The product of 8-bit integers: weights rounded per output, activations per call."""
+    """The product of 8-bit integers, by oneDNN; the mean of the rows is multiplied exactly.
+
+    A row is taken as mean + low + step * levels: the mean of all rows of the call, then the smallest
+    rest and a step of the row's own, with levels from 0 to 127. Weights are rounded per output. The
+    mean goes through the unrounded weights, so that to first order the mean over time, which is what
+    is pooled from all this, has no error; without that, the error of the weights times what all
+    windows have in common was by far the largest part.
+
+    The eighth bit stays unused because processors without VNNI add two neighbouring products of
+    bytes in 16 bits, where 255 * 127 * 2 does not fit and is cut off without a word.
+    """
     scale = weight.abs().amax(dim=1).clamp_min(1e-12) / 127.0
     integers = (weight / scale[:, None]).round().to(torch.int8)
     blocks = torch.ops.onednn.qlinear_prepack(integers, [rows, weight.shape[1]])
     zeros = torch.zeros(len(weight), dtype=torch.int32)
     multiply = torch.ops.onednn.qlinear_pointwise.default
+    sums = integers.sum(dim=1) * scale  # of the rounded: low and levels have to cancel each other
+    offset = torch.zeros(len(weight)) if bias is None else bias
 
     def product(x: torch.Tensor) -> torch.Tensor:
-        low, high = (float(end) for end in x.aminmax())
-        low, high = min(low, 0.0), max(high, 0.0)
-        step = max(high - low, 1e-12) / 255.0
-        zero = round(-low / step)
-        levels = (x * (1.0 / step)).round_().add_(zero).clamp_(0, 255).to(torch.uint8)
+        mean = x.mean(dim=0)
+        rest = x - mean
+        low = rest.amin(dim=1, keepdim=True)  # `aminmax` along an axis measured ten times as slow
+        step = (rest.amax(dim=1, keepdim=True) - low).clamp_min_(1e-12).div_(_LEVELS)
+        levels = rest.sub_(low).div_(step).round_().to(torch.uint8)
         result: torch.Tensor = multiply(
-            levels, step, zero, blocks, scale, zeros, bias, 1.0, 0, torch.float32, "none", [], ""
+            levels, 1.0, 0, blocks, scale, zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
-        return result
+        return result.mul_(step).addcmul_(low, sums).add_(torch.addmv(offset, weight, mean))
 
     return product
 
