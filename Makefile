@@ -8,6 +8,9 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 
+# One more than there are processors: tests wait for servers a good part of their time.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+
 PIP = .venv/bin/pip --disable-pip-version-check --quiet
 DEMO = MESS_HOME=$(CURDIR)/.demo .venv/bin/mess
 
@@ -23,7 +26,7 @@ demo: .venv/installed
 	@echo "Your own music:   .venv/bin/mess index ~/Music   then   .venv/bin/mess similar WORDS"
 
 test: .venv/tested check
-	.venv/bin/python -m pytest --numprocesses auto --dist loadfile
+	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: .venv/tested
 	.venv/bin/ruff format --check .
