@@ -318,6 +318,8 @@ def rows(database_url: str) -> dict[str, Any]:
 def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
     """Row for row the same; vectors within half precision."""
     for name in ("files", "tracks", "jobs"):
+        more, less = set(found[name]) - set(expected[name]), set(expected[name]) - set(found[name])
+        assert not more, f"{name}: {more}, but afresh {less}"
         assert found[name] == expected[name], name
     assert [row[:6] for row in found["vectors"]] == [row[:6] for row in expected["vectors"]]
     for one, other in zip(found["vectors"], expected["vectors"], strict=True):
