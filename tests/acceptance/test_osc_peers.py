@@ -47,16 +47,15 @@ class Server:
             env=self._environment, capture_output=True, text=True, timeout=200, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mess_integrations.osc", "--port", str(self.port)],
+            [sys.executable, "-m", "mess_integrations.osc", "--port", "0"],
             env=self._environment, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stderr is not None
         line = self.process.stderr.readline()
-        assert f"listening at 127.0.0.1:{self.port}" in line, line
+        found = re.search(r"listening at 127\.0\.0\.1:(\d+)", line)
+        assert found is not None, line
+        self.port = int(found[1])
 
     def stop(self) -> int:
         """End it as a supervisor does; its exit code."""

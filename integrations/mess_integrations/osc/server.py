@@ -9,7 +9,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Any, cast
 
 from mess_integrations.osc.desk import Desk
@@ -27,6 +27,7 @@ from mess_plugin.switching import settled
 
 _RECEIVE_BUFFER_BYTES = 4 << 20  # uploads come in bursts
 _MOST_CONNECTIONS = 32
+_TRIES_FOR_A_PORT = 20  # of any: one that is free for TCP may be taken for UDP
 _log = logging.getLogger(__name__)
 
 
@@ -103,29 +104,33 @@ def _check_exposure(settings: Settings) -> None:
 async def _bind(settings: Settings) -> tuple[socket.socket, socket.socket]:
     """A UDP and a TCP socket at the same address."""
     host, port = settings.osc_host, settings.osc_port
-    loop = asyncio.get_running_loop()
-    opened: list[socket.socket] = []
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, _, _, _, address = found[0]
-        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-            one = socket.socket(family, kind)
-            opened.append(one)
-            if kind == socket.SOCK_STREAM:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                address = opened[0].getsockname()
-            else:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-            one.setblocking(False)
-            one.bind(cast(Any, address))
+        for _ in range(_TRIES_FOR_A_PORT if port == 0 else 0):
+            with contextlib.suppress(OSError):
+                return _pair(family, address)
+        return _pair(family, address)
     except OSError as error:
-        for one in opened:
-            one.close()
         raise UsageError(
             f"cannot listen at {host}:{port} ({(error.strerror or str(error)).lower()}): "
             "is `mess osc` running already? Choose another with --port"
         ) from error
-    return opened[0], opened[1]
+
+
+def _pair(family: int, address: Any) -> tuple[socket.socket, socket.socket]:
+    """Both bound. A port of 0 means any that TCP has free, which UDP may not have: OSError."""
+    with ExitStack() as opened:
+        tcp = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        udp = opened.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        tcp.bind(address)
+        udp.bind(tcp.getsockname())
+        for one in (tcp, udp):
+            one.setblocking(False)
+        opened.pop_all()
+    return udp, tcp
 
 
 class _Datagrams(asyncio.DatagramProtocol):
