@@ -106,13 +106,18 @@ def index(
         return "gone"
     recipe = Recipe.parse(job.recipe)
     space = raw_space(store, recipe, encoder)
-    identity = audio.identify(path, limit_s=limit_s)
-    tags = read_tags(path)
-    track_id = store.library.find_identity(identity)
-    if track_id is not None and store.embeddings.has(space, track_id):
-        heard = None
-    else:
-        heard = hear_whole(path, encoder, recipe, limit_s)
+    try:
+        identity = audio.identify(path, limit_s=limit_s)
+        tags = read_tags(path)
+        track_id = store.library.find_identity(identity)
+        if track_id is not None and store.embeddings.has(space, track_id):
+            heard = None
+        else:
+            heard = hear_whole(path, encoder, recipe, limit_s)
+    except AudioError:
+        if _fingerprint(path) == before:
+            raise
+        return "changed"  # what could not be heard is not what is there now
     if _fingerprint(path) != before:
         return "changed"
     try:

@@ -62,7 +62,8 @@ noted AS (
 ),
 state AS (
     SELECT noted.id AS file_id, before.noticed_at, before.changed,
-        before.changed OR %(force)s AS due, jobs.id AS job_id, jobs.state
+        before.changed OR %(force)s OR jobs.outcome IS NOT DISTINCT FROM 'gone' AS due,
+        jobs.id AS job_id, jobs.state
     FROM noted JOIN before USING (path)
     LEFT JOIN jobs ON jobs.file_id = noted.id AND jobs.recipe = %(recipe)s
 ),
@@ -88,7 +89,8 @@ beside AS (
     INSERT INTO jobs (file_id, recipe, priority)
     SELECT file_id, chosen.recipe, 9 FROM state CROSS JOIN chosen_recipes AS chosen
     WHERE chosen.role = 'building' AND chosen.recipe <> %(recipe)s AND (state.changed OR NOT EXISTS (
-        SELECT FROM jobs WHERE jobs.file_id = state.file_id AND jobs.recipe = chosen.recipe))
+        SELECT FROM jobs WHERE jobs.file_id = state.file_id AND jobs.recipe = chosen.recipe
+            AND jobs.outcome IS DISTINCT FROM 'gone'))
     ON CONFLICT (file_id, recipe) DO UPDATE SET
         state = 'wanted', outcome = NULL, priority = 9, attempts = 0, interruptions = 0,
         kind = NULL, reason = NULL, wanted_at = now(), not_before = NULL, sent_at = NULL,
@@ -291,8 +293,8 @@ WITH moved AS (
     RETURNING id, path, title, artist, album
 ),
 interrupted AS (
-    UPDATE jobs SET state = 'wanted', sent_at = NULL, not_before = NULL FROM moved
-    WHERE jobs.file_id = moved.id AND jobs.state = 'running'
+    UPDATE jobs SET state = 'wanted', outcome = NULL, sent_at = NULL, not_before = NULL FROM moved
+    WHERE jobs.file_id = moved.id AND (jobs.state = 'running' OR jobs.outcome = 'gone')
 )
 SELECT id, path, title, artist, album FROM moved ORDER BY path
 

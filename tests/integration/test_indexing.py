@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
-from mess_plugin import encoders
+from mess_plugin import audio, encoders
 from mess_plugin.config import load_settings
 from mess_plugin.encoders.base import Encoder, EncoderInfo
 from mess_plugin.errors import EncoderError
@@ -127,6 +127,32 @@ def test_a_file_that_vanished_is_hidden_and_takes_its_job_along(
     assert store.ledger.known_paths(["/"]) == {}
     tasks.run_job(store, job_id)  # nothing is left to do
     assert store.ledger.count_jobs() == {}
+
+
+def test_a_file_that_was_gone_is_heard_when_it_is_back(store: Store, tmp_path: Path) -> None:
+    path = song(tmp_path / "a.flac")
+    (job_id,) = jobs(store, path)
+    away = path.rename(tmp_path / "away")
+    tasks.run_job(store, job_id)
+    away.rename(path)
+    assert jobs(store, path) == (job_id,)
+    tasks.run_job(store, job_id)
+    assert store.library.count()[:2] == (1, 1)
+    assert jobs(store, path) == ()
+
+
+def test_a_file_renamed_before_anybody_noticed_is_heard_under_its_new_name(
+    store: Store, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "a.flac")
+    (job_id,) = jobs(store, path)
+    new = path.rename(tmp_path / "b.flac")
+    tasks.run_job(store, job_id)  # gone, as far as anybody knows
+    store.ledger.rename(str(path), str(new))
+    tasks.run_job(store, job_id)
+    known = store.library.find_path(str(new))
+    assert known is not None
+    assert known[0] is not None
 
 
 @pytest.mark.parametrize(
@@ -359,6 +385,23 @@ def test_a_file_that_changes_meanwhile_is_read_again(
     befall(lambda: None)
     tasks.run_job(store, job_id)
     assert outcomes(store) == {"done": 1}
+
+
+def test_a_file_that_vanishes_while_it_is_opened_has_not_failed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song(tmp_path / "a.flac")
+    (job_id,) = jobs(store, path)
+    identify = audio.identify
+
+    def late(path: Path, limit_s: float | None) -> str:
+        path.unlink()
+        return identify(path, limit_s=limit_s)
+
+    monkeypatch.setattr(audio, "identify", late)
+    tasks.run_job(store, job_id)
+    assert store.ledger.failures() == []
+    assert outcomes(store) == {"wanted": 1}
 
 
 @pytest.mark.parametrize(
