@@ -10,8 +10,8 @@ between two half-overlapping windows is close to their mixture.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -28,16 +28,14 @@ Hear = Callable[[Float32], Float32]
 """Window vectors of any stretches of a recording: (n, 2) seconds → (n, dim) float32."""
 
 
-@dataclass(frozen=True, slots=True)
-class PassageQuery:
+class PassageQuery(msgspec.Struct, frozen=True):
     """A stretch to look for. shifts: its windows, each time laid out a little later."""
 
     asked: Interval
     shifts: tuple[LevelVectors, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(msgspec.Struct, frozen=True):
     """A stretch of a track that sounds like the query.
 
     similarity: mean cosine over the alignment, in [-1, 1].

@@ -7,8 +7,8 @@ evaluation all hear music the same way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from mess_plugin.encoders.base import Encoder, EncoderInfo
@@ -22,8 +22,7 @@ BATCH_WINDOWS = 8
 _MOST_HELD = 4 * BATCH_WINDOWS
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(msgspec.Struct, frozen=True):
     """All that was heard in one recording.
 
     pooled: per level the intervals, labels and pooled frames, neither projected nor of unit length.

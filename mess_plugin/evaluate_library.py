@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from mess_plugin import audio
 from mess_plugin.errors import AudioError, UsageError
@@ -42,8 +43,7 @@ class Task(StrEnum):
     LABELS = "labels"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What to measure, and on how much of the library.
 
     queries: tracks that ask in the retrieval tasks; files: those that are decoded and transformed.

@@ -7,9 +7,10 @@ passages, and not vectors in a laboratory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from mess_plugin.analysis import analyse
 from mess_plugin.config import Settings
@@ -31,8 +32,7 @@ INDEX_K = 20
 _NOT_FOUND = -2.0  # below every cosine
 
 
-@dataclass(frozen=True, slots=True)
-class System:
+class System(msgspec.Struct, frozen=True):
     """A way to answer: a space of the store and the views that order songs."""
 
     name: str
@@ -68,8 +68,7 @@ class System:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """A recording whose audio is at hand: its track, a name for chance, the name of its group.
 
     changed: its waveform after one of TRANSFORMS, where that is kept somewhere.

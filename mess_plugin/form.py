@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 
 from mess_plugin.config import Settings
@@ -18,8 +18,7 @@ from mess_plugin.store import Store
 MAX_STEPS = 600  # of the self-similarity; hours of music are averaged down to it
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """A seed with its sections in order of time and the self-similarity of its windows.
 
     similarity: (n, n) float32 cosines, evenly spread over the recording, n >= 1.

@@ -5,8 +5,10 @@ Every step can be repeated and every write is one transaction, so a process may 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from mess_plugin import audio
 from mess_plugin.analysis import Analysis, analyse, embed
@@ -24,8 +26,7 @@ from mess_plugin.store.ledger import Job
 from mess_plugin.tags import read_tags
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """A file after listening: what it is and what was heard in it.
 
     facets: None where too little sounds for them.

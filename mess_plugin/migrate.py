@@ -7,8 +7,8 @@ a killed process leaves it behind, while an advisory lock of Postgres goes with 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+import msgspec
 import psycopg
 
 from mess_plugin.errors import StoreError
@@ -18,8 +18,7 @@ MIN_PGVECTOR = (0, 8)
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(msgspec.Struct, frozen=True):
     """One step of the schema."""
 
     number: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -22,8 +22,7 @@ class Level(StrEnum):
     WINDOW = "window"
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(msgspec.Struct, frozen=True):
     """A stretch of a track, half open: start_s <= t < end_s, in seconds."""
 
     start_s: float
@@ -39,8 +38,7 @@ class Interval:
         return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(msgspec.Struct, frozen=True):
     """What a file says about itself. Every field may be missing. rating: in stars, 0 to 5."""
 
     title: str | None = None
@@ -58,8 +56,7 @@ class Tags:
     rating: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(msgspec.Struct, frozen=True):
     """The joined frames of a whole recording at a low, even rate.
 
     frames: (n_frames, dim) float32, as the encoder gave them, averaged within each step.
@@ -74,8 +71,7 @@ class Timeline:
     duration_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Projection:
+class Projection(msgspec.Struct, frozen=True):
     """An affine map of pooled vectors followed by scaling to unit length.
 
     mean: (d_in,) float32, subtracted first; matrix: (d_in, d_out) float32; version: a name that
@@ -87,8 +83,7 @@ class Projection:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class LevelVectors:
+class LevelVectors(msgspec.Struct, frozen=True):
     """The vectors of one level of one recording.
 
     intervals: (n, 2) float32 in seconds; vectors: (n, dim) float32, unit length;
@@ -97,11 +92,10 @@ class LevelVectors:
 
     intervals: Float32
     vectors: Float32
-    labels: Sequence[str] = field(default=())
+    labels: Sequence[str] = msgspec.field(default=())
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
+class Space(msgspec.Struct, frozen=True):
     """Where vectors live. Vectors of two spaces are never compared.
 
     `base_id` names the raw space that a projected space was computed from; None for a raw one.
@@ -137,8 +131,7 @@ class Space:
         return touching if level is Level.WINDOW else 1
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(msgspec.Struct, frozen=True):
     """One recording in the library: its audio, wherever it lies.
 
     `paths` are its locations that are there now, as text (surrogate escapes for odd bytes).
@@ -163,8 +156,7 @@ class Track:
         return f"{artist}{self.tags.title}{album}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """Why a match matched, from the computation itself.
 
     kind: a stable word; value: the number behind it; text: the same for people.
@@ -175,8 +167,7 @@ class Reason:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """One answer. score in [0, 1]; intervals are the best-matching pair of stretches.
 
     confidence: how far the answer stands out, in [0, 1]; None where that is not asked. repeats: other

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from mess_plugin.alignment import Passage, PassageQuery, align, repeats
@@ -29,8 +29,7 @@ Candidates = Callable[[Float32, int], list[Neighbour]]
 Windows = Callable[[Sequence[int]], Mapping[int, LevelVectors]]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPassage:
+class FoundPassage(msgspec.Struct, frozen=True):
     """A passage with what is only known among others.
 
     confidence: in [0, 1], None where there is no other track to compare with. repeats: other

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from mess_plugin.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class PathMap:
+class PathMap(msgspec.Struct, frozen=True):
     """Pairs of (the library's folder, this machine's folder), the longest first."""
 
     pairs: tuple[tuple[str, str], ...] = ()

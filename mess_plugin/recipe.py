@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from mess_plugin import encoders
 from mess_plugin.config import Settings
@@ -13,8 +14,7 @@ from mess_plugin.errors import UsageError
 EXACT = "fp32"
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True):
     """Encoder, layers (None: the encoder's own choice), stored windows in seconds, precision, coverage.
 
     coverage: the share of the encoder's windows that it is given, above 0, at most 1.

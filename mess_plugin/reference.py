@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from mess_plugin.alignment import Hear
 from mess_plugin.config import Settings
@@ -27,8 +28,7 @@ _IDENTIFIED_BYTES = 200_000_000  # reading all packets of a larger file would ou
 _ENDLESS_S = 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(msgspec.Struct, frozen=True):
     """Sound that lies in no file: (n_samples,) mono at `rate_hz`, and a name for people."""
 
     name: str
@@ -36,8 +36,7 @@ class Recording:
     rate_hz: int
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
+class Seed(msgspec.Struct, frozen=True):
     """What a question is about. track, path: None for what is not in the library, in no file.
 
     levels: its vectors in the search space. hear: window vectors of any of its stretches; None where

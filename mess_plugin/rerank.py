@@ -16,8 +16,7 @@ The score of a pair depends on these two recordings alone, so adding a third cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from mess_plugin.model import Float32, Level, LevelVectors, Space
@@ -27,8 +26,7 @@ MAX_WINDOWS = 240  # of a recording; longer ones are thinned evenly: hours cost 
 _NO_TURN = 0.01  # a part that deviates less than this, of unit length, differs by rounding only
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(msgspec.Struct, frozen=True):
     """How much each view counts beside the song vectors, which count 1.
 
     parts: the level whose vectors are laid against each other.
@@ -57,8 +55,7 @@ def weights_of(space: Space) -> Weights:
     return SECTION_WEIGHTS if shipped else WEIGHTS
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True):
     """A recording for comparison.
 
     song: (dim,); windows: (n, dim); turns: (n, dim), the deviations of the windows from their mean.
@@ -70,8 +67,7 @@ class Profile:
     turns: Float32
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
+class Likeness(msgspec.Struct, frozen=True):
     """How alike two recordings are: each view, and all together. Cosines, at most 1."""
 
     song: float

@@ -11,9 +11,10 @@ the default encoder, torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from mess_plugin.alignment import passage_query
 from mess_plugin.config import Settings
@@ -37,8 +38,7 @@ _NO_INTERVALS = np.zeros((0, 2), dtype=np.float32)
 _SECTIONS_ASKED = 12  # sections of the query that look for partners of their own
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The seed as it was understood, where the answer comes from, and the matches, best first."""
 
     seed: Seed
@@ -282,8 +282,7 @@ def _longest(sections: LevelVectors, limit: int) -> list[tuple[Interval, Float32
     return [(Interval(*sections.intervals[i].tolist()), sections.vectors[i]) for i in order]
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     track_id: int
     score: float
     own: Interval | None

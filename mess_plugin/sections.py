@@ -9,8 +9,7 @@ first appearance (the usual notation of musical form).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -24,8 +23,7 @@ SAME_LABEL = 0.45  # cosine of two sections, in the track's own centred space, t
 _MAX_RATE_HZ = 2.0  # boundaries are not heard finer than this
 
 
-@dataclass(frozen=True, slots=True)
-class Sections:
+class Sections(msgspec.Struct, frozen=True):
     """The form of one recording.
 
     intervals: (n, 2) float32 seconds, contiguous from 0 to the end, n >= 1; labels: n letters;

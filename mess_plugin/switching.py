@@ -6,7 +6,6 @@ does that work too, and it does not matter how often the process that began it d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -29,8 +28,7 @@ class State(StrEnum):
     READY = "ready"  # all done
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(msgspec.Struct, frozen=True):
     """A switch under way: from one recipe to another."""
 
     old: str

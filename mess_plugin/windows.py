@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -18,8 +19,7 @@ _SILENT_POWER = 10.0 ** (SILENCE_DB / 10)
 _ROUNDING = 1e-9  # a third and a third and a third is a whole
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """An excerpt for the encoder. start_samples counts from the start of the recording."""
 
     start_samples: int

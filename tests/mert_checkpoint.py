@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.encoders.mert import encoder

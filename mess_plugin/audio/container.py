@@ -7,7 +7,6 @@ list of formats, and the list of protocols that a demuxer may open by itself is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ from typing import Self, cast
 
 import av
 import av.logging
+import msgspec
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
@@ -52,8 +52,7 @@ _ASF_ENCRYPTION = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AudioInfo:
+class AudioInfo(msgspec.Struct, frozen=True):
     """What a file says about its audio. duration_s may be an estimate, None where unknown."""
 
     codec: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import av
+import msgspec
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
@@ -13,8 +13,7 @@ from av.packet import Packet
 from mess_plugin.audio.container import Container
 
 
-@dataclass(frozen=True, slots=True)
-class TimedFrame:
+class TimedFrame(msgspec.Struct, frozen=True):
     """A decoded frame; time_s counts from the first frame of the file, None where not known."""
 
     frame: AudioFrame

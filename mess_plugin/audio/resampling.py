@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
+import msgspec
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
@@ -29,8 +29,7 @@ _RESAMPLER = "filter_size=96:cutoff=0.96:filter_type=kaiser:kaiser_beta=10"
 _LOW_FREQUENCY_CHANNELS = frozenset({"LFE", "LFE2"})
 
 
-@dataclass(frozen=True, slots=True)
-class FrameFormat:
+class FrameFormat(msgspec.Struct, frozen=True):
     """What may change between two decoded frames and then needs a new graph."""
 
     rate_hz: int

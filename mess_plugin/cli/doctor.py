@@ -6,10 +6,10 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 
 import click
+import msgspec
 
 from mess_plugin import embedded
 from mess_plugin.cli.output import json_option, print_json, say
@@ -25,8 +25,7 @@ from mess_plugin.switching import settled
 _LOW_DISK_GB = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """The outcome of one check. ok is None where it is only worth knowing."""
 
     name: str

@@ -118,7 +118,7 @@ def _document(link: Link, tracks: dict[int, Track]) -> dict[str, object]:
         "state": link.state,
         "heard": None
         if heard is None
-        else {name: round(getattr(heard, name), 4) for name in heard.__slots__},
+        else {name: round(getattr(heard, name), 4) for name in heard.__struct_fields__},
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import Settings, load_settings

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+_GAP = 2  # between two columns of a table
+_NARROWEST = 6  # no column is folded to less
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Write one JSON document to standard output."
@@ -41,21 +45,32 @@ def printable(text: str) -> str:
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = ""
 ) -> None:
-    """A table on standard output; columns that start with "#" are aligned to the right."""
-    from rich.console import Console  # noqa: PLC0415  only where a table is printed
-    from rich.table import Table  # noqa: PLC0415
+    """A table on standard output; columns that start with "#" are aligned to the right.
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-    for column in columns:
-        right = column.startswith("#")
-        table.add_column(column.lstrip("#"), justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_escape(str(cell)) for cell in row))
-    console = Console(soft_wrap=False, highlight=False)
-    if not console.is_terminal:
-        console.width = 160
-    console.print(table)
+    On a terminal the widest columns are folded until it fits; elsewhere a row is always one line.
+    """
+    from prettytable import PrettyTable  # noqa: PLC0415  only where a table is printed
+
+    names = [column.lstrip("#") for column in columns]
+    cells = [[printable(str(cell)).replace("\n", "\\n") for cell in row] for row in rows]
+    table = PrettyTable(
+        names, border=False, left_padding_width=0, right_padding_width=_GAP, break_on_hyphens=False
+    )
+    for column, name in zip(columns, names, strict=True):
+        table.align[name] = "r" if column.startswith("#") else "l"
+    table.add_rows(cells)
+    if sys.stdout.isatty():
+        table.max_width = _cap([names, *cells], shutil.get_terminal_size().columns)
+    text = "\n".join(line.rstrip() for line in table.get_string().splitlines())
+    click.echo(f"{title}\n{text}" if title else text)
 
 
-def _escape(text: str) -> str:
-    return printable(text).replace("\n", "\\n").replace("[", "\\[")
+def _cap(rows: Sequence[Sequence[str]], room: int) -> int:
+    """The widest that a column may be, in places of the terminal, for all to fit into the room."""
+    from wcwidth import wcswidth  # noqa: PLC0415
+
+    widths = [max(map(wcswidth, column)) for column in zip(*rows, strict=True)]
+    cap = max(widths)
+    while cap > _NARROWEST and sum(min(width, cap) + _GAP for width in widths) > room:
+        cap -= 1
+    return cap

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.cli.steering import steering_options

@@ -9,8 +9,7 @@ one piece run along such a line; two that only sound alike are as much alike bes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -25,8 +24,7 @@ _LEAST_SHARE = 0.5  # of the shorter recording that must lie beside the other on
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(msgspec.Struct, frozen=True):
     """The line along which two recordings are most alike.
 
     likeness: mean cosine of the windows on the line, in [-1, 1]. lead: how far that is above the

@@ -18,9 +18,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+import msgspec
 
 from mess_plugin.errors import ServiceError
 
@@ -39,8 +40,7 @@ class Guise(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """The user a child runs as: `owner_uid` owns its files, `uid` is what it sees."""
 
     guise: Guise

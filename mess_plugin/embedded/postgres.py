@@ -11,8 +11,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from mess_plugin.embedded import binaries, launch, processes
 from mess_plugin.embedded.home import Home, unwritable
@@ -58,8 +59,7 @@ INITDB_OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Postgres:
+class Postgres(msgspec.Struct, frozen=True):
     """The plan of the database server; `sockets` holds its private socket directory."""
 
     home: Home

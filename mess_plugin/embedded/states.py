@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class ServiceState:
+
+class ServiceState(msgspec.Struct, frozen=True):
     """One supervised process.
 
     `phase` is starting, running, stopping, waiting (for a restart) or stopped; `since_s` is the
@@ -27,8 +27,7 @@ class ServiceState:
     log: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """A home that is running: its supervisor, who holds it up and what it runs.
 
     `database_url` and `broker_url` are None while the server is not wanted or not ready.
@@ -49,7 +48,7 @@ class State:
 
 def to_json(state: State) -> str:
     """Return the state as indented JSON."""
-    return json.dumps(asdict(state), indent=1)
+    return json.dumps(msgspec.to_builtins(state), indent=1)
 
 
 def read(path: Path) -> State | None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from mess_plugin.model import Float32, Level, Projection
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderInfo:
+class EncoderInfo(msgspec.Struct, frozen=True):
     """What the rest of MESS must know of a loaded encoder.
 
     rate_hz: sample rate it wants. window_s, hop_s: the excerpts it is fed; the last one ends at the
@@ -58,8 +58,7 @@ class Encoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderOptions:
+class EncoderOptions(msgspec.Struct, frozen=True):
     """How to load an encoder: every field has a default that works.
 
     layers: which hidden states to use, e.g. "6", "4-8", "6,7"; None for the encoder's own default.
@@ -76,16 +75,14 @@ class EncoderOptions:
     precision: str = "fp32"
 
 
-@dataclass(frozen=True, slots=True)
-class WeightsState:
+class WeightsState(msgspec.Struct, frozen=True):
     """Whether an encoder can run on this machine. `detail` says where from, or what to do."""
 
     ready: bool
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderDescription:
+class EncoderDescription(msgspec.Struct, frozen=True):
     """A row of `mess encoders`, available without loading anything heavy.
 
     weights_mb: 0 where there are none. weights_state(directory): in a directory of the user's own, or

@@ -7,8 +7,8 @@ groups (albums) drawn with replacement, all queries of a drawn group together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from mess_plugin.evaluation.metrics import Floats
@@ -17,8 +17,7 @@ DRAWS = 2000
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(msgspec.Struct, frozen=True):
     """A mean over queries with its confidence interval; all NaN where there are no queries."""
 
     value: float

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from mess_plugin.analysis import analyse, embed
@@ -11,8 +10,7 @@ from mess_plugin.encoders.base import Encoder
 from mess_plugin.model import Float32, Level, Projection, Waveform
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
+class Embedded(msgspec.Struct, frozen=True):
     """song: (dim,); windows: (n, dim); intervals: (n, 2) float32 seconds. Unit length each."""
 
     song: Float32

@@ -6,10 +6,10 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import msgspec
 import numpy as np
 from av.audio.resampler import AudioResampler
 
@@ -18,8 +18,7 @@ from mess_plugin.evaluation.trials import transformed
 from mess_plugin.model import Interval, Waveform
 
 
-@dataclass(frozen=True, slots=True)
-class ExcerptCache:
+class ExcerptCache(msgspec.Struct, frozen=True):
     """Decoded excerpts under `folder`, mono at rate_hz, as half-precision floats.
 
     Half precision leaves an error 66 dB below the signal. A file that changed is decoded again.

@@ -11,9 +11,10 @@ count:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 from mess_plugin.errors import UsageError
 
@@ -26,8 +27,7 @@ class LabelForm(StrEnum):
     TRIPLETS = "triplets"
 
 
-@dataclass(frozen=True, slots=True)
-class Triplet:
+class Triplet(msgspec.Struct, frozen=True):
     """The anchor is more like `nearer` than like `farther`."""
 
     anchor: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 from mess_plugin.errors import UsageError
 
@@ -20,8 +21,7 @@ class Role(StrEnum):
     OUT = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(msgspec.Struct, frozen=True):
     """One recording of a list.
 
     track: path below the audio folder. mixed: its album gathers several or unknown composers.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from mess_plugin.encoders.descriptors.spectra import (
@@ -19,8 +18,7 @@ SAME_SOUND = 0.9  # correlation of mel spectrograms above which an excerpt repea
 _FRAMES_PER_S = 8.0
 
 
-@dataclass(frozen=True, slots=True)
-class Repeats:
+class Repeats(msgspec.Struct, frozen=True):
     """Finds where an excerpt of a recording comes again, note for note.
 
     It hears mel spectrograms at 8 frames per second, never an encoder under test.

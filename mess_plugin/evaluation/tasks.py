@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from mess_plugin.evaluation import metrics
@@ -20,8 +20,7 @@ from mess_plugin.evaluation.metrics import Bools, Floats
 PLACE_TOLERANCE_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class TaskResult:
+class TaskResult(msgspec.Struct, frozen=True):
     """What a task measured, query by query.
 
     measures: name → (n_queries,), NaN where a query has no answer. groups: the album (or other
@@ -122,8 +121,7 @@ def same_recording(
     return TaskResult(name, measures, tuple(groups))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A moment of a recording; `recording` counts from 0 in the list that is searched."""
 
     recording: int

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from mess_plugin.evaluation import tasks
@@ -21,8 +21,7 @@ SECTION_S = 10.0
 SECTIONS_PER_TRACK = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """An excerpt to be looked up: its true place and its worn-out waveform."""
 
     place: Place

@@ -6,8 +6,7 @@ Learning 42, 2001; first centres far apart by D. Arthur and S. Vassilvitskii, "k
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -24,8 +23,7 @@ _BLOCK = 20_000  # tracks compared with all centres at once
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(msgspec.Struct, frozen=True):
     """name: readable, distinct; members: places in the landscape, the most central first.
 
     tightness: mean cosine of the members to the centre.
@@ -36,8 +34,7 @@ class Cluster:
     tightness: float
 
 
-@dataclass(frozen=True, slots=True)
-class Clusters:
+class Clusters(msgspec.Struct, frozen=True):
     """The groups, the largest first.
 
     of_track: (n,) the group of each track; likeness: (n,) its cosine to the centre of that; outliers:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
@@ -16,8 +17,7 @@ from mess_plugin.switching import settled
 LEAST_TRACKS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Landscape:
+class Landscape(msgspec.Struct, frozen=True):
     """facts: of n tracks, in the order of their ids; vectors: (n, dim) float32, unit length."""
 
     facts: Sequence[Facts]

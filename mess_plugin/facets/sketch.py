@@ -7,9 +7,9 @@ kept grows by about 3 kB per second of music: ten hours fit into 110 MB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -39,8 +39,7 @@ SHAPES = timbre.CEPSTRA + len(timbre.CONTRAST_EDGES_HZ) - 1 + 2
 """Cepstra, contrast, centroid and flatness: what a spectrum looks like apart from its level."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sketch:
+class Sketch(msgspec.Struct, frozen=True):
     """What was heard; rows of silent blocks are left out of shapes and periods, kept in courses.
 
     shape_mean: (SHAPES,), shape_covariance: (SHAPES, SHAPES) of the spectra of sounding blocks.

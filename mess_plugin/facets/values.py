@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from mess_plugin.model import Float32
 
 REVISION = "1"
@@ -22,16 +24,14 @@ class Facet(StrEnum):
     STRUCTURE = "structure"
 
 
-@dataclass(frozen=True, slots=True)
-class TempoEstimate:
+class TempoEstimate(msgspec.Struct, frozen=True):
     """Beats per minute and how far they stand out, in [0, 1]: 0 where nothing recurs."""
 
     bpm: float
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
-class KeyEstimate:
+class KeyEstimate(msgspec.Struct, frozen=True):
     """tonic: 0 is C, 11 is B; mode: "major" or "minor"; confidence in [0, 1]."""
 
     tonic: int
@@ -39,16 +39,14 @@ class KeyEstimate:
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
-class Loudness:
+class Loudness(msgspec.Struct, frozen=True):
     """EBU R128: integrated loudness in LUFS and loudness range in LU; None below the gate."""
 
     integrated_lufs: float | None
     range_lu: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Measures:
+class Measures(msgspec.Struct, frozen=True):
     """What people ask for by number. tempo, key: None where there is none to be heard.
 
     activity: how much happens, in [0, 1], the share of a calibration library that is calmer; see

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from secrets import token_hex
 
+import msgspec
 import numpy as np
 
 from mess_plugin.errors import UnknownName, UsageError
@@ -106,7 +106,7 @@ def _added(
         recipe, base, _maps(store, base, plain, matrix, name), trial.n_comparisons
     )
     fill(store, base, space)
-    figures = asdict(trial)
+    figures = msgspec.to_builtins(trial)
     del figures["pull"]
     with store.transaction():
         store.spaces.own_lock(base)

@@ -12,9 +12,9 @@ library stand for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -27,8 +27,7 @@ _ALIKE = {"similar": True, "1": True, "+": True, "dissimilar": False, "0": False
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Judgements:
+class Judgements(msgspec.Struct, frozen=True):
     """similar, dissimilar: pairs of tracks; triplets: (anchor, nearer, farther). All by id."""
 
     similar: tuple[tuple[int, int], ...]
@@ -36,8 +35,7 @@ class Judgements:
     triplets: tuple[tuple[int, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparisons:
+class Comparisons(msgspec.Struct, frozen=True):
     """nearer and farther: (n, 2) track ids; each nearer pair should be more alike than its farther."""
 
     nearer: Ints

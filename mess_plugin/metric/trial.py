@@ -8,8 +8,7 @@ comparisons of one group share their tracks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from mess_plugin.metric.head import Floats, fit, leads
@@ -23,8 +22,7 @@ CERTAIN = 2.0  # standard errors by which the mean gain of the groups must excee
 PULLS = (30.0, 10.0, 3.0, 1.0, 0.3)  # towards the identity, the strongest first
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(msgspec.Struct, frozen=True):
     """How a metric did beside plain cosine on comparisons of tracks that it did not see.
 
     plain_right, fitted_right: shares in the right order, means over groups, in [0, 1]. certainty: the

@@ -7,9 +7,9 @@ encoder's logarithm is undone on the way in and applied again on the way out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,8 +21,7 @@ FLOOR = 1e4  # the encoder takes log10(1 + FLOOR * power)
 LN10 = float(np.log(10))
 
 
-@dataclass(frozen=True, slots=True)
-class Strength:
+class Strength(msgspec.Struct, frozen=True):
     """How far each change may go; the share of windows that it touches lies in `often`.
 
     snr_db is the ratio at the level that `Augment.level` sees, which counts the bands alone: noise
@@ -38,8 +37,7 @@ class Strength:
     codec_db: tuple[float, float] = (20.0, 50.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """Spectra of equally long windows: mel (n, steps, 96), tones (n, steps / 4, 96), as encoded."""
 
     mel: Tensor

@@ -9,9 +9,9 @@ then the end), `albums.json` (a name per recording) and, once a teacher has list
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 
@@ -28,8 +28,7 @@ from mess_plugin.pretraining.augment import Batch
 FAR_DRAWS = 4  # tries to find a place far from another
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """n_source frames of the whole collection from `start` on, all of one recording."""
 
     track: int

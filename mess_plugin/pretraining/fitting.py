@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mess_plugin.encoders.mini.network import MiniNet
 from mess_plugin.model import Level

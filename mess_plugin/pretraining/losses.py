@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,8 +16,7 @@ LOCAL_FRAMES = 8  # of a part, which the local term tells from other parts of it
 LOCAL_WIDTH = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(msgspec.Struct, frozen=True):
     """The total is masked * L_H + tones * L_CQT + contrast * L_C + local * L_W + distil * L_D.
 
     0 leaves a term out.

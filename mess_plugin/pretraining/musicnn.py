@@ -7,9 +7,9 @@ before its dense layers ("mean_pool", `WIDTH` wide). Its checkpoints come in the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -22,8 +22,7 @@ BATCH_NORM_EPSILON = 1e-3
 DEAD_NORM = 1e-3  # a filter with a smaller norm is a constant
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(msgspec.Struct, frozen=True):
     """Convolution, ReLU, then a factor and an offset per filter (batch normalisation).
 
     kernel: (filters, 1, steps, bands); the others (filters,). alive: numbers of the filters that

@@ -10,8 +10,8 @@ principal axes, of which the first are kept.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -20,8 +20,7 @@ from mess_plugin.model import Float32, Projection
 Float64 = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True):
     """How one level's projection is fitted.
 
     weights: share of each block's deviation in the result; album, change, total: how much the
@@ -37,8 +36,7 @@ class Recipe:
     width: int = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(msgspec.Struct, frozen=True):
     """What projections are fitted on.
 
     clean: (n, d) pooled vectors; changed: (n, k, d) of the same windows after augmentation;

@@ -7,10 +7,10 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,7 @@ MASK_SPAN = 4  # frames
 STATISTICS_WINDOWS = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """Everything that decides the outcome of a run, together with the collection."""
 
     steps: int = 1000
@@ -45,8 +44,8 @@ class Plan:
     layers: int = 3
     seed: int = 0
     checkpoint_every: int = 50
-    weights: Weights = field(default_factory=Weights)
-    strength: Strength = field(default_factory=Strength)
+    weights: Weights = msgspec.field(default_factory=Weights)
+    strength: Strength = msgspec.field(default_factory=Strength)
 
 
 class Trainer:
@@ -178,7 +177,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """All that a later process needs to go on as if nothing had happened."""
         return {
-            "plan": asdict(self.plan), "step": self.step, "net": self.net.state_dict(),
+            "plan": msgspec.to_builtins(self.plan), "step": self.step, "net": self.net.state_dict(),
             "averaged": self.averaged.state_dict(),
             "heads": self.heads.state_dict(), "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(), "sampler": self.sampler.rng.bit_generator.state,
@@ -186,7 +185,7 @@ class Trainer:
 
     def resume(self, state: dict[str, Any]) -> None:
         """Takes over a state of a run with the same plan; UsageError if the plans differ."""
-        if state["plan"] != asdict(self.plan):
+        if state["plan"] != msgspec.to_builtins(self.plan):
             raise UsageError(
                 "the checkpoint belongs to another plan: choose another name for the run"
             )

@@ -8,7 +8,8 @@ This is the one door for the command line, HTTP and playlists.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from mess_plugin.config import Settings
 from mess_plugin.duplicates.hiding import hidden
@@ -41,8 +42,7 @@ _CANDIDATES_PER_ANSWER = 10
 _VARIED_POOL = 4  # times k candidates compete where variety is wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Steered:
+class Steered(msgspec.Struct, frozen=True):
     """The seeds as understood, what counted how much, the matches, and the listener's taste."""
 
     seeds: tuple[Voice, ...]

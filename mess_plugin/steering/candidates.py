@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from pathlib import Path
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
@@ -24,8 +25,7 @@ SAME_TEMPO = 1.06  # the ratio that DJs bridge without anybody noticing
 _WIDE = 1e9
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(msgspec.Struct, frozen=True):
     """A seed with its vector in each aspect. measures: None where it was heard too little."""
 
     seed: Seed
@@ -33,8 +33,7 @@ class Voice:
     measures: Measures | None
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """Candidates with their vectors: track_ids n; vectors: aspect → (n, dim) float32."""
 
     track_ids: tuple[int, ...]
@@ -175,9 +174,9 @@ def _blame(store: Store, filters: Filters, first: Voice | None) -> str:
     """Which filters leave nothing: one alone, two that exclude each other, or all together."""
     plain = Filters()
     single = {
-        one.name: replace(plain, **{one.name: getattr(filters, one.name)})
-        for one in fields(filters)
-        if getattr(filters, one.name) != getattr(plain, one.name)
+        name: replace(plain, **{name: getattr(filters, name)})
+        for name in filters.__struct_fields__
+        if getattr(filters, name) != getattr(plain, name)
     }
     passed = {name: set(_passing(store, one, first)) for name, one in single.items()}
     for name, ids in passed.items():
@@ -208,7 +207,7 @@ def key_of(tags: Tags, measures: Measures | None) -> tuple[int, str] | None:
 def describe(filters: Filters) -> str:
     """The conditions in words, for messages."""
     parts = []
-    for name in filters.__slots__:
+    for name in filters.__struct_fields__:
         value = getattr(filters, name)
         if isinstance(value, Range):
             low = "" if value.low is None else f"{value.low:g}"

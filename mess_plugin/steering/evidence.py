@@ -16,8 +16,9 @@ one began. Otherwise it answers to nothing, and no taste is learned from it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from mess_plugin.store import Store
 from mess_plugin.store.verdicts import Act, Verdict
@@ -32,8 +33,7 @@ _WEIGHTS = {
 _OPINION_GRACE = timedelta(minutes=1)  # clocks of players and servers differ
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """One thing that was said or done about a track.
 
     seed_id: the track that it answers to, None where that is not known. worth: from -1, no good

@@ -6,8 +6,8 @@ All take a seed for their random choices: the same library, question and seed gi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from mess_plugin.config import Settings
@@ -33,8 +33,7 @@ _ANCHORS = 12  # places of a journey that look for candidates, for themselves an
 _GAP = 0.25  # a step that falls this short of the typical one is named
 
 
-@dataclass(frozen=True, slots=True)
-class Playlist:
+class Playlist(msgspec.Struct, frozen=True):
     """Tracks in order.
 
     fits: how well each fits its place, in [0, 1]; smoothness: of each step between two, in [0, 1];

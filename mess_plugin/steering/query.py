@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
+
+import msgspec
+from msgspec.structs import replace
 
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.facets import Facet, Measures
@@ -33,8 +35,7 @@ MOODS: Mapping[str, tuple[str, float, float]] = MappingProxyType(
 HIDE, SHOW = "hide", "show"
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """From low to high, both included; None is open."""
 
     low: float | None = None
@@ -48,8 +49,7 @@ class Range:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(msgspec.Struct, frozen=True):
     """What a track must be to answer. None and empty: no such condition.
 
     tempo_bpm: half and double count as well. same_tempo: within 6 % of the first seed's. key:
@@ -128,8 +128,7 @@ class Filters:
         return self != Filters()
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """How answers are chosen among all tracks.
 
     emphasis: aspect → how much it counts beside the feel, which counts 1. only: these aspects alone
@@ -142,7 +141,7 @@ class Query:
     UsageError for what cannot be.
     """
 
-    emphasis: Mapping[str, float] = field(default_factory=dict)
+    emphasis: Mapping[str, float] = msgspec.field(default_factory=dict)
     only: tuple[str, ...] = ()
     filters: Filters = Filters()
     exact_key: bool = False
@@ -151,7 +150,7 @@ class Query:
     per_artist: int | None = None
     per_album: int | None = None
     listener: str | None = None
-    blend: Mapping[str, float] = field(default_factory=dict)
+    blend: Mapping[str, float] = msgspec.field(default_factory=dict)
     duplicates: str = HIDE
 
     def __post_init__(self) -> None:
@@ -192,11 +191,10 @@ class Query:
 
         Raises UsageError, rather than ignoring it, for a word that `what` cannot heed.
         """
-        for one in fields(self):
-            if one.name not in {"filters", *heeded} and getattr(self, one.name) != getattr(
-                _PLAIN, one.name
-            ):
-                raise UsageError(f"{what} does not heed {word(one.name)}: leave it out")
+        for name in self.__struct_fields__:
+            said = getattr(self, name) != getattr(_PLAIN, name)
+            if said and name not in {"filters", *heeded}:
+                raise UsageError(f"{what} does not heed {word(name)}: leave it out")
         return self
 
 

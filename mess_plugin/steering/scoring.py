@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from mess_plugin.facets import Facet
@@ -16,8 +16,7 @@ from mess_plugin.steering.query import FEEL
 AGAINST = 0.5  # how much likeness to a negative seed takes away
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(msgspec.Struct, frozen=True):
     """How candidates scored, and by what.
 
     scores: (n,) in [0, 1], the sum of weight * likeness over the aspects, less unlike, cut off at 0.
@@ -30,8 +29,8 @@ class Scores:
     likeness: Mapping[str, Float32]
     weights: Mapping[str, float]
     unlike: Float32
-    blended: Mapping[str, Float32] = field(default_factory=dict)
-    shares: Mapping[str, float] = field(default_factory=dict)
+    blended: Mapping[str, Float32] = msgspec.field(default_factory=dict)
+    shares: Mapping[str, float] = msgspec.field(default_factory=dict)
 
 
 def blend(

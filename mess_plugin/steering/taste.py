@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -34,8 +34,7 @@ _STEPS = 200
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Taste:
+class Taste(msgspec.Struct, frozen=True):
     """A listener's weights and whether they are used.
 
     sources: how much evidence there is of each source (`evidence.py`). n_pairs: of better and worse
@@ -79,8 +78,7 @@ class Taste:
         return f"on: {compared}" if self.is_on else f"off, it does not help for certain: {compared}"
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(msgspec.Struct, frozen=True):
     """Preferences of one answer over another to the same seed.
 
     differences: (n, n_aspects) of likeness, better minus worse; seed_ids: (n,); worth: (n,), how

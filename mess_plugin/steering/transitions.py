@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 
 from mess_plugin.facets import key as keys
@@ -17,8 +17,7 @@ _SOUND, _TEMPO, _KEY = 0.7, 0.15, 0.15
 _IMPROVEMENTS = 200  # reversals tried at most
 
 
-@dataclass(frozen=True, slots=True)
-class Transitions:
+class Transitions(msgspec.Struct, frozen=True):
     """smoothness: (n, n) float32 in [0, 1], of going from the row's track to the column's.
 
     Seven tenths are the cosine of the last section of one and the first of the other; the rest is

@@ -6,7 +6,6 @@ written as people do ("Am", "8A"); "same" stands for the seed's tempo or key.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -18,9 +17,11 @@ from mess_plugin.steering import parsing
 from mess_plugin.steering.blending import PLAYS
 from mess_plugin.steering.query import Filters, Query
 
-QUERY_WORDS = frozenset(field.name for field in dataclasses.fields(Query))
-FILTER_WORDS = frozenset(field.name for field in dataclasses.fields(Filters))
-RANGES = frozenset(f.name for f in dataclasses.fields(Filters) if str(f.type).startswith("Range"))
+QUERY_WORDS = frozenset(Query.__struct_fields__)
+FILTER_WORDS = frozenset(Filters.__struct_fields__)
+RANGES = frozenset(
+    name for name, kind in Filters.__annotations__.items() if kind.startswith("Range")
+)
 _SAME = {"tempo_bpm": "same_tempo", "key": "same_key"}
 
 
@@ -61,7 +62,7 @@ def _plain(filters: Mapping[str, Any]) -> dict[str, Any]:
     for word in RANGES:
         if isinstance(text := values.get(word), str):
             limits = parsing.limits(word, text, clock=word == "duration_s")
-            values[word] = dataclasses.asdict(limits) if limits else None
+            values[word] = msgspec.to_builtins(limits) if limits else None
     if isinstance(text := values.get("key"), str):
         values["key"] = parsing.key(text)
     if isinstance(folder := values.get("folder"), str):

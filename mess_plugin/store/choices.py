@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from mess_plugin.store.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True):
     """The chosen recipes; None where there is none. since: when building began."""
 
     answering: str | None
@@ -17,8 +17,7 @@ class Chosen:
     since: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(msgspec.Struct, frozen=True):
     """How far a recipe is with the files that are there.
 
     lost: files that failed although the library knows them as music. left: files to do. recent:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from mess_plugin.store.ledger import LOCKS_OF_WORKERS
 from mess_plugin.store.paths import to_text
 from mess_plugin.store.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """A job that was claimed for sending. priority: 0 the most urgent, 9 the least."""
 
     job_id: int
     priority: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """How it goes: jobs per second within the last minute, and seconds from notice to searchable.
 
     median_s and late_s (the 95th percentile) are of the last hour, None where nothing was indexed.
@@ -32,8 +31,7 @@ class Pace:
     late_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """A job that is over. took_s: from the first notice of the file to the end."""
 
     path: str

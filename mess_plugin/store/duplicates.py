@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from mess_plugin.model import Space
 from mess_plugin.store.session import Session
@@ -12,8 +13,7 @@ from mess_plugin.store.session import Session
 KINDS = ("same", "altered", "version", "live", "remaster")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """What was heard in a pair; see `mess_plugin.duplicates.judging`."""
 
     likeness: float
@@ -24,8 +24,7 @@ class Evidence:
     semitones: int
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """Two tracks that are the same music, one_id < other_id.
 
     kind: "same", "altered" or "version" by evidence, also "live" or "remaster" by a person's word.
@@ -48,7 +47,7 @@ class Duplicates:
     def save_found(self, link: Link) -> None:
         """Note what was heard; what a person said of the pair stays."""
         assert link.evidence is not None
-        heard = {name: getattr(link.evidence, name) for name in Evidence.__slots__}
+        heard = {name: getattr(link.evidence, name) for name in Evidence.__struct_fields__}
         self._session.execute(
             "save_found_duplicate",
             one_id=link.one_id,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from pgvector import HalfVector
 from psycopg import sql
@@ -20,8 +20,7 @@ _HEADER_BYTES = 4  # of a halfvec on the wire: its dimension and two unused byte
 _COPY_TYPES = ["text", "int4", "int8", "int4", "float8", "float8", "text", "halfvec"]
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(msgspec.Struct, frozen=True):
     """A stored vector near a query: similarity is the cosine, in [-1, 1]."""
 
     track_id: int

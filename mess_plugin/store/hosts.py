@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from mess_plugin.store.paths import to_text
 from mess_plugin.store.session import Session
@@ -14,8 +15,7 @@ from mess_plugin.store.session import Session
 _AT_ONCE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class HostItem:
+class HostItem(msgspec.Struct, frozen=True):
     """An audio item as a server lists it. recordings: MusicBrainz ids that may be the recording's."""
 
     id: str
@@ -25,8 +25,7 @@ class HostItem:
     recordings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(msgspec.Struct, frozen=True):
     """What an item is: a track, found in one of a few ways; or none, and why (a stable word first)."""
 
     item: HostItem
@@ -35,8 +34,7 @@ class Identified:
     unmatched: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
+class KnownFile(msgspec.Struct, frozen=True):
     """A file of the library: its track, unless it has none yet or failed."""
 
     path: str
@@ -46,8 +44,7 @@ class KnownFile:
     failure: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """A walk through a server's lists. next_start: how many items of the listener's list were read."""
 
     number: int
@@ -55,8 +52,7 @@ class Reading:
     listener: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A playlist that is kept: what it held after the last write, and a write not seen to end."""
 
     playlist: str
@@ -66,8 +62,7 @@ class Kept:
     refreshed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(msgspec.Struct, frozen=True):
     """A change by hand: `edit` is "pinned" or "removed"."""
 
     item: str
@@ -75,8 +70,7 @@ class Edit:
     edit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(msgspec.Struct, frozen=True):
     """An event that a server sent."""
 
     id: int

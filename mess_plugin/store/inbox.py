@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
 from psycopg.types.json import Jsonb
 
 from mess_plugin.store.session import Session
@@ -15,8 +15,7 @@ from mess_plugin.store.session import Session
 _KINDS_COUNTED = 50  # further kinds of a source are counted together
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """A message that waits. digest: equal for equal bodies of one source."""
 
     id: int
@@ -27,8 +26,7 @@ class Event:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(msgspec.Struct, frozen=True):
     """What a listener did with an item of a media server.
 
     kind: "play", "favourite", "like" or "rating"; value: the share of the track that was heard, 1 or

@@ -8,9 +8,10 @@ of the ledger that decides what is sent to the workers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from mess_plugin.model import Tags
 from mess_plugin.store.paths import searchable, to_bytes, to_text
@@ -20,8 +21,7 @@ LOCKS_OF_JOBS = 0x4D455353  # "MESS": the first key of the advisory locks of job
 LOCKS_OF_WORKERS = 0x4D455357  # "MESW": … of workers
 
 
-@dataclass(frozen=True, slots=True)
-class SeenFile:
+class SeenFile(msgspec.Struct, frozen=True):
     """A file as the walk found it. noticed_at: when it was first known to be new, None for now."""
 
     path: str
@@ -30,8 +30,7 @@ class SeenFile:
     noticed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """What became of a group of seen files: the jobs that want doing, and how many files do not."""
 
     job_ids: tuple[int, ...]
@@ -39,8 +38,7 @@ class Wanted:
     failed_before: int
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """A job that is locked and running in this session.
 
     attempts: times it was begun, this one included; interruptions: times that do not count among
@@ -58,8 +56,7 @@ class Job:
     track_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """A file that could not become music."""
 
     path: str
@@ -196,7 +193,7 @@ class Ledger:
             path=to_bytes(path),
             track_id=track_id,
             words=searchable(path, tags),
-            **{name: _clean(value) for name, value in asdict(tags).items()},
+            **{name: _clean(value) for name, value in msgspec.structs.asdict(tags).items()},
         )
         return bool(rows)
 

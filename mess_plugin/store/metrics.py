@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from mess_plugin.model import Space
 from mess_plugin.store.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(msgspec.Struct, frozen=True):
     """A learned map of song vectors, with a space of its own.
 
     chosen: whether questions are answered in it. plain_right, fitted_right, certainty: of its trial,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from mess_plugin.store.paths import to_bytes, to_text
 from mess_plugin.store.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(msgspec.Struct, frozen=True):
     """A watched folder.
 
     state: "watched"; "absent" where it is not there (nothing below it is forgotten meanwhile);

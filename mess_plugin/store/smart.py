@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from psycopg.types.json import Jsonb
 
 from mess_plugin.store.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Smart:
+class Smart(msgspec.Struct, frozen=True):
     """One declaration. account: whose, as the media server knows the user: USER@SERVER, by ids."""
 
     id: int

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from pgvector import HalfVector
 
@@ -19,8 +19,7 @@ Limits = tuple[float, float] | None
 _ANY = (0.0, 1e9)
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(msgspec.Struct, frozen=True):
     """Filters as the database judges them; None and empty do not filter. Limits are (low, high)."""
 
     tempo_bpm: Limits = None
@@ -40,8 +39,7 @@ class Conditions:
     unplayed_days: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(msgspec.Struct, frozen=True):
     """A track that passed, with its key as tagged and as (tonic, mode) heard; None where unknown."""
 
     track_id: int
@@ -49,8 +47,7 @@ class Allowed:
     heard_key: tuple[int, str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What people know of a track by name and number; None where it is not known."""
 
     track_id: int

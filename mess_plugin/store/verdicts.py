@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from mess_plugin.store.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """word: "like", "dislike" or "skip", said of a track as an answer to a seed."""
 
     seed_id: int
@@ -18,8 +18,7 @@ class Verdict:
     noted_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True):
     """What an account of a player did with a track; see `mess_plugin.store.inbox.Feedback`.
 
     kind: also "pinned" or "removed", of a playlist. happened_at: for a play, when it ended.
@@ -34,8 +33,7 @@ class Act:
     duration_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """An account that acts came from: how many, and whose it is, None where nobody claimed it."""
 
     source: str

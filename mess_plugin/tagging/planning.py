@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from mess_plugin import audio
 from mess_plugin.errors import AudioError, UsageError
@@ -20,8 +21,7 @@ from mess_plugin.tagging.values import value_of
 from mess_plugin.tags import read_tags
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One field of one file. after: None where nothing is to be written; note says why."""
 
     field: str
@@ -31,8 +31,7 @@ class Change:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FilePlan:
+class FilePlan(msgspec.Struct, frozen=True):
     """One file. path: the library's; here: this machine's. problem: why it cannot be done at all."""
 
     path: str

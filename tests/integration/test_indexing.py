@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +12,7 @@ import numpy as np
 import psycopg
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from msgspec.structs import replace
 
 from mess_plugin import audio, encoders
 from mess_plugin.config import load_settings

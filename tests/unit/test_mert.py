@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from transformers import Wav2Vec2FeatureExtractor
 
 from mess_plugin.encoders import base
@@ -160,7 +161,7 @@ class TestMemory:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return whole(waveforms)
 
-        return replace(loaded, forward=forward, batch_size=8)
+        return dataclasses.replace(loaded, forward=forward, batch_size=8)
 
     def test_the_batch_is_halved_loudly(
         self, release: Release, directory: Path, caplog: pytest.LogCaptureFixture
@@ -199,7 +200,7 @@ class TestDevice:
         tensors = hubert.checked(release, mert_checkpoint.random_tensors(release.architecture))
         plain = hubert.build(release.architecture, tensors, (2,))
         assert plain.model.config._attn_implementation == "sdpa"
-        rounded = replace(loaded, forward=encoder._in_bfloat16(plain))
+        rounded = dataclasses.replace(loaded, forward=encoder._in_bfloat16(plain))
         exact, close = loaded.encode(windows), rounded.encode(windows)
         pooled = [frames.mean(axis=1) - frames.mean(axis=(0, 1)) for frames in (exact, close)]
         cosines = (pooled[0] * pooled[1]).sum(axis=1) / np.prod(

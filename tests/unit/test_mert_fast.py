@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from mess_plugin.encoders.mert import encoder, fast, hubert, linear
 from mess_plugin.encoders.mert.linear import MakeLinear

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import struct
 import wave
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 torch = pytest.importorskip("torch")
 

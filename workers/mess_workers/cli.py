@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import BinaryIO
 
 import click
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import (
     BarColumn,

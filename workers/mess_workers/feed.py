@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from uuid import UUID, uuid4
+
+import msgspec
+from msgspec.structs import replace
 
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
@@ -21,8 +24,7 @@ NOTE_FILES = 500  # noted in one statement
 POLL_S = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """How far a feeding has come. failed counts this run; failed_before, unchanged earlier ones."""
 
     seen: int = 0

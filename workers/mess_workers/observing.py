@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from watchdog.events import (
     DirCreatedEvent,
     DirDeletedEvent,
@@ -37,8 +38,7 @@ _MOST_WAITING = 100_000  # events; beyond this a walk is cheaper
 _LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """What happened. kind: "touched", "gone" or "moved" (from `path` to `to`)."""
 
     kind: str

@@ -6,9 +6,9 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -20,8 +20,7 @@ from mess_workers.app import make_app
 from mess_workers.names import INDEX_FILE, INDEXING, MAINTENANCE, PRIORITY_STEPS, REFIT, SWITCH
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """What the broker has: jobs whose message waits, and jobs whose message a worker has taken."""
 
     waiting: frozenset[int]

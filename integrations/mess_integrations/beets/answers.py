@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 
+import msgspec
 from beets.dbcore.query import MatchQuery, OrQuery, PathQuery
 from beets.library import Album, Item, Library
+from msgspec.structs import replace
 
 from mess_integrations.beets.fields import Found
 from mess_integrations.beets.session import opened
@@ -23,8 +24,7 @@ _PATHS_AT_ONCE = 200  # SQLite limits how deep a condition may nest
 _ASK_MORE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What is asked beside the seeds.
 
     k: how many answers. interval: a stretch of the only seed. against: items that answers should be
@@ -34,11 +34,10 @@ class Question:
     k: int = 10
     interval: Interval | None = None
     against: tuple[Item, ...] = ()
-    query: Query = field(default_factory=Query)
+    query: Query = msgspec.field(default_factory=Query)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Items, best first, with what MESS says of each.
 
     unheard: seeds that MESS does not know yet. strangers: found tracks that beets does not have.

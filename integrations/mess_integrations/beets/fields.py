@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from beets.dbcore import Model, types
 from beets.dbcore.query import NumericQuery
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What MESS says of one item or album. Times in seconds, None where no section was compared."""
 
     rank: int

@@ -6,9 +6,10 @@ Ids come with or without dashes, yes and no as JSON or as words, times with or w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from mess_plugin.store.inbox import Feedback
 
@@ -16,8 +17,7 @@ _MUSIC = {"Audio", "MusicAlbum"}
 _LONGEST_TEXT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True):
     """Something a listener did with an item."""
 
     listener: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service
 from mess_plugin.documents import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -14,8 +13,7 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """What endpoints work with. settings: with the addresses of both servers filled in."""
 
     settings: Settings
@@ -23,8 +21,7 @@ class Service:
     metrics: Metrics
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request. query: a value of the endpoint's query type; path: the variables in its path."""
 
     query: Any
@@ -32,8 +29,7 @@ class Call:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """An answer: a JSON document, or text of another media type (as bytes where it may be no text)."""
 
     document: Any = None
@@ -46,8 +42,7 @@ class NoQuery(msgspec.Struct, frozen=True):
     """An endpoint that takes no parameters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """A route. handler runs in a thread; is_open: answers without a token.
 
     asks: the body may hold the words of a query as well. example, answer_example: a body that works,
@@ -64,7 +59,7 @@ class Endpoint:
     asks: bool = False
     example: Mapping[str, Any] | None = None
     answer_example: Any = None
-    answers: Mapping[int, str] = field(default_factory=lambda: {200: "The answer."})
+    answers: Mapping[int, str] = msgspec.field(default_factory=lambda: {200: "The answer."})
 
 
 class NotFound(UsageError):

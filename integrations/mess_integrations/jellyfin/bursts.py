@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from mess_integrations.jellyfin.host import plain
 from mess_plugin.store.hosts import Hint
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """How long a burst is waited for, and how often playlists are looked at.
 
     quiet_s: nothing new for so long ends a burst; longest_s ends it in any case. names_s: between

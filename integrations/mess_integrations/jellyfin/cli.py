@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,7 +129,7 @@ def playlists(dry_run: bool, now: bool, user: str | None, as_json: bool) -> None
             keeper = Keeper(store, settings, account, linked, dry_run=dry_run, force=now)
             outcomes += keeper.keep_all()
     if as_json:
-        print_json([dataclasses.asdict(outcome) for outcome in outcomes])
+        print_json([msgspec.to_builtins(outcome) for outcome in outcomes])
     else:
         _print_outcomes(outcomes, dry_run=dry_run, with_users=len(linked) > 1)
     if any(outcome.state == "wrong" for outcome in outcomes):

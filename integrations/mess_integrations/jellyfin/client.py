@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
@@ -40,8 +40,7 @@ class Unlinked(UsageError):
     """There is no account to act for, or the server no longer accepts its token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long to wait for one answer, and how often and how slowly to ask again."""
 
     answer_s: float = 60.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     playlist: list[Declared] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """A playlist that somebody declared: whose, its name, and the rule or what is wrong with it."""
 
     link: Link

@@ -6,9 +6,10 @@ Ids come with or without dashes, so they lose them here, at the door; times come
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from mess_integrations.jellyfin.client import Client, Denied, Unlinked
 from mess_integrations.jellyfin.link import Link
@@ -20,8 +21,7 @@ _FIELDS = ("Path", "ProviderIds")
 _RECORDING = ("musicbrainzrecording", "musicbrainztrack")
 
 
-@dataclass(frozen=True, slots=True)
-class Playlist:
+class Playlist(msgspec.Struct, frozen=True):
     """A playlist that the user can see."""
 
     id: str
@@ -154,8 +154,7 @@ class Host:
         return document
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """A linked user's account, and the server as that user sees it."""
 
     link: Link

@@ -7,8 +7,11 @@ tracks for the listener's nor writes a list twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from mess_integrations.jellyfin import declared, naming
 from mess_integrations.jellyfin.client import Unlinked
@@ -25,8 +28,7 @@ from mess_plugin.store.hosts import Edit, Kept
 from mess_plugin.switching import settled
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of one playlist.
 
     state: "created", "updated", "unchanged", "not due" or "wrong" (reason says why; it is left as it

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
+
+import msgspec
 
 from mess_plugin.model import Interval
 from mess_plugin.steering.query import Query
@@ -14,8 +15,7 @@ Refresh = Literal["auto", "daily", "weekly", "once"]
 _EVERY = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
+class Seed(msgspec.Struct, frozen=True):
     """What a playlist is to feel like.
 
     kind: "tracks" (names: references such as `search.similar` takes; interval: a section of the only
@@ -28,8 +28,7 @@ class Seed:
     interval: Interval | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """A playlist by its name in Jellyfin, and what it holds.
 
     query: what else is wished for; nothing with a section. size: tracks, those that the listener
@@ -40,7 +39,7 @@ class Rule:
     name: str
     seed: Seed
     size: int = 50
-    query: Query = field(default_factory=Query)
+    query: Query = msgspec.field(default_factory=Query)
     refresh: Refresh = "auto"
 
     def is_due(self, refreshed_at: datetime | None, now: datetime) -> bool:

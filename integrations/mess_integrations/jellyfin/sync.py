@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from mess_integrations.jellyfin.host import Account, Host
 from mess_integrations.jellyfin.link import Link
@@ -23,8 +24,7 @@ _SMALLEST_PAGE = 50
 _RESUME_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What a reading found. gone: items that the server does not have any more."""
 
     items: tuple[Identified, ...]

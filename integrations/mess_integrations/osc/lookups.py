@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec.structs import replace
 
 from mess_integrations.osc.requests import (
     MAX_K,
@@ -35,8 +35,7 @@ HEARING_LIMIT_S = 30.0  # for a file that is not in the library
 _JELLYFIN, _BEETS = "jellyfin:", "beets:"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What is looked up. is_known: the library can answer without hearing anything."""
 
     ref: str | Recording

@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from mess_integrations.osc.framing import Framing
 from mess_integrations.osc.limits import Table
 
@@ -69,8 +71,7 @@ class TcpPeer:
         self.writer.write(self.framing.frame(packet))
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(msgspec.Struct, frozen=True):
     """Where a packet came from. connection: None for UDP."""
 
     host: str

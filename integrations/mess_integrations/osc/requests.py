@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from mess_integrations.osc.wire import Argument, Message
 from mess_plugin.errors import UsageError
@@ -35,8 +36,7 @@ class BadRequest(UsageError):
 Exclude = Literal["self", "album", "artist"]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """The keys after the arguments. scope: None for what suits the question; port: 0 for none."""
 
     k: int = 10
@@ -47,8 +47,7 @@ class Options:
     auth: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FileLookup:
+class FileLookup(msgspec.Struct, frozen=True):
     """A file, or a stretch of it. interval: None for the whole."""
 
     id: str
@@ -56,8 +55,7 @@ class FileLookup:
     interval: Interval | None
 
 
-@dataclass(frozen=True, slots=True)
-class TrackLookup:
+class TrackLookup(msgspec.Struct, frozen=True):
     """A track of the library, or a stretch of it."""
 
     id: str
@@ -65,8 +63,7 @@ class TrackLookup:
     interval: Interval | None
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(msgspec.Struct, frozen=True):
     """Sound is about to come. sample_format: "f32le" or "s16le", channels interleaved."""
 
     id: str
@@ -76,8 +73,7 @@ class Begin:
     sample_format: str
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(msgspec.Struct, frozen=True):
     """One block of it, counted from 0."""
 
     id: str
@@ -85,49 +81,42 @@ class Data:
     block: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """All of it was sent: look it up."""
 
     id: str
     n_blocks: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(msgspec.Struct, frozen=True):
     """Do not answer any more."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClientPort:
+class ClientPort(msgspec.Struct, frozen=True):
     """Answer at this port; 0: at the one that the request came from."""
 
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Auth:
+class Auth(msgspec.Struct, frozen=True):
     """The shared secret."""
 
     secret: str
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(msgspec.Struct, frozen=True):
     """Say what is new in the library, or stop saying it."""
 
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(msgspec.Struct, frozen=True):
     """Is anybody there?"""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """What does the library hold?"""
 
 

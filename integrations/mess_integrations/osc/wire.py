@@ -7,8 +7,7 @@ the future. Time tags are not looked at: every message is for now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from pythonosc.osc_message import OscMessage, ParseError
 from pythonosc.osc_message_builder import OscMessageBuilder
 
@@ -23,8 +22,7 @@ _TYPES = frozenset("ifsb")
 Argument = int | float | str | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One message. problem: why its arguments cannot be taken; None where they can."""
 
     address: str

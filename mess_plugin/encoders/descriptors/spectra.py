@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
+import msgspec
 import numpy as np
 
 from mess_plugin.model import Float32, Waveform
@@ -19,8 +19,7 @@ FLOOR_DB = -40.0  # relative to the window's mean power
 SILENCE_POWER = 1e-10  # mean square below which a window counts as silent (-100 dB full scale)
 
 
-@dataclass(frozen=True, slots=True)
-class Spectra:
+class Spectra(msgspec.Struct, frozen=True):
     """The short-time spectra of one window.
 
     power: (n_spectra, FFT_SAMPLES // 2 + 1), divided by the window's mean power per bin.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 
 from mess_plugin.encoders.base import EncoderInfo, EncoderOptions
 from mess_plugin.encoders.mert import checkpoint, fast, hubert, precision, weights

@@ -13,8 +13,8 @@ What is different, and exact up to float32 rounding:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import torch
 import torch.nn.functional as F  # noqa: N812
 
@@ -30,8 +30,7 @@ _CONVOLUTIONS = "feature_extractor.conv_layers"
 _POSITIONS = "encoder.pos_conv_embed.conv"
 
 
-@dataclass(frozen=True, slots=True)
-class Norm:
+class Norm(msgspec.Struct, frozen=True):
     """Layer normalisation over the last axis."""
 
     weight: torch.Tensor
@@ -43,8 +42,7 @@ class Norm:
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
-@dataclass(frozen=True, slots=True)
-class FrontEnd:
+class FrontEnd(msgspec.Struct, frozen=True):
     """Samples → rows of the last convolution's channels, before any layer normalisation."""
 
     architecture: Architecture
@@ -97,8 +95,7 @@ class FrontEnd:
         return x
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(msgspec.Struct, frozen=True):
     """One transformer layer."""
 
     heads: int
@@ -129,8 +126,7 @@ class Layer:
         return self.narrow(torch.ops.aten.gelu_(self.widen(x)))
 
 
-@dataclass(frozen=True, slots=True)
-class FastStates:
+class FastStates(msgspec.Struct, frozen=True):
     """The mean of some hidden states, one window at a time."""
 
     architecture: Architecture

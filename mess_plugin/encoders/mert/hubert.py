@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import torch
 from torch import nn
 from transformers import HubertConfig, HubertModel
@@ -13,8 +12,7 @@ from mess_plugin.encoders.mert.checkpoint import Shapes, Tensors
 from mess_plugin.encoders.mert.releases import Architecture, Release
 
 
-@dataclass(frozen=True, slots=True)
-class HubertStates:
+class HubertStates(msgspec.Struct, frozen=True):
     """The mean of some hidden states of a HuBERT encoder.
 
     model: cut off after `states[-1]` layers. states: ascending, 0 is the first layer's input.

@@ -7,14 +7,12 @@ need a fortieth of the multiplications and measured 3 times as fast, equal to fl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 
-@dataclass(frozen=True, slots=True)
-class PositionEmbedding:
+class PositionEmbedding(msgspec.Struct, frozen=True):
     """A grouped convolution over time that keeps the number of frames, and its activation.
 
     spectrum: (n_frequencies * groups, dim / groups outputs, dim / groups inputs) complex.

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import platformdirs
@@ -32,8 +32,7 @@ MIN_WINDOWS = 50
 NEIGHBOURS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(msgspec.Struct, frozen=True):
     """How well rounded vectors keep the geometry of exact ones.
 
     centred_cosine: of the worst window, in [-1, 1]. overlap: mean share of the exact ten nearest
@@ -106,7 +105,7 @@ def record(info: EncoderInfo, device: torch.device, found: Agreement) -> Path:
     path = _record_path(info, device)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    unfinished.write_text(json.dumps(msgspec.to_builtins(found)), encoding="utf-8")
     unfinished.replace(path)
     return path
 

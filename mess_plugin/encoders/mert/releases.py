@@ -13,7 +13,7 @@ for the 330M model; its default is the same relative depth, half of its 24 layer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 RATE_HZ = 24_000
 WINDOW_S = 5.0
@@ -24,8 +24,7 @@ WEIGHT_FILES = ("pytorch_model.bin", "model.safetensors")
 """In order of preference: the first is the file that was released."""
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(msgspec.Struct, frozen=True):
     """The shape of a HuBERT encoder.
 
     pre_norm: layer normalisation before each block (HuBERT's "stable layer norm"), else after it.
@@ -54,8 +53,7 @@ class Architecture:
         return n
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """One published checkpoint.
 
     repository, commit: where it lies on the Hugging Face hub. weight_bytes, weight_sha256: of

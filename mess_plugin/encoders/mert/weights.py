@@ -7,9 +7,10 @@ import importlib.util
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from mess_plugin.encoders.base import WeightsState
 from mess_plugin.encoders.mert.releases import (
@@ -30,8 +31,7 @@ _EXTRA_HINT = (
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class WeightFiles:
+class WeightFiles(msgspec.Struct, frozen=True):
     """A checkpoint on disk. expected_sha256: None where nothing vouches for the weights."""
 
     config: Path

@@ -12,9 +12,9 @@ signal, above it from the short one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
+import msgspec
 import numpy as np
 
 from mess_plugin.model import Float32
@@ -44,8 +44,7 @@ DECIMATION_TAPS = 64
 DECIMATED_BLOCK = 64  # samples of the output that one row of a matrix product makes
 
 
-@dataclass(frozen=True, slots=True)
-class Spectra:
+class Spectra(msgspec.Struct, frozen=True):
     """What one window looks like.
 
     mel: (n_frames * MELS_PER_FRAME, N_MELS) float32, log10 power above a floor, at least 0.
