@@ -214,7 +214,7 @@ class _Steps:
                 patch.object(indexing, "read_tags", lambda _: Tags(title="new")),
                 patch.object(indexing, "hear_whole", lambda *_: self.heard),
             ):
-                store.ledger.finish(due.job_id, index(store, job, encoder, limit_s=None))
+                store.ledger.finish(due.job_id, index(store, job, encoder, limit_s=None).outcome)
             store.ledger.unlock(due.job_id)
 
     def give_up(self) -> None:

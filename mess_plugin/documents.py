@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mess_plugin.config import Settings
-from mess_plugin.exploring.clusters import Clusters
-from mess_plugin.exploring.landscape import Landscape
 from mess_plugin.facets import Measures
 from mess_plugin.facets import key as keys
-from mess_plugin.model import Float32, Interval, Match, Track
+from mess_plugin.model import Interval, Match, Track
 from mess_plugin.search import Answer
 from mess_plugin.steering.asking import Steered
 from mess_plugin.steering.evidence import Evidence
@@ -123,56 +121,6 @@ def evidence_document(
         }
         for one in found
     ]
-
-
-def clusters_document(landscape: Landscape, found: Clusters, n_examples: int) -> dict[str, object]:
-    """What `mess clusters --json` prints."""
-
-    def card(place: int) -> dict[str, object]:
-        one = landscape.facts[place]
-        return {
-            "id": one.track_id,
-            "path": one.path,
-            "title": one.title,
-            "artist": one.artist,
-            "likeness": round(float(found.likeness[place]), 6),
-        }
-
-    return {
-        "tracks": len(landscape.facts),
-        "clusters": [
-            {
-                "number": number,
-                "name": one.name,
-                "size": len(one.members),
-                "tightness": round(one.tightness, 6),
-                "examples": [card(place) for place in one.members[:n_examples]],
-            }
-            for number, one in enumerate(found.clusters, start=1)
-        ],
-        "outliers": [card(place) for place in found.outliers],
-    }
-
-
-def map_document(landscape: Landscape, found: Clusters, points: Float32) -> dict[str, object]:
-    """What `mess map --json` prints: x and y in [0, 1], y upwards."""
-    return {
-        "clusters": [one.name for one in found.clusters],
-        "tracks": [
-            {
-                "id": one.track_id,
-                "path": one.path,
-                "title": one.title,
-                "artist": one.artist,
-                "x": round(x, 6),
-                "y": round(y, 6),
-                "cluster": group + 1,
-            }
-            for one, (x, y), group in zip(
-                landscape.facts, points.tolist(), found.of_track.tolist(), strict=True
-            )
-        ],
-    }
 
 
 def measures_document(measures: Measures) -> dict[str, object]:

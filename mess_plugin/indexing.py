@@ -6,6 +6,7 @@ Every step can be repeated and every write is one transaction, so a process may 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -81,6 +82,13 @@ def hear_whole(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | No
     return Heard(analysis, damage, facets)
 
 
+class Indexed(NamedTuple):
+    """What became of a job, see `index`, and the track that the file holds where that is known."""
+
+    outcome: str
+    track_id: int | None = None
+
+
 class _Overtaken(Exception):
     """The file was renamed or forgotten while it was heard: nothing may be written about it."""
 
@@ -92,8 +100,8 @@ def index(
     *,
     limit_s: float | None,
     paths: PathMap = SAME_PATHS,
-) -> str:
-    """Do one job and return its outcome.
+) -> Indexed:
+    """Do one job and say what became of it.
 
     "encoded": the encoder ran; "known": the audio was in the library already, only the location and
     the tags were noted; "gone": the file vanished; "changed": it changed or was renamed meanwhile
@@ -104,7 +112,7 @@ def index(
     before = _fingerprint(path)
     if before is None:
         store.ledger.miss([job.path])
-        return "gone"
+        return Indexed("gone")
     recipe = Recipe.parse(job.recipe)
     space = raw_space(store, recipe, encoder)
     try:
@@ -118,9 +126,9 @@ def index(
     except AudioError:
         if _fingerprint(path) == before:
             raise
-        return "changed"  # what could not be heard is not what is there now
+        return Indexed("changed")  # what could not be heard is not what is there now
     if _fingerprint(path) != before:
-        return "changed"
+        return Indexed("changed")
     try:
         with store.transaction():
             if heard is not None:
@@ -135,8 +143,8 @@ def index(
             if job.track_id not in (None, track_id):
                 store.ledger.forget_orphans()
     except _Overtaken:
-        return "changed"
-    return "known" if heard is None else "encoded"
+        return Indexed("changed")
+    return Indexed("known" if heard is None else "encoded", track_id)
 
 
 def _locate(store: Store, job: Job, track_id: int, tags: Tags) -> None:

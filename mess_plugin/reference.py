@@ -122,6 +122,14 @@ def find_track(store: Store, ref: str) -> int:
     raise AmbiguousReference(ref, lines + more)
 
 
+def find_pair(store: Store, ref: str, other: str) -> tuple[int, int]:
+    """The ids of two different tracks; errors as for `resolve`, and where both are the same."""
+    pair = find_track(store, ref), find_track(store, other)
+    if pair[0] == pair[1]:
+        raise UsageError(f"{ref!r} and {other!r} are the same track")
+    return pair
+
+
 def _is_title(ref: str, track: Track) -> bool:
     return (track.tags.title or "").casefold() == ref.strip().casefold()
 

@@ -34,7 +34,7 @@ def index_files(store: Store, settings: Settings, paths: list[Path]) -> None:
     for job_id in store.ledger.want(seen, recipe, uuid.uuid4()).job_ids:
         job = store.ledger.start(job_id)
         assert job is not None
-        store.ledger.finish(job_id, index(store, job, encoder, limit_s=60))
+        store.ledger.finish(job_id, index(store, job, encoder, limit_s=60).outcome)
     refit(store, recipe)
 
 

@@ -32,5 +32,5 @@ def index_files(store: Store, settings: Settings, files: list[Path]) -> None:
         assert store.ledger.lock(job_id)
         job = store.ledger.start(job_id)
         assert job is not None
-        store.ledger.finish(job_id, index(store, job, encoder, limit_s=None))
+        store.ledger.finish(job_id, index(store, job, encoder, limit_s=None).outcome)
         store.ledger.unlock(job_id)

@@ -9,7 +9,7 @@ from mess_plugin.config import load_settings
 from mess_plugin.duplicates.finding import find as look
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Track
-from mess_plugin.reference import find_track
+from mess_plugin.reference import find_pair
 from mess_plugin.services import connected
 from mess_plugin.steering.asking import answering_space
 from mess_plugin.store import open_store
@@ -78,9 +78,7 @@ def _judging(word: str, state: str, summary: str) -> click.Command:
     @click.option("--kind", type=click.Choice(KINDS), help="What they are to each other.")
     def command(ref: str, other: str, kind: str | None) -> None:
         with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
-            one_id, other_id = find_track(store, ref), find_track(store, other)
-            if one_id == other_id:
-                raise UsageError(f"{ref!r} and {other!r} are the same track")
+            one_id, other_id = find_pair(store, ref, other)
             store.duplicates.judge(one_id, other_id, state, kind)
         say(f"{state}: {one_id} and {other_id}")
 
@@ -101,7 +99,7 @@ duplicates.add_command(
 def unlink(ref: str, other: str) -> None:
     """Forget what is known of REF and OTHER, whoever said it; `find --again` may find it anew."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
-        one_id, other_id = find_track(store, ref), find_track(store, other)
+        one_id, other_id = find_pair(store, ref, other)
         if not store.duplicates.unlink(one_id, other_id):
             raise UsageError(f"{ref!r} and {other!r} are not linked")
     say(f"forgotten: {one_id} and {other_id}")

@@ -10,9 +10,9 @@ import click
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
-from mess_plugin.documents import clusters_document, map_document
 from mess_plugin.errors import UsageError
 from mess_plugin.exploring.clusters import Clusters, cluster
+from mess_plugin.exploring.documents import clusters_document, map_document
 from mess_plugin.exploring.landscape import Landscape, survey
 from mess_plugin.exploring.layout import LAYOUTS, lay_out
 from mess_plugin.model import Float32

@@ -51,16 +51,17 @@ def print_table(
     """
     from prettytable import PrettyTable  # noqa: PLC0415  only where a table is printed
 
-    names = [column.lstrip("#") for column in columns]
-    cells = [[printable(str(cell)).replace("\n", "\\n") for cell in row] for row in rows]
-    table = PrettyTable(
-        names, border=False, left_padding_width=0, right_padding_width=_GAP, break_on_hyphens=False
-    )
-    for column, name in zip(columns, names, strict=True):
-        table.align[name] = "r" if column.startswith("#") else "l"
-    table.add_rows(cells)
+    lines = [[column.lstrip("#") for column in columns]]
+    lines += [[printable(str(cell)).replace("\n", "\\n") for cell in row] for row in rows]
+    # Two columns may have one name, which a header of this library may not.
+    fields = [str(number) for number in range(len(columns))]
+    table = PrettyTable(fields, header=False, border=False, break_on_hyphens=False)
+    table.left_padding_width, table.right_padding_width = 0, _GAP
+    for field, column in zip(fields, columns, strict=True):
+        table.align[field] = "r" if column.startswith("#") else "l"
+    table.add_rows(lines)
     if sys.stdout.isatty():
-        table.max_width = _cap([names, *cells], shutil.get_terminal_size().columns)
+        table.max_width = _cap(lines, shutil.get_terminal_size().columns)
     text = "\n".join(line.rstrip() for line in table.get_string().splitlines())
     click.echo(f"{title}\n{text}" if title else text)
 

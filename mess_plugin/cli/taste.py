@@ -8,7 +8,7 @@ from mess_plugin.cli.output import encoder_option, json_option, print_json, prin
 from mess_plugin.config import load_settings
 from mess_plugin.documents import evidence_document, taste_document
 from mess_plugin.errors import UnknownName, UsageError
-from mess_plugin.reference import find_track
+from mess_plugin.reference import find_pair
 from mess_plugin.services import connected
 from mess_plugin.steering.asking import answering_space
 from mess_plugin.steering.evidence import evidence_of
@@ -31,9 +31,7 @@ def _verdict(word: str, summary: str) -> click.Command:
     def command(ref: str, seed: str, listener: str) -> None:
         check_listener(listener)
         with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
-            track_id, seed_id = find_track(store, ref), find_track(store, seed)
-            if track_id == seed_id:
-                raise UsageError(f"{ref!r} and {seed!r} are the same track")
+            track_id, seed_id = find_pair(store, ref, seed)
             store.verdicts.save(listener, seed_id, track_id, word)
         say(f"noted for {listener}")
 

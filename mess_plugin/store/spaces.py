@@ -177,7 +177,7 @@ class Spaces:
 
     def _save(self, recipe: str, space: Space, *, fitted_on: int, state: str) -> Space:
         values: dict[str, object] = {
-            name: getattr(space, name) for name in Space.__dataclass_fields__ if name != "id"
+            name: getattr(space, name) for name in Space.__struct_fields__ if name != "id"
         }
         values["recipe"] = recipe
         rows = self._session.rows("find_space", **values) or self._session.rows(

@@ -36,7 +36,7 @@ def library(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             (job_id,) = store.ledger.want([seen], recipe, uuid4()).job_ids
             job = store.ledger.start(job_id)
             assert job is not None
-            assert index(store, job, encoder, limit_s=None) == "encoded"
+            assert index(store, job, encoder, limit_s=None).outcome == "encoded"
             store.ledger.finish(job_id, "encoded")
     return [str(file) for file in FILES]
 

@@ -45,7 +45,7 @@ def test_questions_are_answered_while_thousands_of_files_wait(
             assert store.ledger.lock(job_id)
             job = store.ledger.start(job_id)
             assert job is not None
-            store.ledger.finish(job_id, index(store, job, encoder, limit_s=None))
+            store.ledger.finish(job_id, index(store, job, encoder, limit_s=None).outcome)
         for start in range(0, 2000, 1000):
             names = [f"/music/{number}.flac" for number in range(start, start + 1000)]
             store.ledger.want([SeenFile(name, 1, 1) for name in names], recipe)

@@ -321,7 +321,7 @@ def test_a_copy_of_a_known_recording_is_that_recording(
     for job_id in store.ledger.want(files, str(Recipe.of(house)), uuid4()).job_ids:
         job = store.ledger.start(job_id)
         assert job is not None
-        assert index(store, job, encoder, limit_s=None) == "encoded"
+        assert index(store, job, encoder, limit_s=None).outcome == "encoded"
     copy = Path(shutil.copy(folder / "0.flac", tmp_path / "copy.flac"))
     by_copy = similar(store, house, str(copy))
     assert by_copy.seed.track is not None

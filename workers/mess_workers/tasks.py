@@ -17,7 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError, EncoderError, StoreError
-from mess_plugin.indexing import index
+from mess_plugin.indexing import Indexed, index
 from mess_plugin.pathmap import PathMap
 from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.refit import refit
@@ -98,7 +98,7 @@ def run_job(store: Store, job_id: int) -> None:
         _fail(store, job, "crashed", reason)
         return
     try:
-        outcome = index(
+        done = index(
             store,
             job,
             encoder_for(job.recipe),
@@ -112,7 +112,7 @@ def run_job(store: Store, job_id: int) -> None:
             raise  # becomes a StoreError at the store's door; the file is not to blame
         _unexpected(store, job, error)  # the task boundary: whatever it was becomes a row
     else:
-        _finish(store, job, outcome)
+        _finish(store, job, done)
 
 
 def _is_the_databases(error: Exception) -> bool:
@@ -133,15 +133,13 @@ def _verdict(error: Exception) -> tuple[str, str]:
     return "encoder", str(error)
 
 
-def _finish(store: Store, job: Job, outcome: str) -> None:
-    if outcome == "changed":
+def _finish(store: Store, job: Job, done: Indexed) -> None:
+    if done.outcome == "changed":
         reason = "the file changed while it was read"
         store.ledger.give_back(job.id, "changed", reason, BUSY_RETRY_S, excused=True)
         return
-    store.ledger.finish(job.id, outcome)
-    found = store.library.find_path(job.path)
-    track_id = found[0] if found else None
-    log.info("job %d: %s: %s", job.id, outcome, job.path, extra={"track": track_id})
+    store.ledger.finish(job.id, done.outcome)
+    log.info("job %d: %s: %s", job.id, done.outcome, job.path, extra={"track": done.track_id})
 
 
 def _unexpected(store: Store, job: Job, error: Exception) -> None:

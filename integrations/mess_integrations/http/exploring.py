@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from mess_integrations.http.routing import Call, Endpoint, Reply, Service
-from mess_plugin.documents import clusters_document, map_document
 from mess_plugin.errors import UsageError
 from mess_plugin.exploring.clusters import cluster
+from mess_plugin.exploring.documents import clusters_document, map_document
 from mess_plugin.exploring.landscape import survey
 from mess_plugin.exploring.layout import lay_out
 

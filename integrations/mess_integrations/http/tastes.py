@@ -11,7 +11,7 @@ from mess_integrations.http.library import confined
 from mess_integrations.http.routing import Call, Endpoint, Reply, Service
 from mess_plugin.documents import taste_document, verdicts_document
 from mess_plugin.errors import UsageError
-from mess_plugin.reference import find_track
+from mess_plugin.reference import find_pair
 from mess_plugin.steering.asking import answering_space
 from mess_plugin.steering.query import check_listener
 from mess_plugin.steering.taste import taste_of
@@ -48,12 +48,10 @@ def say(service: Service, call: Call) -> Reply:
     body = read_body(call.body, VerdictBody)
     check_listener(body.listener)
     with service.stores.use() as store:
-        track_id, seed_id = (
-            find_track(store, confined(store, service.settings.watch, ref))
-            for ref in (body.ref, body.seed)
+        watched = service.settings.watch
+        track_id, seed_id = find_pair(
+            store, confined(store, watched, body.ref), confined(store, watched, body.seed)
         )
-        if track_id == seed_id:
-            raise UsageError(f"{body.ref!r} and {body.seed!r} are the same track")
         store.verdicts.save(body.listener, seed_id, track_id, body.verdict)
     return Reply(
         {"listener": body.listener, "verdict": body.verdict, "track": track_id, "for": seed_id}
