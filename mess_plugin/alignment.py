@@ -21,6 +21,7 @@ from mess_plugin.pooling import unit
 SHIFTS_PER_HOP = 5
 SMOOTH_S = 1.0
 MAX_SHIFTED_S = 60.0  # longer queries are heard at one shift: many windows blur the top anyway
+_NO_LENGTH = 1e-12  # of a squared vector
 REPEATS_FROM = 0.9  # mean cosine of two places of one track that count as the same passage
 
 Floats = npt.NDArray[np.float64]
@@ -86,8 +87,6 @@ def align(query: PassageQuery, track_id: int, track: LevelVectors) -> Passage:
     Windows are matched by their place in time, so an irregular last window does no harm. Offsets at
     which part of the query hangs over the end count the missing part as unlike.
     """
-    if len(query.shifts) == 1:
-        track = interpolated(track)
     starts_s, scores = _score_curve(query, track)
     smooth = _smoothed(scores, starts_s)
     best = int(np.argmax(smooth))
@@ -103,15 +102,15 @@ def repeats(track: LevelVectors, place: Interval) -> tuple[Interval, ...]:
     least REPEATS_FROM. They overlap neither the place nor each other by more than half.
     """
     own = windows_inside(track, place)
-    finer = interpolated(track)
-    scores = _scores(own, finer)
+    starts_s, cosines = _between_windows(own.vectors, track)
+    scores = _scores(own, starts_s, cosines)
     lead_s = float(own.intervals[0, 0]) - place.start_s
     end_of_track_s = float(track.intervals[-1, 1])
     taken = [place]
     for at in np.argsort(-scores, kind="stable"):
         if scores[at] < REPEATS_FROM:
             break
-        start_s = float(finer.intervals[at, 0]) - lead_s
+        start_s = float(starts_s[at]) - lead_s
         other = _fitted(start_s, place.duration_s, end_of_track_s)
         if all(other.overlap_s(one) <= place.duration_s / 2 for one in taken):
             taken.append(other)
@@ -125,13 +124,38 @@ def interpolated(track: LevelVectors) -> LevelVectors:
     """
     if len(track.vectors) < 2:
         return track
+    return LevelVectors(_mixed(track.intervals), unit(_mixed(track.vectors)))
+
+
+def _mixed(rows: Float32) -> Float32:
+    """Each row, (n, …), followed by its mixtures with the next one: (SHIFTS_PER_HOP (n - 1) + 1, …)."""
     shares = np.arange(SHIFTS_PER_HOP, dtype=np.float32)[:, None] / SHIFTS_PER_HOP
+    between = rows[:-1, None] * (1 - shares) + rows[1:, None] * shares
+    return np.concatenate((between.reshape(-1, rows.shape[1]), rows[-1:]))
 
-    def mixed(values: Float32) -> Float32:
-        between = values[:-1, None] * (1 - shares) + values[1:, None] * shares
-        return np.concatenate((between.reshape(-1, values.shape[1]), values[-1:]))
 
-    return LevelVectors(mixed(track.intervals), unit(mixed(track.vectors)))
+def _between_windows(vectors: Float32, track: LevelVectors) -> tuple[Float32, Float32]:
+    """Starts of the interpolated windows of a track, and the cosines of some vectors with them.
+
+    (n,) and (n_vectors, n), the same as from `interpolated`, but without making its vectors: the
+    product with a mixture is the mixture of the products, and its length follows from those of the
+    two stored windows and their product.
+    """
+    stored = track.vectors
+    products = vectors @ stored.T
+    starts_s = track.intervals[:, 0]
+    if len(stored) < 2:
+        return starts_s, products
+    squares = np.einsum("ij,ij->i", stored, stored)
+    crossed = np.einsum("ij,ij->i", stored[:-1], stored[1:])
+    share = np.arange(SHIFTS_PER_HOP, dtype=np.float32) / SHIFTS_PER_HOP
+    mixed_squares = (
+        squares[:-1, None] * (1 - share) ** 2
+        + squares[1:, None] * share**2
+        + 2 * crossed[:, None] * share * (1 - share)
+    )
+    lengths = np.sqrt(np.maximum(np.append(mixed_squares, squares[-1]), _NO_LENGTH))
+    return _mixed(starts_s[:, None])[:, 0], (_mixed(products.T) / lengths[:, None]).T
 
 
 def parabola_top_s(places_s: Floats, scores: Floats, best: int) -> float:
@@ -153,8 +177,12 @@ def _score_curve(query: PassageQuery, track: LevelVectors) -> tuple[Floats, Floa
     """Where the query would start in the track, in order of time, and how well it fits there."""
     starts, scores = [], []
     for row, shift in enumerate(query.shifts):
-        scores.append(_scores(shift, track))
-        starts.append(track.intervals[:, 0].astype(np.float64) - _lead_s(query, row))
+        if len(query.shifts) == 1:
+            places_s, cosines = _between_windows(shift.vectors, track)
+        else:
+            places_s, cosines = track.intervals[:, 0], shift.vectors @ track.vectors.T
+        scores.append(_scores(shift, places_s, cosines))
+        starts.append(places_s.astype(np.float64) - _lead_s(query, row))
     starts_s = np.concatenate(starts)
     order = np.argsort(starts_s, kind="stable")
     return starts_s[order], np.concatenate(scores)[order]
@@ -176,10 +204,11 @@ def _lead_s(query: PassageQuery, row: int) -> float:
     return float(query.shifts[row].intervals[0, 0]) - query.asked.start_s
 
 
-def _scores(query: LevelVectors, track: LevelVectors) -> Floats:
-    """Mean cosine with the query's first window laid on each window of the track: (n_windows,)."""
-    cosines = query.vectors @ track.vectors.T
-    starts_s = track.intervals[:, 0]
+def _scores(query: LevelVectors, starts_s: Float32, cosines: Float32) -> Floats:
+    """Mean cosine with the query's first window laid on each window of a track: (n_windows,).
+
+    starts_s: of the track's windows, (n_windows,); cosines: (n_query, n_windows).
+    """
     wanted_s = starts_s + (query.intervals[:, 0] - query.intervals[0, 0])[:, None]
     after = np.clip(np.searchsorted(starts_s, wanted_s), 0, len(starts_s) - 1)
     before = np.maximum(after - 1, 0)

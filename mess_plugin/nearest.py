@@ -26,8 +26,7 @@ def nearest(
     The index may give up before it has found enough that are not excluded; then every vector is
     looked at, so that an answer is short only where the library is.
     """
-    threshold = settings.exact_below
-    exact = store.embeddings.count_up_to(space, level, threshold + 1) <= threshold
+    exact = not store.embeddings.is_larger(space, level, settings.exact_below)
     found = store.embeddings.nearest(
         space, level, vector, limit, excluded_tracks=excluded, exact=exact
     )

@@ -146,7 +146,8 @@ def seed_of_track(store: Store, space: Space, ref: str, track_id: int, path: str
     track = store.library.get([track_id]).get(track_id)
     if track is None:
         raise UsageError(f"there is no track {track_id} in the library")
-    levels = {level: store.embeddings.of_track(space, level, track_id) for level in Level}
+    found = store.embeddings.levels(space, tuple(Level), [track_id])
+    levels = {level: tracks[track_id] for level, tracks in found.items()}
     if not len(levels[Level.SONG].vectors):
         raise UsageError(
             f"{track.describe()} is not indexed with the encoder {space.encoder} yet: "

@@ -9,7 +9,7 @@ from secrets import token_hex
 
 from mess_plugin import projection
 from mess_plugin.indexing import project_into
-from mess_plugin.model import Level, LevelVectors, Projection, Space
+from mess_plugin.model import Level, Projection, Space
 from mess_plugin.store import Store
 
 GROWTH = 2.0  # a library this many times larger than at the last fit is fitted again
@@ -75,8 +75,7 @@ def _fit(store: Store, base: Space, version: str) -> dict[Level, Projection] | N
 def fill(store: Store, base: Space, space: Space) -> None:
     """Compute what a projected space lacks from its base, a transaction a track."""
     for track_id in store.embeddings.missing(base, space):
-        raw: dict[Level, LevelVectors] = {
-            level: store.embeddings.of_track(base, level, track_id) for level in Level
-        }
+        found = store.embeddings.levels(base, tuple(Level), [track_id])
+        raw = {level: tracks[track_id] for level, tracks in found.items()}
         with store.transaction():
             store.embeddings.write(space, track_id, project_into(store, space, raw))

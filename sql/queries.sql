@@ -761,21 +761,15 @@ FROM STDIN (FORMAT binary)
 SELECT EXISTS (SELECT FROM song_embeddings
     WHERE space_id = %(space_id)s AND track_id = %(track_id)s)
 
--- One level of one track in a space, in order of time.
+-- Some levels of several tracks, a row for each of both: the closer look at candidates asks for
+-- thousands of vectors, and parsing them row by row would cost more than finding them.
 -- name: get_embeddings
-SELECT start_s, end_s, label, vector FROM embeddings
-WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = %(track_id)s
-ORDER BY ordinal
-
--- One level of several tracks, a row for each: the closer look at candidates asks for thousands of
--- vectors, and parsing them row by row would cost more than finding them.
--- name: get_embeddings_of_tracks
-SELECT track_id, array_agg(start_s ORDER BY ordinal), array_agg(end_s ORDER BY ordinal),
+SELECT level, track_id, array_agg(start_s ORDER BY ordinal), array_agg(end_s ORDER BY ordinal),
     array_agg(label ORDER BY ordinal),
     string_agg(halfvec_send(vector), ''::bytea ORDER BY ordinal)
 FROM embeddings
-WHERE level = %(level)s AND space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
-GROUP BY track_id
+WHERE level = ANY(%(levels)s::text[]) AND space_id = %(space_id)s AND track_id = ANY(%(track_ids)s)
+GROUP BY level, track_id
 
 -- One level of a whole space with the track's first location.
 -- name: export_embeddings
@@ -811,6 +805,8 @@ SELECT count(*) FROM (
 ) AS counted
 
 -- The nearest vectors by the index. Candidates come in nearly the right order, so they are sorted.
+-- Whether a track lies somewhere is asked as a value, of one candidate after another: as a join it let
+-- the planner walk the whole index first, wherever it took the candidates for few.
 -- name: nearest_by_index
 SELECT * FROM (
     SELECT track_id, ordinal, start_s, end_s, label,
@@ -818,8 +814,8 @@ SELECT * FROM (
     FROM {table}
     WHERE space_id = {space} AND mod(ordinal, {every}) = 0
         AND track_id <> ALL (%(excluded)s::bigint[])
-        AND EXISTS (SELECT FROM files
-            WHERE files.track_id = {table}.track_id AND files.missing_since IS NULL)
+        AND (SELECT true FROM files
+            WHERE files.track_id = {table}.track_id AND files.missing_since IS NULL LIMIT 1)
     ORDER BY vector::halfvec({dim}) <=> %(vector)s::halfvec({dim})
     LIMIT %(limit)s
 ) AS found ORDER BY distance, track_id, ordinal

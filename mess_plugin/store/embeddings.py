@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -35,6 +34,7 @@ class Embeddings:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._larger: set[tuple[int, Level, int]] = set()
 
     def write(self, space: Space, track_id: int, levels: Mapping[Level, LevelVectors]) -> None:
         """Replace all vectors of a track in a space. To be called in a transaction."""
@@ -55,24 +55,31 @@ class Embeddings:
 
     def of_track(self, space: Space, level: Level, track_id: int) -> LevelVectors:
         """One level of a track in order of time; empty where there is nothing."""
-        rows = self._session.rows(
-            "get_embeddings", space_id=space.id, level=level.value, track_id=track_id
-        )
-        return _level_vectors(rows, space.dim)
+        return self.of_tracks(space, level, [track_id])[track_id]
 
     def of_tracks(
         self, space: Space, level: Level, track_ids: Sequence[int]
     ) -> dict[int, LevelVectors]:
         """One level of several tracks; empty for a track that has nothing there."""
-        found = dict.fromkeys(track_ids, _level_vectors([], space.dim))
-        for track_id, starts_s, ends_s, labels, packed in self._session.binary_rows(
-            "get_embeddings_of_tracks",
+        return self.levels(space, [level], track_ids)[level]
+
+    def levels(
+        self, space: Space, levels: Collection[Level], track_ids: Sequence[int]
+    ) -> dict[Level, dict[int, LevelVectors]]:
+        """Some levels of several tracks, in one question; empty where a track has nothing."""
+        nothing = LevelVectors(
+            np.zeros((0, 2), dtype=np.float32), np.zeros((0, space.dim), dtype=np.float32)
+        )
+        found = {level: dict.fromkeys(track_ids, nothing) for level in levels}
+        for level, track_id, starts_s, ends_s, labels, packed in self._session.binary_rows(
+            "get_embeddings",
             space_id=space.id,
-            level=level.value,
+            levels=[level.value for level in levels],
             track_ids=list(track_ids),
         ):
             intervals = np.array((starts_s, ends_s), dtype=np.float32).T
-            found[track_id] = LevelVectors(intervals, _unpacked(packed, space.dim), tuple(labels))
+            vectors = _unpacked(packed, space.dim)
+            found[Level(level)][track_id] = LevelVectors(intervals, vectors, tuple(labels))
         return found
 
     def export(self, space: Space, level: Level) -> Iterator[tuple[str, float, float, Float32]]:
@@ -109,6 +116,17 @@ class Embeddings:
         """How many vectors a level has; stops counting at the limit."""
         rows = self._session.rows("count_up_to", space_id=space.id, level=level.value, limit=limit)
         return int(rows[0][0])
+
+    def is_larger(self, space: Space, level: Level, limit: int) -> bool:
+        """Whether a level has more than `limit` vectors.
+
+        Once it has, it is not counted again: libraries rarely shrink, and each window of a question
+        would pay for it.
+        """
+        key = (space.id, level, limit)
+        if key not in self._larger and self.count_up_to(space, level, limit + 1) > limit:
+            self._larger.add(key)
+        return key in self._larger
 
     def nearest(
         self,
@@ -160,15 +178,6 @@ def _rows_to_copy(
         yield (
             level.value, space_id, track_id, ordinal, start_s, end_s, label, HalfVector(vector)
         )  # fmt: skip
-
-
-def _level_vectors(rows: list[Any], dim: int) -> LevelVectors:
-    if not rows:
-        return LevelVectors(
-            np.zeros((0, 2), dtype=np.float32), np.zeros((0, dim), dtype=np.float32)
-        )
-    intervals = np.array([row[:2] for row in rows], dtype=np.float32)
-    return LevelVectors(intervals, _stack([row[3] for row in rows]), tuple(row[2] for row in rows))
 
 
 def _unpacked(packed: bytes, dim: int) -> Float32:
