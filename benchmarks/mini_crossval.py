@@ -4,7 +4,7 @@
     python -m benchmarks.mini_crossval LIST AUDIO --cache DIR --runs WORK/fold0 WORK/fold1 WORK/fold2
 
 The database holds all recordings, whichever fold they are in. Tasks and figures are those of
-dev_retrieval.py.
+dev_retrieval.py. Beside it the encoder `descriptors`, whitened .9, with paired differences.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.dev_retrieval import hear, middles, score
+from benchmarks.dev_retrieval import TREATMENTS, hear, middles, score
 from mess_plugin import encoders
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.evaluation import report
@@ -26,6 +26,8 @@ from mess_plugin.evaluation.repeats import Repeats
 from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.evaluation.trials import draw_sections
 from mess_plugin.pretraining.folds import folds
+
+BASELINE = "descriptors"
 
 
 def only(result: TaskResult, albums: set[str]) -> TaskResult:
@@ -68,15 +70,24 @@ def main() -> None:
     ]
     repeats = {i: Repeats.of(waveforms[i]) for i in robust}
     parts: list[list[TaskResult]] = []
+    plain = encoders.load(BASELINE, EncoderOptions())
+    heard = hear(plain, cache, arguments.audio, recordings, waveforms, sections)
+    scored = score(heard, TREATMENTS["whitened .9"], recordings, sections, repeats)
+    beside: list[list[TaskResult]] = []
     for fold, run in enumerate(arguments.runs):
         encoder = encoders.load("mess-mini", EncoderOptions(weights=run))
         heard = hear(encoder, cache, arguments.audio, recordings, waveforms, sections)
         albums = {r.album for r, f in zip(listed, fold_of, strict=True) if f == fold}
-        scored = score(heard, None, recordings, sections, repeats)
-        parts.append([only(result, albums) for result in scored])
+        own = score(heard, None, recordings, sections, repeats)
+        parts.append([only(result, albums) for result in own])
+        beside.append([only(result, albums) for result in scored])
         print(f"{run.name}: {heard.cpu_s_per_min:.2f} CPU s per minute of audio")
-    table = {"mess-mini": [joined(same) for same in zip(*parts, strict=True)]}
+    table = {
+        name: [joined(same) for same in zip(*results, strict=True)]
+        for name, results in (("mess-mini", parts), (BASELINE, beside))
+    }
     print(report.markdown(report.table(table)))
+    print("\n" + report.markdown(report.differences(table, BASELINE)))
     if arguments.json:
         arguments.json.write_text(json.dumps(report.as_json(table), indent=1) + "\n")
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import logging
 import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import numpy as np
+from msgspec.structs import replace
 
 from mess_plugin import encoders
 from mess_plugin.encoders.base import EncoderOptions
+from mess_plugin.errors import UsageError
 from mess_plugin.evaluation.listing import read_listing
 from mess_plugin.pretraining.data import Collection
 from mess_plugin.pretraining.fitting import fit_and_export
@@ -26,6 +30,26 @@ from mess_plugin.pretraining.teachers import EncoderTeacher, MusiCNNTeacher, Tea
 from mess_plugin.pretraining.train import Plan, Trainer, train
 
 TERMS = ("masked", "tones", "contrast", "local", "distil")
+MIXUP = "mixup"  # no term of the loss, but left out in the same way
+
+
+def without_parts(left_out: Sequence[str]) -> Plan:
+    """The recipe without some of its TERMS, or without MIXUP. UsageError if no term is left."""
+    if set(TERMS) <= set(left_out):
+        raise UsageError("--without leaves no term of the loss: there is nothing to train")
+    weights = Weights(**{term: 0.0 for term in TERMS if term in left_out})
+    plan = Plan(weights=weights)
+    return replace(plan, mixup_db=None) if MIXUP in left_out else plan
+
+
+def fold(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Reads "K/N"."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", value)
+    if not found or int(found[1]) >= int(found[2]):
+        raise click.BadParameter("write K/N with K from 0 to N - 1, for instance 0/3")
+    return int(found[1]), int(found[2])
 
 
 @click.command()
@@ -48,13 +72,20 @@ TERMS = ("masked", "tones", "contrast", "local", "distil")
     "--frames", default=Plan().n_frames, show_default=True, help="Per window, 4 a second."
 )
 @click.option("--seed", default=0, show_default=True)
-@click.option("--without", multiple=True, type=click.Choice(TERMS), help="Leave out a loss term.")
-@click.option("--leave-out", default=None, metavar="K/N", help="Train without fold K of N.")
+@click.option("--without", multiple=True, type=click.Choice([*TERMS, MIXUP]),
+              help="Leave out a term of the loss, or the mixup; may be repeated.")  # fmt: skip
+@click.option("--leave-out", default=None, metavar="K/N", callback=fold,
+              help="Train without fold K of N.")  # fmt: skip
+@click.option("--stop-after", type=click.IntRange(min=1), metavar="STEPS",
+              help="Stop on the way to --steps, which the learning rate still follows.")  # fmt: skip
+@click.option("--export-every", type=click.IntRange(min=1), metavar="STEPS",
+              help="Write the weights so far to WORK/NAME/stepSTEP too.")  # fmt: skip
 @click.option("--name", default="run", show_default=True, help="Of the run, below WORK.")
 def main(
     listing: Path, audio: Path, work: Path, musicnn: Path | None, encoder: str | None,
     teacher_weights: Path | None, device: str, longest_s: float, steps: int, frames: int, seed: int,
-    without: tuple[str, ...], leave_out: str | None, name: str,
+    without: tuple[str, ...], leave_out: tuple[int, int] | None, stop_after: int | None,
+    export_every: int | None, name: str,
 ) -> None:  # fmt: skip
     """Train mess-mini on the recordings of LIST below AUDIO; everything is written to WORK.
 
@@ -74,16 +105,25 @@ def main(
         teach(teacher, paths, spectra)
     chosen = np.ones(len(recordings), dtype=np.bool_)
     if leave_out:
-        k, n = (int(part) for part in leave_out.split("/"))
-        chosen = folds(recordings, n) != k
+        chosen = folds(recordings, leave_out[1]) != leave_out[0]
     tracks = [int(i) for i in np.flatnonzero(chosen)]
-    weights = Weights(**dict.fromkeys(without, 0.0))
-    plan = Plan(steps=steps, n_frames=frames, seed=seed, weights=weights)
+    plan = replace(without_parts(without), steps=steps, n_frames=frames, seed=seed)
     collection = Collection(spectra, teacher.label if teacher else None)
     trainer = Trainer(plan, collection, tracks, filters)
-    train(trainer, work / name)
     mixed = {r.album for r in recordings if r.mixed}
-    path = fit_and_export(trainer.averaged, collection, tracks, mixed, work / name)
+
+    def finish(folder: Path) -> Path:
+        return fit_and_export(trainer.averaged, collection, tracks, mixed, folder)
+
+    end = min(stop_after or steps, steps)
+    for step in range(export_every or end, end, export_every or end):
+        train(trainer, work / name, until=step)
+        if trainer.step == step:  # else a run that went on further is taken up again
+            finish(work / name / f"step{step}")
+    train(trainer, work / name, until=end)
+    if trainer.step > end:
+        raise UsageError(f"the run {name} is at step {trainer.step} already: choose another name")
+    path = finish(work / name)
     click.echo(f"weights: {path}")
 
 

@@ -48,6 +48,7 @@ class Collection:
         self.mel = mel.reshape(-1, MELS_PER_FRAME, N_MELS)
         tones = np.memmap(folder / "tones.f16", np.float16, "r")
         self.tones = tones.reshape(-1, TONES_PER_FRAME, N_TONES)
+        self.teacher_label = teacher
         self.teacher: np.ndarray | None = None
         if teacher is not None:
             self.teacher = np.load(teacher_file(folder, teacher), mmap_mode="r")

@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True):
     warm_up: int = 40
     average: float = 0.99  # of the running mean of the weights, which is what a run gives
     hidden: float = 0.4  # share of frames masked in the first window of a pair
-    mixup_db: tuple[float, float] = (-20.0, -5.0)
+    mixup_db: tuple[float, float] | None = (-20.0, -5.0)  # None leaves it out
     width: int = 192
     layers: int = 3
     seed: int = 0
@@ -56,6 +56,10 @@ class Trainer:
     ) -> None:
         torch.manual_seed(plan.seed)
         self.plan, self.collection, self.step = plan, collection, 0
+        self.settings: dict[str, Any] = {
+            "plan": msgspec.to_builtins(plan), "recordings": tracks, "teacher": collection.teacher_label,
+            "inherited": teacher is not None,
+        }  # fmt: skip
         self.generator = torch.Generator().manual_seed(plan.seed)
         self.sampler = Sampler(collection, tracks, plan.n_frames, plan.seed)
         self.augment = Augment(plan.strength, self.generator)
@@ -145,8 +149,11 @@ class Trainer:
     def _noisy(self, batch: Batch, n: int) -> Batch:
         """In-batch mixup in the first n windows: another clip as noise."""
         other = torch.randperm(len(batch.mel), generator=self.generator)
-        level = self.augment.uniform(len(other), *self.plan.mixup_db)
-        level = torch.where(self.augment.touched(len(other)), level, torch.tensor(-120.0))
+        level = self.augment.uniform(len(other), *(self.plan.mixup_db or (0.0, 0.0)))
+        touched = self.augment.touched(len(other))
+        if self.plan.mixup_db is None:  # after the same draws, so that runs differ in this alone
+            return batch
+        level = torch.where(touched, level, torch.tensor(-120.0))
         level[n:] = -120.0
         return mix(batch, Batch(batch.mel[other], batch.tones[other]), level)
 
@@ -177,17 +184,18 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """All that a later process needs to go on as if nothing had happened."""
         return {
-            "plan": msgspec.to_builtins(self.plan), "step": self.step, "net": self.net.state_dict(),
+            "settings": self.settings, "step": self.step, "net": self.net.state_dict(),
             "averaged": self.averaged.state_dict(),
             "heads": self.heads.state_dict(), "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(), "sampler": self.sampler.rng.bit_generator.state,
         }  # fmt: skip
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Takes over a state of a run with the same plan; UsageError if the plans differ."""
-        if state["plan"] != msgspec.to_builtins(self.plan):
+        """Takes over a state of a run with the same settings; UsageError if they differ."""
+        if state.get("settings") != self.settings:
             raise UsageError(
-                "the checkpoint belongs to another plan: choose another name for the run"
+                "the checkpoint belongs to another plan, teacher or choice of recordings: choose "
+                "another name for the run"
             )
         self.net.load_state_dict(state["net"])
         self.averaged.load_state_dict(state["averaged"])
@@ -207,17 +215,19 @@ def _hide(batch: Batch, mask: Tensor) -> tuple[Tensor, Tensor]:
     return hidden[0], hidden[1]
 
 
-def train(trainer: Trainer, folder: Path) -> None:
-    """Runs to the end of the plan, from the folder's checkpoint where there is one."""
+def train(trainer: Trainer, folder: Path, until: int | None = None) -> None:
+    """Runs to a step (the end of the plan), from the folder's checkpoint where there is one."""
     folder.mkdir(parents=True, exist_ok=True)
     last = folder / "last.pt"
     if last.exists():
         trainer.resume(torch.load(last, weights_only=False))
+    (folder / "settings.json").write_text(json.dumps(trainer.settings, indent=1) + "\n", "utf-8")
+    end = trainer.plan.steps if until is None else until
     began, kept = time.monotonic(), []
     with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
-        while trainer.step < trainer.plan.steps:
+        while trainer.step < end:
             kept.append(trainer.advance())
-            if trainer.step % trainer.plan.checkpoint_every in {0, trainer.plan.steps}:
+            if trainer.step % trainer.plan.checkpoint_every == 0 or trainer.step == end:
                 means = {k: round(float(np.mean([x[k] for x in kept])), 4) for k in kept[0]}
                 elapsed = round(time.monotonic() - began, 1)
                 log.write(json.dumps({"step": trainer.step, "elapsed_s": elapsed} | means) + "\n")

@@ -21,7 +21,7 @@ from mess_plugin.encoders.mini.network import MiniNet as NumpyNet  # noqa: E402
 from mess_plugin.encoders.mini.spectra import level_gain, scaled_spectra, spectra  # noqa: E402
 from mess_plugin.errors import UsageError  # noqa: E402
 from mess_plugin.pretraining import train as training  # noqa: E402
-from mess_plugin.pretraining.__main__ import main  # noqa: E402
+from mess_plugin.pretraining.__main__ import TERMS, main, without_parts  # noqa: E402
 from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix  # noqa: E402
 from mess_plugin.pretraining.checkpoint import TABLE_MAGIC, read_checkpoint  # noqa: E402
 from mess_plugin.pretraining.data import Collection, Place, Sampler  # noqa: E402
@@ -325,9 +325,57 @@ def test_a_checkpoint_of_another_plan_is_refused(
     monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
     one = training.Trainer(small_plan(2), collection, [0, 1], None)
     training.save(one, tmp_path / "last.pt")
-    other = training.Trainer(small_plan(3), collection, [0, 1], None)
-    with pytest.raises(UsageError, match="another plan"):
-        training.train(other, tmp_path)
+    without = replace(one.plan, weights=replace(one.plan.weights, local=0.0))
+    others = [
+        training.Trainer(small_plan(3), collection, [0, 1], None),
+        training.Trainer(small_plan(2), collection, [0, 1, 2], None),
+        training.Trainer(without, collection, [0, 1], None),
+        training.Trainer(replace(one.plan, mixup_db=None), collection, [0, 1], None),
+    ]
+    for other in others:
+        with pytest.raises(UsageError, match="another plan, teacher or choice"):
+            training.train(other, tmp_path)
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_a_term_that_is_left_out_is_not_trained(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
+    plan = replace(without_parts([term]), tracks_per_step=3, n_frames=8, width=48, layers=1)
+    trainer = training.Trainer(plan, collection, [0, 1, 2, 3], None)
+    there = set(TERMS) - {term, "distil"}  # no teacher has listened
+    assert set(trainer.advance()) == {*there, "total"}
+
+
+def test_without_mixup_nothing_else_changes(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
+    plan = small_plan(2)
+    with_it, without = (
+        training.Trainer(p, collection, [0, 1, 2, 3], None)
+        for p in (plan, replace(plan, mixup_db=without_parts(["mixup"]).mixup_db))
+    )
+    batch = collection.batch(with_it.sampler.draw(3, 0.0)[0], 8)
+    mixed, same = with_it._noisy(batch, 3), without._noisy(batch, 3)
+    torch.testing.assert_close(same.mel, batch.mel, rtol=0, atol=0)
+    assert not torch.equal(mixed.mel, batch.mel)
+    assert torch.equal(with_it.generator.get_state(), without.generator.get_state())
+
+
+def test_leaving_everything_out_is_refused(music: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to train"):
+        without_parts([*TERMS, "mixup"])
+    arguments = [str(music[0]), str(music[1]), str(tmp_path)]
+    unknown = CliRunner().invoke(main, [*arguments, "--without", "loudness"])
+    assert unknown.exit_code == 2
+    assert "'mixup'" in unknown.output  # it names what can be left out
+    for wrong in ("3/3", "1", "a/b"):
+        result = CliRunner().invoke(main, [*arguments, "--leave-out", wrong])
+        assert result.exit_code == 2
+        assert "write K/N" in result.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_command_makes_weights_that_the_encoder_loads(
@@ -342,6 +390,36 @@ def test_one_command_makes_weights_that_the_encoder_loads(
     assert np.isfinite(frames).all()
     again = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert again.output.splitlines()[-1] == result.output.splitlines()[-1]
+
+
+def test_intermediate_weights_are_those_of_a_run_that_stops_there(
+    music: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
+    arguments = [str(music[0]), str(music[1]), str(tmp_path), "--steps", "4", "--frames", "8"]
+
+    def revision(run: str) -> str:
+        """A digest of all numbers."""
+        return encoders.load("mess-mini", EncoderOptions(weights=tmp_path / run)).info.revision
+
+    def weights(name: str, *more: str) -> str:
+        result = CliRunner().invoke(main, [*arguments, *more, "--name", name])
+        assert result.exit_code == 0, result.output
+        return revision(name)
+
+    assert weights("curve", "--export-every", "2") == weights("straight")
+    halfway = revision("curve/step2")
+    assert halfway != weights("curve", "--export-every", "2")  # and a finished run changes nothing
+    assert not (tmp_path / "curve" / "step4").exists()
+    lines = (tmp_path / "curve" / "log.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 4]
+    assert weights("short", "--stop-after", "2") == halfway
+    weights("short")  # goes on from there
+    further = CliRunner().invoke(main, [*arguments, "--name", "short", "--stop-after", "2"])
+    assert "is at step 4 already" in str(further.exception)
+    settings = json.loads((tmp_path / "curve" / "settings.json").read_text("utf-8"))
+    assert settings["plan"]["steps"] == 4
+    assert settings["recordings"] == [0, 1, 2, 3, 4]
 
 
 def table(entries: list[tuple[bytes, bytes]]) -> bytes:

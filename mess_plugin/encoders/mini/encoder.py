@@ -72,10 +72,14 @@ class Mini:
         if windows.shape[1] < FRAME_SAMPLES:
             raise ValueError(f"windows of {windows.shape[1]} samples are under {FRAME_SAMPLES}")
         frames = [
-            describe(self._net, stacked([spectra(window) for window in windows[i : i + BATCH]]))
+            self.frames(stacked([spectra(window) for window in windows[i : i + BATCH]]))
             for i in range(0, len(windows), BATCH)
         ]
-        heard = np.concatenate(frames)
+        return np.concatenate(frames)
+
+    def frames(self, seen: Spectra) -> Float32:
+        """Spectra of n windows → (n, n_frames, dim): what `encode` makes of them."""
+        heard = describe(self._net, seen)
         heard -= self._mean
         heard *= self._scale
         return heard
