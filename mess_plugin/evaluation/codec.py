@@ -7,6 +7,7 @@ from io import BytesIO
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.filter import Graph
 
@@ -14,24 +15,42 @@ from mess_plugin.model import Waveform
 
 _BLOCK_SAMPLES = 65_536
 
+CODECS = {
+    "mp3": ("mp3", "libmp3lame", "fltp"),
+    "opus": ("ogg", "libopus", "flt"),
+}
+"""Name → FFmpeg's container, encoder and sample format."""
+
 
 def through_mp3(waveform: Waveform, rate_hz: int, bit_rate: int) -> Waveform:
-    """Encode as MP3 and decode again; the length and the timing stay.
+    """Encode as MP3 and decode again; see `through_codec`."""
+    return through_codec(waveform, rate_hz, "mp3", bit_rate)
 
-    bit_rate: in bit/s. What exceeds full scale is clipped, as an encoder would.
+
+def through_codec(waveform: Waveform, rate_hz: int, name: str, bit_rate: int) -> Waveform:
+    """Encode with one of CODECS and decode again; the length and the timing stay.
+
+    rate_hz: one that the codec knows; Opus needs 8, 12, 16, 24 or 48 kHz. bit_rate: in bit/s. What
+    exceeds full scale is clipped, as an encoder would.
     """
+    container_format, encoder, sample_format = CODECS[name]
     buffer = BytesIO()
-    with av.open(buffer, "w", format="mp3") as container:
-        stream = container.add_stream("libmp3lame", rate=rate_hz, layout="mono")
+    with av.open(buffer, "w", format=container_format) as container:
+        stream = container.add_stream(encoder, rate=rate_hz, layout="mono")
         assert isinstance(stream, AudioStream)
         stream.bit_rate = bit_rate
-        stream.format = "fltp"
+        stream.format = sample_format
         for frame in _frames(np.clip(waveform, -1, 1), rate_hz):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     buffer.seek(0)
-    with av.open(buffer, "r", format="mp3") as container:
-        decoded = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+    with av.open(buffer, "r", format=container_format) as container:
+        resampler = AudioResampler("flt", "mono", rate_hz)  # Opus decodes at 48 kHz
+        decoded = [
+            part.to_ndarray()[0]
+            for frame in (*container.decode(audio=0), None)
+            for part in resampler.resample(frame)
+        ]
     return _of_length(np.concatenate(decoded), len(waveform))
 
 

@@ -20,6 +20,7 @@ from mess_plugin import encoders
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.errors import UsageError
 from mess_plugin.evaluation.listing import read_listing
+from mess_plugin.pretraining.coded import prepare_coded
 from mess_plugin.pretraining.data import Collection
 from mess_plugin.pretraining.fitting import fit_and_export
 from mess_plugin.pretraining.folds import folds
@@ -74,6 +75,8 @@ def fold(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int,
 @click.option("--seed", default=0, show_default=True)
 @click.option("--without", multiple=True, type=click.Choice([*TERMS, MIXUP]),
               help="Leave out a term of the loss, or the mixup; may be repeated.")  # fmt: skip
+@click.option("--codec", type=click.FloatRange(0.0, 1.0), default=0.0, metavar="SHARE",
+              help="Of the changed windows that went through MP3 or Opus first.")  # fmt: skip
 @click.option("--leave-out", default=None, metavar="K/N", callback=fold,
               help="Train without fold K of N.")  # fmt: skip
 @click.option("--stop-after", type=click.IntRange(min=1), metavar="STEPS",
@@ -84,7 +87,7 @@ def fold(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int,
 def main(
     listing: Path, audio: Path, work: Path, musicnn: Path | None, encoder: str | None,
     teacher_weights: Path | None, device: str, longest_s: float, steps: int, frames: int, seed: int,
-    without: tuple[str, ...], leave_out: tuple[int, int] | None, stop_after: int | None,
+    without: tuple[str, ...], codec: float, leave_out: tuple[int, int] | None, stop_after: int | None,
     export_every: int | None, name: str,
 ) -> None:  # fmt: skip
     """Train mess-mini on the recordings of LIST below AUDIO; everything is written to WORK.
@@ -96,6 +99,8 @@ def main(
     paths = [audio / r.track for r in recordings]
     spectra = work / "spectra"
     prepare(paths, [r.album for r in recordings], spectra, longest_s)
+    if codec:
+        prepare_coded(paths, spectra, longest_s)
     filters = MusiCNN(musicnn) if musicnn else None
     teacher: Teacher | None = MusiCNNTeacher(filters) if filters else None
     if encoder is not None:
@@ -107,7 +112,7 @@ def main(
     if leave_out:
         chosen = folds(recordings, leave_out[1]) != leave_out[0]
     tracks = [int(i) for i in np.flatnonzero(chosen)]
-    plan = replace(without_parts(without), steps=steps, n_frames=frames, seed=seed)
+    plan = replace(without_parts(without), steps=steps, n_frames=frames, seed=seed, codec=codec)
     collection = Collection(spectra, teacher.label if teacher else None)
     trainer = Trainer(plan, collection, tracks, filters)
     mixed = {r.album for r in recordings if r.mixed}

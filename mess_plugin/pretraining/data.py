@@ -3,7 +3,8 @@
 A folder holds `mel.f16` and `tones.f16` (all recordings end to end, as encoded, every recording at
 one level), `energy.npy` (mean square of each frame), `offsets.npy` (first frame of each recording,
 then the end), `albums.json` (a name per recording) and, once a teacher has listened,
-`teacher-LABEL.npy` (its features of each frame).
+`teacher-LABEL.npy` (its features of each frame). `mel-coded.f16` and `tones-coded.f16` are the same
+recordings after a lossy codec, where such were made (`coded`).
 """
 
 from __future__ import annotations
@@ -44,22 +45,29 @@ class Collection:
         self.offsets = np.load(folder / "offsets.npy")
         self.energy = np.load(folder / "energy.npy")
         self.albums: list[str] = json.loads((folder / "albums.json").read_text("utf-8"))
-        mel = np.memmap(folder / "mel.f16", np.float16, "r")
-        self.mel = mel.reshape(-1, MELS_PER_FRAME, N_MELS)
-        tones = np.memmap(folder / "tones.f16", np.float16, "r")
-        self.tones = tones.reshape(-1, TONES_PER_FRAME, N_TONES)
+        self.mel, self.tones = _mapped(folder / "mel.f16", folder / "tones.f16")
+        files = coded_files(folder)
+        self.coded = _mapped(*files) if files[0].exists() else None
         self.teacher_label = teacher
         self.teacher: np.ndarray | None = None
         if teacher is not None:
             self.teacher = np.load(teacher_file(folder, teacher), mmap_mode="r")
 
-    def window(self, place: Place, n_frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mel (16 n, 96) and tones (4 n, 96) at the common level, stretched to n_frames."""
+    def window(
+        self, place: Place, n_frames: int, *, coded: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mel (16 n, 96) and tones (4 n, 96) at the common level, stretched to n_frames.
+
+        coded: as a lossy codec left them. ValueError where no such copies were made.
+        """
+        if coded and self.coded is None:
+            raise ValueError("the collection has no coded copies")
+        mel, tones = self.coded if coded and self.coded else (self.mel, self.tones)
         frames = slice(place.start, place.start + place.n_source)
         gain = min(LEVEL_RMS**2 / max(float(self.energy[frames].mean()), 1e-24), MAX_GAIN**2)
         return (
-            _stretched(self.mel[frames], n_frames, gain),
-            _stretched(self.tones[frames], n_frames, gain),
+            _stretched(mel[frames], n_frames, gain),
+            _stretched(tones[frames], n_frames, gain),
         )
 
     def taught(self, place: Place, n_frames: int) -> np.ndarray:
@@ -69,9 +77,9 @@ class Collection:
         at = place.start + np.arange(n_frames) * place.n_source // n_frames
         return self.teacher[at].astype(np.float32)
 
-    def batch(self, places: list[Place], n_frames: int) -> Batch:
+    def batch(self, places: list[Place], n_frames: int, *, coded: bool = False) -> Batch:
         """Windows of several places."""
-        pairs = [self.window(place, n_frames) for place in places]
+        pairs = [self.window(place, n_frames, coded=coded) for place in places]
         mel, tones = (np.stack(x) for x in zip(*pairs, strict=True))
         return Batch(torch.from_numpy(mel), torch.from_numpy(tones))
 
@@ -79,6 +87,18 @@ class Collection:
 def teacher_file(folder: Path, label: str) -> Path:
     """Where the features of a teacher lie."""
     return folder / f"teacher-{label.replace('/', '-')}.npy"
+
+
+def coded_files(folder: Path) -> tuple[Path, Path]:
+    """Where the spectra of the coded copies lie: mel and tones."""
+    return folder / "mel-coded.f16", folder / "tones-coded.f16"
+
+
+def _mapped(mel: Path, tones: Path) -> tuple[np.ndarray, np.ndarray]:
+    return (
+        np.memmap(mel, np.float16, "r").reshape(-1, MELS_PER_FRAME, N_MELS),
+        np.memmap(tones, np.float16, "r").reshape(-1, TONES_PER_FRAME, N_TONES),
+    )
 
 
 def _stretched(spectra: np.ndarray, n_frames: int, gain: float) -> np.ndarray:

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def prepare(
     offsets, energies = [0], [np.zeros(0, np.float32)]
     with (folder / "mel.f16").open("wb") as mel, (folder / "tones.f16").open("wb") as tones:
         for path in paths:
-            waveform = _waveform(path, longest_s)
+            waveform = load_waveform(path, longest_s)
             n = len(waveform) // FRAME_SAMPLES
             offsets.append(offsets[-1] + n)
             if n == 0:
@@ -47,16 +48,22 @@ def prepare(
             waveform = waveform[: n * FRAME_SAMPLES]
             waveform = waveform * np.float32(level_gain(waveform))
             energies.append(np.square(waveform).reshape(n, -1).mean(axis=1))
-            for start in range(0, len(waveform), PART_FRAMES * FRAME_SAMPLES):
-                seen = scaled_spectra(waveform[start : start + PART_FRAMES * FRAME_SAMPLES])
-                seen.mel.astype(np.float16).tofile(mel)
-                seen.tones.astype(np.float16).tofile(tones)
+            write_spectra(waveform, mel, tones)
     np.save(folder / "energy.npy", np.concatenate(energies))
     np.save(folder / "offsets.npy", np.array(offsets))
     (folder / "albums.json").write_text(json.dumps(list(albums)), "utf-8")
 
 
-def _waveform(path: Path, longest_s: float) -> Float32:
+def write_spectra(waveform: Float32, mel: BinaryIO, tones: BinaryIO) -> None:
+    """Appends the spectra of a recording, whole frames at its common level, to both files."""
+    for start in range(0, len(waveform), PART_FRAMES * FRAME_SAMPLES):
+        seen = scaled_spectra(waveform[start : start + PART_FRAMES * FRAME_SAMPLES])
+        mel.write(seen.mel.astype(np.float16).tobytes())
+        tones.write(seen.tones.astype(np.float16).tobytes())
+
+
+def load_waveform(path: Path, longest_s: float) -> Float32:
+    """The middle of a recording; nothing, and a line in the log, where it cannot be decoded."""
     try:
         with decode(path, RATE_HZ, interval=middle(path, longest_s)) as decoding:
             blocks = list(decoding)

@@ -40,6 +40,7 @@ class Plan(msgspec.Struct, frozen=True):
     average: float = 0.99  # of the running mean of the weights, which is what a run gives
     hidden: float = 0.4  # share of frames masked in the first window of a pair
     mixup_db: tuple[float, float] | None = (-20.0, -5.0)  # None leaves it out
+    codec: float = 0.0  # share of the changed windows that went through a lossy codec first
     width: int = 192
     layers: int = 3
     seed: int = 0
@@ -54,6 +55,8 @@ class Trainer:
     def __init__(
         self, plan: Plan, collection: Collection, tracks: list[int], teacher: MusiCNN | None
     ) -> None:
+        if plan.codec and collection.coded is None:
+            raise UsageError("the plan asks for coded copies, but the collection has none")
         torch.manual_seed(plan.seed)
         self.plan, self.collection, self.step = plan, collection, 0
         self.settings: dict[str, Any] = {
@@ -122,7 +125,7 @@ class Trainer:
         n, places = len(first), first + far + first
         clean = self.collection.batch(first + far, plan.n_frames)
         clean = Batch(*(torch.cat([x, x[:n]]) for x in (clean.mel, clean.tones)))
-        heard = self._noisy(self.augment(clean), n)
+        heard = self._noisy(self.augment(self._coded(clean, places)), n)
         mask = self.mask(n)
         whole = torch.cat([mask, torch.zeros_like(mask).repeat(2, 1)])
         _, trunk = self.net(*_hide(heard, whole), whole)
@@ -145,6 +148,19 @@ class Trainer:
             taught = (torch.from_numpy(np.stack(rows)) - self.taught_mean) * self.taught_scale
             terms["distil"] = self.heads.distil_loss(trunk, taught)
         return terms
+
+    def _coded(self, clean: Batch, places: list[Place]) -> Batch:
+        """Some of the windows as a lossy codec left them."""
+        if not self.plan.codec:
+            return clean
+        touched = torch.rand(len(places), generator=self.generator) < self.plan.codec
+        rows = touched.nonzero().squeeze(1)
+        if not len(rows):
+            return clean
+        worn = self.collection.batch([places[i] for i in rows], self.plan.n_frames, coded=True)
+        return Batch(
+            clean.mel.index_copy(0, rows, worn.mel), clean.tones.index_copy(0, rows, worn.tones)
+        )
 
     def _noisy(self, batch: Batch, n: int) -> Batch:
         """In-batch mixup in the first n windows: another clip as noise."""

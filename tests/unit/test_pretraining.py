@@ -20,10 +20,12 @@ from mess_plugin.encoders.base import Encoder, EncoderOptions  # noqa: E402
 from mess_plugin.encoders.mini.network import MiniNet as NumpyNet  # noqa: E402
 from mess_plugin.encoders.mini.spectra import level_gain, scaled_spectra, spectra  # noqa: E402
 from mess_plugin.errors import UsageError  # noqa: E402
+from mess_plugin.evaluation.codec import through_codec  # noqa: E402
 from mess_plugin.pretraining import train as training  # noqa: E402
 from mess_plugin.pretraining.__main__ import TERMS, main, without_parts  # noqa: E402
 from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix  # noqa: E402
 from mess_plugin.pretraining.checkpoint import TABLE_MAGIC, read_checkpoint  # noqa: E402
+from mess_plugin.pretraining.coded import prepare_coded  # noqa: E402
 from mess_plugin.pretraining.data import Collection, Place, Sampler  # noqa: E402
 from mess_plugin.pretraining.losses import Heads, Weights, contrast_loss  # noqa: E402
 from mess_plugin.pretraining.network import N_STEM, MiniNet, Stem  # noqa: E402
@@ -335,6 +337,57 @@ def test_a_checkpoint_of_another_plan_is_refused(
     for other in others:
         with pytest.raises(UsageError, match="another plan, teacher or choice"):
             training.train(other, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "bit_rate"), [("mp3", 24_000), ("opus", 12_000)])
+def test_a_codec_keeps_length_and_timing_but_not_the_sound(name: str, bit_rate: int) -> None:
+    before = melody(3.0, 5)
+    after = through_codec(before, RATE_HZ, name, bit_rate)
+    assert after.shape == before.shape
+    spectrum = np.fft.rfft(before, 2 * len(before)) * np.fft.rfft(after, 2 * len(after)).conj()
+    assert int(np.argmax(np.fft.irfft(spectrum))) == 0  # no delay
+    error = np.square(after - before).mean() / np.square(before).mean()
+    assert 1e-4 < error < 0.2
+
+
+def test_coded_copies_are_the_same_frames_a_little_worn(
+    music: tuple[Path, Path], tmp_path: Path
+) -> None:
+    paths = [music[1] / name for name in ("0.wav", "broken.wav", "1.wav")]
+    prepare(paths, ["a", "b", "c"], tmp_path)
+    prepare_coded(paths, tmp_path)
+    both = Collection(tmp_path)
+    place = Place(2, 24, 24)
+    clean, worn = both.batch([place], 24), both.batch([place], 24, coded=True)
+    away = (clean.mel - worn.mel).abs().mean()
+    assert 0.01 < away < 0.4 * (clean.mel - clean.mel.mean()).abs().mean()
+    here = both.mel.shape
+    assert both.coded is not None
+    assert both.coded[0].shape == here
+    written = (tmp_path / "mel-coded.f16").stat().st_mtime_ns
+    prepare_coded(paths, tmp_path)  # exists
+    assert (tmp_path / "mel-coded.f16").stat().st_mtime_ns == written
+
+
+def test_coded_copies_are_heard_in_their_share_of_the_windows(
+    music: tuple[Path, Path],
+    collection: Collection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
+    plan = replace(small_plan(2), codec=1.0)
+    with pytest.raises(UsageError, match="has none"):
+        training.Trainer(plan, collection, [0, 1, 2, 3], None)
+    arguments = [str(music[0]), str(music[1]), str(tmp_path), "--steps", "1", "--frames", "8"]
+    result = CliRunner().invoke(main, [*arguments, "--codec", "0.5"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    both = Collection(tmp_path / "spectra")
+    places = [Place(track, 2, 8) for track in range(4)]
+    clean, worn = both.batch(places, 8), both.batch(places, 8, coded=True)
+    for share, expected in ((1.0, worn), (0.0, clean)):
+        trainer = training.Trainer(replace(plan, codec=share), both, [0, 1, 2, 3], None)
+        torch.testing.assert_close(trainer._coded(clean, places).mel, expected.mel)
 
 
 @pytest.mark.parametrize("term", TERMS)
