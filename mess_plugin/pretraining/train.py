@@ -60,8 +60,8 @@ class Trainer:
         torch.manual_seed(plan.seed)
         self.plan, self.collection, self.step = plan, collection, 0
         self.settings: dict[str, Any] = {
-            "plan": msgspec.to_builtins(plan), "recordings": tracks, "teacher": collection.teacher_label,
-            "inherited": teacher is not None,
+            "plan": msgspec.to_builtins(plan), "recordings": tracks,
+            "teacher": collection.teacher_label, "inherited": teacher is not None,
         }  # fmt: skip
         self.generator = torch.Generator().manual_seed(plan.seed)
         self.sampler = Sampler(collection, tracks, plan.n_frames, plan.seed)
