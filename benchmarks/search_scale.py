@@ -6,9 +6,8 @@
 With --home each size keeps its library in a folder of its own there, and a later run asks it again
 without building anything; the figures of the building are printed again too.
 
-Tracks lie around CLUSTERS random centres and share a low-dimensional subspace, as music does; the
-windows of a track lie around its song vector and drift from one to the next. The space is labelled
-like that of the default encoder, which reranks by sections. Every size gets an embedded server of its
+The music is that of `synthetic_music.py`, in a space that is labelled like that of the default
+encoder, which reranks by sections. Every size gets an embedded server of its
 own with its default settings, but for the memory of the index build where it is given. The indexes are
 built at once, after everything is loaded; `insertion` says what a library that grows track by track
 pays. Then, with all of it warm:
@@ -34,10 +33,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-from msgspec.structs import replace
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -47,12 +44,15 @@ import psycopg
 from pgvector.psycopg import register_vector
 from usearch.index import Index
 
+from benchmarks.exact_windows import ExactWindows, batches
 from benchmarks.server_cost import server_cpu_s, server_memory_mb
+from benchmarks.synthetic_music import HOP_S, WINDOW_S, Music
 from mess_plugin import embedded
+from mess_plugin.alignment import passage_query
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import EncoderInfo
-from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space
-from mess_plugin.pooling import unit
+from mess_plugin.model import Float32, Interval, Level, Space
+from mess_plugin.passages import find_passages
 from mess_plugin.reference import seed_of_track
 from mess_plugin.search import ask
 from mess_plugin.store import Store, open_store
@@ -60,58 +60,8 @@ from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.session import Session
 from mess_plugin.store.spaces import Spaces
 
-CLUSTERS, SUBSPACE = 2000, 32
-HOP_S, WINDOW_S = 2.5, 5.0
 K = 20
 EF_SEARCH = 200  # of both indexes
-
-
-@dataclass(frozen=True, slots=True)
-class Music:
-    """Synthetic tracks: songs (n, dim); windows of one at a time, always the same ones."""
-
-    songs: Float32
-    n_windows: int
-    seed: int
-
-    @classmethod
-    def make(cls, n_tracks: int, n_windows: int, dim: int, seed: int) -> Music:
-        """Draw n tracks around the clusters."""
-        rng = np.random.default_rng(seed)
-        basis = rng.standard_normal((SUBSPACE, dim)) / np.sqrt(SUBSPACE)
-        centres = rng.standard_normal((CLUSTERS, dim))
-        own = rng.standard_normal((n_tracks, SUBSPACE)) @ basis * 0.7
-        spread = rng.standard_normal((n_tracks, dim)) * 0.35
-        songs = centres[rng.integers(CLUSTERS, size=n_tracks)] + own + spread
-        return cls(unit(songs.astype(np.float32)), n_windows, seed)
-
-    def windows(self, track: int) -> Float32:
-        """The windows of a track drift around its song vector."""
-        rng = np.random.default_rng([self.seed, track])
-        drift = rng.standard_normal((self.n_windows, self.songs.shape[1])).astype(np.float32)
-        smooth = np.cumsum(drift, axis=0) / np.sqrt(np.arange(1, len(drift) + 1))[:, None]
-        return unit(self.songs[track] + 0.035 * (smooth + drift))
-
-    @property
-    def length_s(self) -> float:
-        """Of every track."""
-        return WINDOW_S + HOP_S * max(0, self.n_windows - 1)
-
-    def levels(self, track: int) -> dict[Level, LevelVectors]:
-        """All vectors of a track: the song, three sections, the windows."""
-        whole = np.array([[0.0, self.length_s]], dtype=np.float32)
-        levels = {Level.SONG: LevelVectors(whole, self.songs[track : track + 1])}
-        if not self.n_windows:
-            return levels
-        windows = self.windows(track)
-        starts_s = np.arange(self.n_windows, dtype=np.float32) * HOP_S
-        grid = np.stack((starts_s, starts_s + WINDOW_S), axis=1)
-        edges = np.linspace(0, self.length_s, 4, dtype=np.float32)
-        thirds = np.stack([third.mean(axis=0) for third in np.array_split(windows, 3)])
-        parts = LevelVectors(
-            np.stack((edges[:-1], edges[1:]), axis=1), unit(thirds), ("A", "B", "C")
-        )
-        return levels | {Level.WINDOW: LevelVectors(grid, windows), Level.SECTION: parts}
 
 
 def main() -> None:
@@ -210,16 +160,13 @@ def questions(
     yield "song, exact: p50 / p95 / CPU ms", ask_all(store, exact, space, ids, asking[:20])
     ask_all(store, settings, space, ids, asking)
     yield "song, index: p50 / p95 / CPU ms", ask_all(store, settings, space, ids, asking)
-    yield "song recall@20", f"{recall(store, space, Level.SONG, ids, asking):.3f}"
+    yield "song recall@20", f"{song_recall(store, space, ids, asking):.3f}"
     if music.n_windows:
         part = Interval(30.0, 45.0)
         ask_all(store, settings, space, ids, asking, part)
         figures = ask_all(store, settings, space, ids, asking, part)
         yield "section, index: p50 / p95 / CPU ms", figures
-        few = asking[:30]
-        yield "window recall@20", f"{recall(store, space, Level.WINDOW, ids, few):.3f}"
-        found = answer_recall(store, (settings, exact), space, ids, few, part)
-        yield "section answers, recall@20", f"{found:.3f}"
+        yield from window_recalls(store, settings, space, music, asking[:30], part)
         yield "insertion of one track, p50 / p95 ms", insert_some(store, admin, space, music)
 
 
@@ -248,12 +195,6 @@ def fill(admin: psycopg.Connection[object], space: Space, music: Music) -> None:
     admin.execute("VACUUM ANALYZE")
 
 
-def batches(n: int, size: int) -> Iterator[range]:
-    """0 … n - 1 in ranges."""
-    for start in range(0, n, size):
-        yield range(start, min(n, start + size))
-
-
 def ask_all(
     store: Store,
     settings: Settings,
@@ -276,17 +217,16 @@ def ask_all(
     return f"{p50:.1f} / {p95:.1f} / {1e3 * cpu_s / len(asking):.1f}"
 
 
-def recall(store: Store, space: Space, level: Level, ids: list[int], asking: list[int]) -> float:
-    """Share of the exact K nearest that the index finds."""
+def song_recall(store: Store, space: Space, ids: list[int], asking: list[int]) -> float:
+    """Share of the exact K nearest songs that the index finds."""
     shares = []
     for row in asking:
-        vectors = store.embeddings.of_track(space, level, ids[row]).vectors
-        vector = vectors[len(vectors) // 2]
+        vector = store.embeddings.of_track(space, Level.SONG, ids[row]).vectors[0]
         found, exact = (
             {
-                (hit.track_id, hit.ordinal)
+                hit.track_id
                 for hit in store.embeddings.nearest(
-                    space, level, vector, K, excluded_tracks=[ids[row]], exact=exactly
+                    space, Level.SONG, vector, K, excluded_tracks=[ids[row]], exact=exactly
                 )
             }
             for exactly in (False, True)
@@ -295,28 +235,45 @@ def recall(store: Store, space: Space, level: Level, ids: list[int], asking: lis
     return float(np.mean(shares))
 
 
-def answer_recall(
-    store: Store,
-    ways: tuple[Settings, Settings],
-    space: Space,
-    ids: list[int],
-    asking: list[int],
-    part: Interval,
-) -> float:
-    """Share of the K tracks that a section finds by exact scans which it finds by the index too.
+def window_recalls(
+    store: Store, settings: Settings, space: Space, music: Music, asking: list[int], part: Interval
+) -> Iterator[tuple[str, str]]:
+    """What the index finds of what is found where every window is looked at; shares by name.
 
-    The exact side looks at every window, also at those that are in no index.
+    Of the K nearest windows among those in the index, from the middle of the part; and of the K
+    tracks that answer, where all windows look for candidates, also those that are in no index.
     """
-    every = replace(space, hop_s=space.window_s)  # windows that touch: each one is searched
-    shares = []
-    for row in asking:
-        seed = seed_of_track(store, space, str(row), ids[row], None)
-        found, exact = (
-            {match.track.id for match in ask(store, way, where, seed, K, interval=part)}
-            for way, where in zip(ways, (space, every), strict=True)
+    seeds = [seed_of_track(store, space, str(row), row + 1, None) for row in asking]
+    stretches = [
+        passage_query(seed.levels[Level.WINDOW], part, None, WINDOW_S, HOP_S) for seed in seeds
+    ]
+    vectors = [stretch.shifts[0].vectors for stretch in stretches]
+    firsts = np.cumsum([0, *(len(rows) for rows in vectors)]).tolist()
+    exact = ExactWindows.find(music, np.concatenate(vectors))
+    every = space.searched_every(Level.WINDOW)
+    windows, answers = [], []
+    for row, seed, stretch, own, first in zip(
+        asking, seeds, stretches, vectors, firsts, strict=False
+    ):
+        middle = len(own) // 2
+        found = store.embeddings.nearest(
+            space, Level.WINDOW, own[middle], K, excluded_tracks=[row + 1], exact=False
         )
-        shares.append(len(found & exact) / len(exact))
-    return float(np.mean(shares))
+        right = [h for h in exact.neighbours(first + middle, row) if h.ordinal % every == 0][:K]
+        both = {(hit.track_id, hit.ordinal) for hit in found} & {
+            (hit.track_id, hit.ordinal) for hit in right
+        }
+        windows.append(len(both) / len(right))
+        by_all = find_passages(
+            stretch,
+            exact.candidates(own, row, first, K),
+            partial(store.embeddings.of_tracks, space, Level.WINDOW),
+            K,
+        )
+        answered = {match.track.id for match in ask(store, settings, space, seed, K, interval=part)}
+        answers.append(len(answered & {f.passage.track_id for f in by_all}) / len(by_all))
+    yield "window recall@20", f"{np.mean(windows):.3f}"
+    yield "section answers, recall@20", f"{np.mean(answers):.3f}"
 
 
 def insert_some(

@@ -140,8 +140,8 @@ def index(
                     store.facets.write(track_id, heard.facets)
             assert track_id is not None
             _locate(store, job, track_id, tags)
-            if job.track_id not in (None, track_id):
-                store.ledger.forget_orphans()
+            if job.track_id is not None and job.track_id != track_id:
+                store.ledger.forget_orphans([job.track_id])
     except _Overtaken:
         return Indexed("changed")
     return Indexed("known" if heard is None else "encoded", track_id)

@@ -259,6 +259,16 @@ SELECT count(DISTINCT recording) FILTER (WHERE NOT is_gone),
     ))
 FROM below
 
+-- How many recordings some files below a path are, of those that are there; no more files are looked
+-- at than the limit says.
+-- name: count_some_there
+SELECT count(DISTINCT recording) FROM (
+    SELECT coalesce(track_id, -id) AS recording FROM files
+    WHERE missing_since IS NULL AND path <> ALL (%(gone)s::bytea[]) AND path >= %(prefix)s::bytea
+        AND path < substring(%(prefix)s::bytea FROM 1 FOR length(%(prefix)s::bytea) - 1) || '0'::bytea
+    LIMIT %(limit)s
+) AS there
+
 -- Files that are not there now. They are hidden at once and forgotten later.
 -- name: miss_files
 UPDATE files SET missing_since = now()
@@ -304,11 +314,17 @@ UPDATE files SET words = %(words)s WHERE id = %(file_id)s
 
 -- Locations that are gone.
 -- name: delete_files
-DELETE FROM files WHERE id = ANY(%(ids)s)
+DELETE FROM files WHERE id = ANY(%(ids)s) RETURNING track_id
 
 -- Recordings that lie nowhere any more.
 -- name: delete_orphans
 DELETE FROM tracks WHERE NOT EXISTS (SELECT FROM files WHERE files.track_id = tracks.id)
+
+-- Of some recordings those that lie nowhere any more. Looking at all of them takes the longer the
+-- larger the library is.
+-- name: delete_orphans_among
+DELETE FROM tracks
+WHERE id = ANY(%(ids)s) AND NOT EXISTS (SELECT FROM files WHERE files.track_id = tracks.id)
 
 -- Dispatch --------------------------------------------------------------------------------------
 

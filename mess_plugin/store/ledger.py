@@ -7,7 +7,7 @@ of the ledger that decides what is sent to the workers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -243,6 +243,16 @@ class Ledger:
         )
         return n_there, n_lost
 
+    def some_there(self, root: str, gone: Sequence[str], limit: int) -> int:
+        """How many recordings below a folder are there, `gone` left out, in at most `limit` files."""
+        row = self._session.row(
+            "count_some_there",
+            prefix=to_bytes(root.rstrip("/") + "/"),
+            gone=[to_bytes(path) for path in gone],
+            limit=limit,
+        )
+        return int(row[0])
+
     def miss(self, paths: Sequence[str]) -> int:
         """Files that are not there now: hidden at once, forgotten later. Returns how many are new."""
         return len(self._session.rows("miss_files", paths=[to_bytes(path) for path in paths]))
@@ -272,8 +282,8 @@ class Ledger:
     def forget_files(self, file_ids: Sequence[int]) -> None:
         """Remove locations, and recordings that lie nowhere any more."""
         with self._session.connection.transaction():
-            self._session.execute("delete_files", ids=list(file_ids))
-            self.forget_orphans()
+            rows = self._session.rows("delete_files", ids=list(file_ids))
+            self.forget_orphans({row[0] for row in rows if row[0] is not None})
 
     def move_files(self, moves: Sequence[tuple[str, str]]) -> None:
         """Note that files now lie elsewhere, with their recordings; unknown ones are passed over.
@@ -299,9 +309,12 @@ class Ledger:
         row = self._session.row("count_paths", paths=[to_bytes(path) for path in paths])
         return row[0], row[1], row[2]
 
-    def forget_orphans(self) -> None:
-        """Remove recordings that lie nowhere."""
-        self._session.execute("delete_orphans")
+    def forget_orphans(self, among: Collection[int] | None = None) -> None:
+        """Remove recordings that lie nowhere. among: look at these only, None for all."""
+        if among is None:
+            self._session.execute("delete_orphans")
+        elif among:
+            self._session.execute("delete_orphans_among", ids=sorted(among))
 
 
 def _at_or_below(roots: Sequence[str]) -> dict[str, list[bytes]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -159,11 +159,11 @@ class Spaces:
                 index = sql.Identifier(_index_name(level, space_id))
                 self._session.connection.execute(template("drop_index", index=index))
 
-    def create_indexes(self, space: Space) -> None:
-        """The approximate indexes of all levels, where the space has not too many dimensions."""
+    def create_indexes(self, space: Space, levels: Collection[Level] = tuple(Level)) -> None:
+        """The approximate indexes of levels, where the space has not too many dimensions."""
         if space.dim > MAX_INDEXED_DIM:
             return
-        for level in Level:
+        for level in levels:
             self._session.connection.execute(
                 template(
                     "create_index",

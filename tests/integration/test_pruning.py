@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from mess_plugin.store import Store, open_store
+from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.roots import Root
 from mess_workers import mounts
 from mess_workers.pruning import Pruned, prune, prune_some
@@ -113,3 +114,40 @@ def test_a_disk_below_that_is_not_mounted_takes_nothing_along(
     assert prune_some(store, str(usb), [str(usb / "on.mp3")]).refused is not None
     assert prune(store, str(tmp_path), confirmed=True).gone == 3
     assert store.roots.mounts() == []
+
+
+def test_a_few_files_of_many_are_given_up_without_counting_all(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else giving up a file would cost the more, the larger the library is."""
+    here = [str(tmp_path / f"here {i}.mp3") for i in range(13)]
+    for path in here:
+        Path(path).touch()
+    want(store, *here, *(str(tmp_path / f"gone {i}.mp3") for i in range(13)))
+    counted: list[str] = []
+
+    def count(self: object, root: str, gone: Sequence[str]) -> tuple[int, int]:
+        counted.append(root)
+        return 100, 0
+
+    monkeypatch.setattr(Ledger, "count_below", count)
+    gone = [str(tmp_path / f"gone {i}.mp3") for i in range(12)]
+    assert prune_some(store, str(tmp_path), gone) == Pruned(12)
+    assert counted == []
+    Path(here[0]).unlink()
+    prune_some(store, str(tmp_path), [here[0], str(tmp_path / "gone 12.mp3")])  # 14 of 26
+    assert counted == [str(tmp_path)]
+
+
+def test_copies_of_what_is_there_do_not_make_up_for_what_is_lost(
+    store: Store, tmp_path: Path
+) -> None:
+    space = raw_space(store)
+    for i in range(30):
+        (tmp_path / f"copy {i}.mp3").touch()
+        add_track(store, space, str(tmp_path / f"copy {i}.mp3"), levels_of(1), identity="one")
+    lost = [str(tmp_path / f"gone {i}.mp3") for i in range(12)]
+    for i, path in enumerate(lost):
+        add_track(store, space, path, levels_of(i), identity=f"sound {i}")
+    refused = prune_some(store, str(tmp_path), lost).refused or ""
+    assert "12 of 13 known recordings are gone" in refused

@@ -7,6 +7,7 @@ person has to confirm it. What is given up is hidden first, and forgotten after 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
@@ -92,8 +93,12 @@ def suspicion(store: Store, root: str, gone: Sequence[str]) -> str | None:
         return "the folder is not there; nothing below it is forgotten"
     if _is_empty(root):
         return "the folder is empty, but files in it are known; is a disk not mounted?"
-    if len(gone) + store.ledger.count_missed() <= _ALWAYS_FINE:
+    at_most = len(gone) + store.ledger.count_missed()
+    if at_most <= _ALWAYS_FINE:
         return None
+    enough = math.ceil(at_most * (1 - PRUNE_AT_MOST) / PRUNE_AT_MOST)
+    if store.ledger.some_there(root, gone, 2 * enough) >= enough:
+        return None  # without counting everything below a large root for each few files
     n_there, n_lost = store.ledger.count_below(root, gone)
     if n_lost > max(_ALWAYS_FINE, PRUNE_AT_MOST * (n_there + n_lost)):
         return f"{n_lost} of {n_there + n_lost} known recordings are gone; is a disk missing?"
