@@ -1004,6 +1004,12 @@ WHERE space_id = %(space_id)s AND track_id = ANY(%(allowed)s::bigint[])
 ORDER BY vector <=> %(vector)s::halfvec, track_id
 LIMIT %(limit)s
 
+-- The songs of some tracks, all in one row: reading them one by one takes longer than comparing them.
+-- name: songs_among
+SELECT array_agg(track_id ORDER BY track_id),
+    string_agg(halfvec_send(vector), ''::bytea ORDER BY track_id)
+FROM song_embeddings WHERE space_id = %(space_id)s AND track_id = ANY(%(track_ids)s::bigint[])
+
 -- How much happens in every track that is in a space.
 -- name: activities
 SELECT measures.track_id, measures.activity FROM measures

@@ -16,6 +16,7 @@ from mess_plugin.store import Store
 LAYER = 40  # candidates for each place of a path …
 _ALL_LAYERS = 800  # … and about for all places together
 _BEAM = 12
+_UNLIKE_ALL = -2.0
 _SMOOTH = 0.3  # how much a transition counts beside the fit to the place
 
 
@@ -35,22 +36,35 @@ def great_circle(start: Float32, end: Float32, n: int) -> Float32:
     return np.asarray(path, dtype=np.float32)
 
 
-def nearest_ids(
-    store: Store,
-    settings: Settings,
-    space: Space,
-    vector: Float32,
-    excluded: Sequence[int],
-    allowed: Sequence[int] | None,
-    limit: int = LAYER,
-) -> list[int]:
-    """The tracks whose songs are nearest to a vector, nearest first; allowed: only these."""
-    if allowed is not None:
-        return store.steering.nearest_songs(
-            space, vector, limit, excluded=excluded, allowed=allowed
-        )
-    hits = nearest(store, settings, space, Level.SONG, vector, limit, excluded)
-    return [hit.track_id for hit in hits]
+class Songs:
+    """The songs that may answer, to be asked many times which are nearest to a vector.
+
+    Where filters leave only some, their vectors are read once, (n, dim): a path asks up to hundreds of
+    times, and the index knows nothing of filters.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, space: Space, allowed: Sequence[int] | None
+    ) -> None:
+        self._store, self._settings, self._space = store, settings, space
+        self._known = None
+        if allowed is not None:
+            ids, vectors = store.steering.songs(space, allowed)
+            self._known = ids, vectors, ~vectors.any(axis=1)
+
+    def nearest(self, vector: Float32, excluded: Sequence[int], limit: int = LAYER) -> list[int]:
+        """The tracks whose songs are nearest to a vector, (dim,), nearest first."""
+        if self._known is None:
+            hits = nearest(
+                self._store, self._settings, self._space, Level.SONG, vector, limit, excluded
+            )
+            return [hit.track_id for hit in hits]
+        ids, vectors, silent = self._known
+        cosines = vectors @ vector
+        cosines[silent] = _UNLIKE_ALL  # as the database has it: no direction, so last
+        cosines[np.isin(ids, excluded)] = -np.inf
+        near = np.argsort(-cosines, kind="stable")[:limit]
+        return [int(ids[place]) for place in near if np.isfinite(cosines[place])]
 
 
 def beam(

@@ -6,17 +6,19 @@ All take a seed for their random choices: the same library, question and seed gi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 import msgspec
 import numpy as np
 
 from mess_plugin.config import Settings
+from mess_plugin.duplicates.hiding import hidden
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32, Space, Track
 from mess_plugin.steering.asking import answering_space, steer
 from mess_plugin.steering.candidates import allowed_ids, table, voice
-from mess_plugin.steering.paths import beam, great_circle, layer_for, nearest_ids
-from mess_plugin.steering.query import FEEL, Query
+from mess_plugin.steering.paths import Songs, beam, great_circle, layer_for
+from mess_plugin.steering.query import FEEL, HIDE, Query
 from mess_plugin.steering.transitions import ordered, transitions
 from mess_plugin.store import Store
 
@@ -93,7 +95,7 @@ def journey(
     that nothing bridges is named in the notes.
     """
     check(n, seed, least=3)
-    query.heeded_by("a journey")
+    query.heeded_by("a journey", "duplicates")
     space = answering_space(store, settings)
     first, last = (voice(store, settings, space, ref, (FEEL,)) for ref in (start, end))
     if first.seed.track is None or last.seed.track is None:
@@ -101,22 +103,22 @@ def journey(
     if first.seed.track.id == last.seed.track.id:
         raise UsageError("a journey needs two different tracks")
     targets = great_circle(first.vectors[FEEL], last.vectors[FEEL], n)
-    excluded = [first.seed.track.id, last.seed.track.id]
-    allowed = allowed_ids(store, query.filters, first)
+    ends = [first.seed.track.id, last.seed.track.id]
+    songs = Songs(store, settings, space, allowed_ids(store, query.filters, first))
     inner = targets[1:-1]
     anchors = np.linspace(0, len(inner) - 1, min(len(inner), _ANCHORS)).round().astype(int)
     limit = layer_for(len(anchors))
-    near = [
-        nearest_ids(store, settings, space, inner[place], excluded, allowed, limit)
-        for place in anchors
-    ]
+    near = [songs.nearest(inner[place], ends, limit) for place in anchors]
     layers = [near[int(np.argmin(np.abs(anchors - place)))] for place in range(len(inner))]
-    ids = list(dict.fromkeys(i for layer in layers for i in layer))
+    # Of several copies the one that is nearest to a place stays.
+    nearest_first = dict.fromkeys(i for row in zip_longest(*near) for i in row if i is not None)
+    kept = _without_copies(store, query, ends, list(nearest_first))
+    ids = [i for i in dict.fromkeys(i for layer in layers for i in layer) if i in kept]
     if len(ids) < n - 2:
         raise UsageError(
             f"only {len(ids)} tracks lie between the two: ask for at most {len(ids) + 2}"
         )
-    known = table(store, space, [excluded[0], *ids, excluded[1]], (FEEL,))
+    known = table(store, space, [ends[0], *ids, ends[1]], (FEEL,))
     fits = np.clip(targets @ known.vectors[FEEL].T, 0, 1)
     fits[0], fits[-1] = 0, 0
     fits[0, 0] = fits[-1, -1] = 1
@@ -146,7 +148,7 @@ def arc(
     """
     check(n, seed)
     if not refs:
-        query.heeded_by("an arc that is not like some REF")
+        query.heeded_by("an arc that is not like some REF", "duplicates")
     if not curve or not all(0 <= point <= 1 for point in curve):
         points = ",".join(f"{point:g}" for point in curve)
         raise UsageError(f"the curve is {points!r}: wanted points from 0 to 1, such as 0.2,0.9,0.4")
@@ -197,6 +199,13 @@ def _allowed_places(
     return [[0], *inner, [fits.shape[1] - 1]]
 
 
+def _without_copies(
+    store: Store, query: Query, ends: Sequence[int], track_ids: Sequence[int]
+) -> set[int]:
+    """The tracks, given best first, without those that are linked to an end or to a better one."""
+    return set(track_ids) - (hidden(store, ends, track_ids) if query.duplicates == HIDE else set())
+
+
 def _playlist(
     store: Store, space: Space, track_ids: Sequence[int], fits: Float32, places: Sequence[int]
 ) -> Playlist:
@@ -230,9 +239,8 @@ def _in_question(
         wanted = {
             m.track.id for m in steer(store, settings, refs, query, k=min(1000, 10 * n)).matches
         }
-    elif query.filters.any:
-        wanted = set(allowed_ids(store, query.filters, None) or ())
     else:
-        return ids, activity
+        passed = allowed_ids(store, query.filters, None)
+        wanted = _without_copies(store, query, (), ids if passed is None else passed)
     kept = [place for place, track_id in enumerate(ids) if track_id in wanted]
     return [ids[place] for place in kept], activity[kept]

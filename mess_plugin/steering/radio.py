@@ -13,7 +13,7 @@ from mess_plugin.model import Float32, Space, Track
 from mess_plugin.steering.asking import answering_space
 from mess_plugin.steering.candidates import allowed_ids, table, voice
 from mess_plugin.steering.evidence import evidence_of
-from mess_plugin.steering.paths import middle, nearest_ids
+from mess_plugin.steering.paths import Songs, middle
 from mess_plugin.steering.playlists import Playlist, check
 from mess_plugin.steering.query import FEEL, HIDE, Query
 from mess_plugin.store import Store
@@ -46,19 +46,19 @@ def radio(
         raise UsageError("radio needs a track to start from: give a reference")
     home = middle([one.vectors[FEEL] for one in seeds])
     own = [i for one in seeds for i in one.seed.excluded]
-    allowed = allowed_ids(store, query.filters, seeds[0])
+    songs = Songs(store, settings, space, allowed_ids(store, query.filters, seeds[0]))
     heard = list(played)
     here = _feel(store, space, heard[-1]) if heard else home
     while True:
         liked, rejected = _said(store, query.listener)
         aim = home
         if liked:
-            songs = table(store, space, liked, (FEEL,)).vectors[FEEL]
-            aim = middle([home, *(songs if len(songs) else [])])
+            draws = table(store, space, liked, (FEEL,)).vectors[FEEL]
+            aim = middle([home, *(draws if len(draws) else [])])
         target = middle([aim * (1 - _DRIFT), here * _DRIFT])
         copies = store.duplicates.partners([*own, *heard]) if query.duplicates == HIDE else ()
         excluded = sorted({*own, *heard, *rejected, *copies})
-        ids = nearest_ids(store, settings, space, target, excluded, allowed)
+        ids = songs.nearest(target, excluded)
         if not ids:
             return
         weights = 1 / (1 + np.arange(len(ids[:_DRAWN_FROM])))

@@ -78,7 +78,7 @@ class Embeddings:
             track_ids=list(track_ids),
         ):
             intervals = np.array((starts_s, ends_s), dtype=np.float32).T
-            vectors = _unpacked(packed, space.dim)
+            vectors = unpacked_rows(packed, space.dim)
             found[Level(level)][track_id] = LevelVectors(intervals, vectors, tuple(labels))
         return found
 
@@ -180,7 +180,7 @@ def _rows_to_copy(
         )  # fmt: skip
 
 
-def _unpacked(packed: bytes, dim: int) -> Float32:
+def unpacked_rows(packed: bytes, dim: int) -> Float32:
     """Vectors as `halfvec_send` writes them one after the other: a header, then big-endian halves."""
     rows = np.frombuffer(packed, dtype=np.uint8).reshape(-1, _HEADER_BYTES + 2 * dim)
     halves = np.ascontiguousarray(rows[:, _HEADER_BYTES:]).view(">f2")

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from pgvector import HalfVector
 
 from mess_plugin.facets import REVISION
 from mess_plugin.model import Float32, Space
+from mess_plugin.pooling import unit
+from mess_plugin.store.embeddings import unpacked_rows
 from mess_plugin.store.facets import unpacked
 from mess_plugin.store.paths import to_bytes, to_text, words
 from mess_plugin.store.session import Session
 
+Ids = npt.NDArray[np.int64]
 Limits = tuple[float, float] | None
 _ANY = (0.0, 1e9)
 
@@ -118,6 +122,15 @@ class Steering:
             allowed=list(allowed),
         )
         return [row[0] for row in rows]
+
+    def songs(self, space: Space, track_ids: Sequence[int]) -> tuple[Ids, Float32]:
+        """Those of some tracks that are in a space: ids, ascending, and (n, dim) of unit length."""
+        ids, packed = self._session.binary_rows(
+            "songs_among", space_id=space.id, track_ids=list(track_ids)
+        )[0]
+        if ids is None:
+            return np.zeros(0, dtype=np.int64), np.zeros((0, space.dim), dtype=np.float32)
+        return np.array(ids, dtype=np.int64), unit(unpacked_rows(packed, space.dim))
 
     def activities(self, space: Space) -> tuple[list[int], Float32]:
         """Every track of a space with how much happens in it: ids and (n,) float32 in [0, 1]."""
