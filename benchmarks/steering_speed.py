@@ -114,7 +114,7 @@ def _rows(
     measures: list[Row] = [
         (
             i, REVISION, float(rng.uniform(60, 180)), 0.5, int(rng.integers(12)), "minor", 0.5,
-            -14.0, 5.0, float(rng.random()), bytes(256),
+            -14.0, 5.0, float(rng.random()), bytes(256), float(rng.random()), float(rng.random()),
         )
         for i in ids
     ]  # fmt: skip
@@ -134,7 +134,7 @@ def _rows(
         ),
         "measures": (
             ("int8", "text", "float4", "float4", "int2", "text", "float4", "float4", "float4",
-             "float4", "bytea"),
+             "float4", "bytea", "float4", "float4"),
             measures,
         ),
     }  # fmt: skip
