@@ -15,6 +15,9 @@ import pytest
 
 from tests.acceptance.conftest import SAMPLES, Mess
 
+# The first one waits for an environment with all packages, which a busy machine makes in minutes.
+pytestmark = pytest.mark.timeout(1200)
+
 N_SAMPLES = 24
 HALF = 12
 
