@@ -12,70 +12,27 @@ the database holds all recordings. Beside them: the encoder `descriptors` (white
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.dev_retrieval import middles
-from benchmarks.mini_crossval import joined, only
+from benchmarks.mini_crossval import Remembering, joined, only
 from mess_plugin import encoders
-from mess_plugin.encoders.base import EncoderInfo, EncoderOptions
-from mess_plugin.encoders.mini.encoder import BATCH, Mini, load, stacked
-from mess_plugin.encoders.mini.spectra import Spectra, spectra
+from mess_plugin.encoders.base import EncoderOptions
+from mess_plugin.encoders.mini.spectra import spectra
 from mess_plugin.evaluation import report, tasks
 from mess_plugin.evaluation.embedding import embed_recording, fit_whitening, fit_zscore
 from mess_plugin.evaluation.excerpts import ExcerptCache
 from mess_plugin.evaluation.listing import Recording, Role, read_listing
 from mess_plugin.evaluation.tasks import TaskResult
-from mess_plugin.model import Float32, Level, Projection, Waveform
+from mess_plugin.model import Float32, Waveform
 from mess_plugin.pooling import project
 from mess_plugin.pretraining.folds import folds
 from mess_plugin.pretraining.musicnn import MusiCNN
-
-
-class Remembering:
-    """mess-mini with any weights; the spectra of a window are made once for all of them."""
-
-    def __init__(self) -> None:
-        self._seen: dict[bytes, Spectra] = {}
-        self._mini: Mini | None = None
-
-    def take(self, run: Path) -> None:
-        """Go on with the weights of a run."""
-        self._mini = load(EncoderOptions(weights=run))
-
-    @property
-    def mini(self) -> Mini:
-        """The encoder with the weights at hand. Raises ValueError before `take`."""
-        if self._mini is None:
-            raise ValueError("no weights were taken")
-        return self._mini
-
-    @property
-    def info(self) -> EncoderInfo:
-        """See `Encoder`."""
-        return self.mini.info
-
-    @property
-    def projections(self) -> Mapping[Level, Projection]:
-        """See `Encoder`."""
-        return self.mini.projections
-
-    def encode(self, windows: Float32) -> Float32:
-        """See `Encoder`."""
-        parts = [windows[i : i + BATCH] for i in range(0, len(windows), BATCH)]
-        heard = [self.mini.frames(stacked([self._spectra(w) for w in part])) for part in parts]
-        return np.concatenate(heard)
-
-    def _spectra(self, window: Float32) -> Spectra:
-        key = hashlib.sha256(window.tobytes()).digest()
-        if key not in self._seen:
-            self._seen[key] = spectra(window)
-        return self._seen[key]
 
 
 @torch.no_grad()
