@@ -24,7 +24,10 @@ from mess_plugin.evaluation.trials import draw_sections, halves, transformed
 from mess_plugin.model import Interval, Level, Space, Waveform
 from mess_plugin.reference import Seed, seed_of, seed_of_track
 from mess_plugin.rerank import Weights, compare, profile
-from mess_plugin.search import ask, rank_songs
+from mess_plugin.search import ask
+from mess_plugin.steering.candidates import plain_voice
+from mess_plugin.steering.query import DEFAULT_WEIGHTS
+from mess_plugin.steering.ranking import Question, rank
 from mess_plugin.store import Store
 
 DEPTH = 300  # answers looked at; whatever comes later counts as not found
@@ -56,8 +59,16 @@ class System(msgspec.Struct, frozen=True):
 
     def songs(self, seed: Seed, depth: int = DEPTH) -> dict[int, float]:
         """The scores of the most similar tracks by id."""
-        ranking = rank_songs(self.store, self.settings, self.space, seed, depth, self.weights)
-        return {track_id: likeness.score for track_id, likeness in ranking}
+        asked = Question(
+            (plain_voice(self.store, seed),),
+            DEFAULT_WEIGHTS,
+            self.weights,
+            excluded=seed.excluded,
+        )
+        found = rank(self.store, self.settings, self.space, asked, depth)
+        return {
+            found.table.track_ids[i]: float(found.scores.scores[i]) for i in found.order[:depth]
+        }
 
     def place(self, seed: Seed) -> tuple[int, float] | None:
         """The track that holds an excerpt, and where it starts there."""

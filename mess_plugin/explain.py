@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from mess_plugin.model import Interval, Reason
+import numpy as np
+
+from mess_plugin.model import Interval, LevelVectors, Reason
 from mess_plugin.passages import FoundPassage
-from mess_plugin.rerank import Likeness, Weights
+from mess_plugin.rerank import COURSE, SONG, WINDOWS
+
+_IN_WORDS = {SONG: "as wholes", WINDOWS: "part by part", COURSE: "in their course"}
 
 
-def song_reason(similarity: float) -> Reason:
-    """How alike two songs are as wholes."""
-    return Reason("song", similarity, f"as wholes {similarity:.2f}")
-
-
-def likeness_reasons(likeness: Likeness, weights: Weights) -> tuple[Reason, ...]:
-    """The views that made the score of two songs, the ones that were not asked left out."""
-    reasons = [song_reason(likeness.song)]
-    if weights.windows:
-        text = f"part by part {likeness.windows:.2f}"
-        reasons.append(Reason("windows", likeness.windows, text))
-    if weights.course:
-        text = f"in their course {likeness.course:.2f}"
-        reasons.append(Reason("course", likeness.course, text))
-    return tuple(reasons)
+def part_reason(what: str, likeness: float, share: float) -> Reason:
+    """A part of a score: of one view of the feel, or of one facet. value: share * likeness."""
+    text = f"{_IN_WORDS.get(what, what)} {likeness:.2f}"
+    return Reason(what, share * likeness, text if share == 1 else f"{text} × {share:.2f}")
 
 
 def passage_reasons(asked: Interval, found: FoundPassage) -> tuple[Reason, ...]:
@@ -36,6 +29,19 @@ def passage_reasons(asked: Interval, found: FoundPassage) -> tuple[Reason, ...]:
 def section_reason(own: Interval, other: Interval, similarity: float) -> Reason:
     """Which stretches are alike, and how much."""
     return Reason("section", similarity, f"{clock(own)} ↔ {clock(other)}: {similarity:.2f}")
+
+
+def best_pair(own: LevelVectors, other: LevelVectors) -> tuple[Interval, Interval, float] | None:
+    """The two most similar sections of two tracks and their cosine; None where one has none."""
+    if not len(own.vectors) or not len(other.vectors):
+        return None
+    cosines = own.vectors @ other.vectors.T
+    i, j = np.unravel_index(int(np.argmax(cosines)), cosines.shape)
+    return (
+        Interval(*own.intervals[i].tolist()),
+        Interval(*other.intervals[j].tolist()),
+        float(cosines[i, j]),
+    )
 
 
 def clock(interval: Interval) -> str:

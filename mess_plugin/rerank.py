@@ -16,12 +16,16 @@ The score of a pair depends on these two recordings alone, so adding a third cha
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from mess_plugin.model import Float32, Level, LevelVectors, Space
 from mess_plugin.pooling import unit
 
+SONG, WINDOWS, COURSE = VIEWS = ("song", "windows", "course")
 MAX_WINDOWS = 240  # of a recording; longer ones are thinned evenly: hours cost no more than minutes
 _NO_TURN = 0.01  # a part that deviates less than this, of unit length, differs by rounding only
 
@@ -35,6 +39,13 @@ class Weights(msgspec.Struct, frozen=True):
     windows: float = 0.5
     course: float = 1.0
     parts: Level = Level.WINDOW
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """View → what it makes up of the score, adding up to 1; those that do not count left out."""
+        total = 1.0 + self.windows + self.course
+        counts = {SONG: 1.0, WINDOWS: self.windows, COURSE: self.course}
+        return {view: weight / total for view, weight in counts.items() if weight}
 
 
 WEIGHTS = Weights()
@@ -88,23 +99,57 @@ def profile(song: Float32, windows: LevelVectors) -> Profile:
     return Profile(song, vectors, unit(turns))
 
 
-def compare(one: Profile, other: Profile, weights: Weights = WEIGHTS) -> Likeness:
-    """All views of a pair; the score is their weighted mean.
+class Side:
+    """The recordings on one side of a comparison, their parts stacked: all are compared at once."""
 
-    A view that one of the two does not offer (no windows, or a single one that takes no turns)
-    repeats the song's.
-    """
-    song = float(one.song @ other.song)
-    windows = min(_both_ways(one.windows, other.windows, song))
-    course = sum(_both_ways(one.turns, other.turns, song)) / 2
-    total = 1.0 + weights.windows + weights.course
-    score = (song + weights.windows * windows + weights.course * course) / total
+    def __init__(self, profiles: Sequence[Profile]) -> None:
+        """profiles: one or more, in the order of the answers."""
+        self._songs = np.stack([one.song for one in profiles])
+        self._windows = _Stack([one.windows for one in profiles])
+        self._turns = _Stack([one.turns for one in profiles])
+
+    def views(self, other: Profile) -> npt.NDArray[np.float64]:
+        """How alike each is to one other recording: (n, 3), a column for each of VIEWS.
+
+        A view that one of the two does not offer (no windows, or a single one that takes no turns)
+        repeats the song's.
+        """
+        song = (self._songs @ other.song).astype(np.float64)
+        windows = self._windows.both_ways(other.windows, song).min(axis=0)
+        course = self._turns.both_ways(other.turns, song).mean(axis=0)
+        return np.stack([song, windows, course], axis=1)
+
+
+def compare(one: Profile, other: Profile, weights: Weights = WEIGHTS) -> Likeness:
+    """All views of a pair; the score is their weighted mean. `Side.views` says what stands in."""
+    song, windows, course = Side([one]).views(other)[0].tolist()
+    views = {SONG: song, WINDOWS: windows, COURSE: course}
+    score = sum(share * views[view] for view, share in weights.shares.items())
     return Likeness(song, windows, course, score)
 
 
-def _both_ways(one: Float32, other: Float32, otherwise: float) -> tuple[float, float]:
-    """Mean over the rows of each side of the cosine to the most similar row of the other side."""
-    if not len(one) or not len(other):
-        return otherwise, otherwise
-    cosines = one @ other.T
-    return float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
+class _Stack:
+    """Rows of several recordings below each other."""
+
+    def __init__(self, parts: Sequence[Float32]) -> None:
+        lengths = np.array([len(rows) for rows in parts])
+        self._rows = np.concatenate(parts)
+        self._there = lengths > 0
+        self._lengths = lengths[self._there]
+        self._starts = (np.cumsum(lengths) - lengths)[self._there]
+
+    def both_ways(
+        self, other: Float32, otherwise: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Mean over the rows of each side of the cosine to the most similar row of the other side.
+
+        other: (m, dim). otherwise: (n,), where one side has no rows. Returns (2, n): the way there and
+        the way back.
+        """
+        found = np.stack([otherwise, otherwise])
+        if len(other) and len(self._starts):
+            cosines = self._rows @ other.T
+            there = np.add.reduceat(cosines.max(axis=1), self._starts) / self._lengths
+            found[0, self._there] = there
+            found[1, self._there] = np.maximum.reduceat(cosines, self._starts).mean(axis=1)
+        return found

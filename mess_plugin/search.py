@@ -18,23 +18,21 @@ from msgspec.structs import replace
 
 from mess_plugin.alignment import passage_query
 from mess_plugin.config import Settings
-from mess_plugin.duplicates.hiding import hidden
 from mess_plugin.errors import UnknownName, UsageError
-from mess_plugin.explain import likeness_reasons, passage_reasons, section_reason
+from mess_plugin.explain import passage_reasons, section_reason
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Match, Reason, Space
-from mess_plugin.nearest import nearest, nearest_of_tracks
+from mess_plugin.nearest import nearest_of_tracks
 from mess_plugin.passages import find_passages
 from mess_plugin.recipe import Recipe
 from mess_plugin.reference import Recording, Seed, resolve
-from mess_plugin.rerank import Likeness, Profile, Weights, compare, profile, weights_of
+from mess_plugin.rerank import Weights, weights_of
+from mess_plugin.steering.asking import matches_of
+from mess_plugin.steering.candidates import plain_voice
+from mess_plugin.steering.query import HIDE, MAX_K, SHOW, Query
+from mess_plugin.steering.ranking import Question
 from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
 
-MAX_K = 1000
-_CANDIDATES = 60  # songs that get the closer look, at least
-_CANDIDATES_PER_ANSWER = 2
-_SPARE = 10  # answers that may turn out to be duplicates of others
-_NO_INTERVALS = np.zeros((0, 2), dtype=np.float32)
 _SECTIONS_ASKED = 12  # sections of the query that look for partners of their own
 
 
@@ -157,17 +155,6 @@ def _inside(interval: Interval, seed: Seed) -> Interval:
     return asked
 
 
-def rank_songs(
-    store: Store, settings: Settings, space: Space, seed: Seed, k: int, weights: Weights
-) -> list[tuple[int, Likeness]]:
-    """The k most similar tracks by id, best first: candidates by the song vector, then rerank."""
-    own = profile(seed.levels[Level.SONG].vectors[0], seed.levels[weights.parts])
-    limit = max(_CANDIDATES, _CANDIDATES_PER_ANSWER * k)
-    found = nearest(store, settings, space, Level.SONG, own.song, limit, seed.excluded)
-    likenesses = _looked_at(store, space, own, [hit.track_id for hit in found], weights)
-    return sorted(likenesses.items(), key=lambda item: (-item[1].score, item[0]))[:k]
-
-
 def _by_song(
     store: Store,
     settings: Settings,
@@ -177,39 +164,9 @@ def _by_song(
     weights: Weights,
     duplicates: bool,
 ) -> tuple[Match, ...]:
-    ranking = rank_songs(store, settings, space, seed, k + _SPARE, weights)
-    if not duplicates:
-        left_out = hidden(store, seed.excluded, [track_id for track_id, _ in ranking])
-        ranking = [(i, likeness) for i, likeness in ranking if i not in left_out]
-    ranking = ranking[:k]
-    sections = store.embeddings.of_tracks(
-        space, Level.SECTION, [track_id for track_id, _ in ranking]
-    )
-    answers = []
-    for track_id, likeness in ranking:
-        pair = best_pair(seed.levels[Level.SECTION], sections[track_id])
-        reasons = likeness_reasons(likeness, weights)
-        if pair is not None:
-            reasons = (*reasons, section_reason(*pair))
-        own_section, other_section = pair[:2] if pair else (None, None)
-        answers.append(_Found(track_id, likeness.score, own_section, other_section, reasons))
-    return _ranked(store, answers)
-
-
-def _looked_at(
-    store: Store, space: Space, own: Profile, track_ids: Sequence[int], weights: Weights
-) -> dict[int, Likeness]:
-    """How alike each track is; the ones that were forgotten meanwhile are left out."""
-    songs = store.embeddings.of_tracks(space, Level.SONG, track_ids)
-    if not weights.windows and not weights.course:
-        parts = dict.fromkeys(track_ids, LevelVectors(_NO_INTERVALS, own.windows[:0]))
-    else:
-        parts = store.embeddings.of_tracks(space, weights.parts, track_ids)
-    return {
-        track_id: compare(own, profile(songs[track_id].vectors[0], parts[track_id]), weights)
-        for track_id in track_ids
-        if len(songs[track_id].vectors)
-    }
+    plain = Query(duplicates=SHOW if duplicates else HIDE)
+    asked = Question((plain_voice(store, seed),), plain.weights(), weights, excluded=seed.excluded)
+    return matches_of(store, settings, space, asked, plain, k)
 
 
 def _by_section(
@@ -260,19 +217,6 @@ def _by_passage(
             )
             for found in find_passages(query, candidates, windows, k)
         ],
-    )
-
-
-def best_pair(own: LevelVectors, other: LevelVectors) -> tuple[Interval, Interval, float] | None:
-    """The two most similar sections of two tracks and their cosine; None where one has none."""
-    if not len(own.vectors) or not len(other.vectors):
-        return None
-    cosines = own.vectors @ other.vectors.T
-    i, j = np.unravel_index(int(np.argmax(cosines)), cosines.shape)
-    return (
-        Interval(*own.intervals[i].tolist()),
-        Interval(*other.intervals[j].tolist()),
-        float(cosines[i, j]),
     )
 
 

@@ -43,7 +43,8 @@ def similarity(one: Float32, others: Float32, *, exact_key: bool = False) -> Flo
     """Cosines of one vector, (dim,), with others, (n, dim): (n,), at the best transposition."""
     rolls = 1 if exact_key else 12
     moved = np.concatenate([transposed(one[None], roll) for roll in range(rolls)])
-    return np.asarray((others @ moved.T).max(axis=1), dtype=np.float32)
+    # Not a matrix product: a row's result must depend on that row alone, to the last bit.
+    return np.asarray(np.einsum("nd,rd->nr", others, moved).max(axis=1), dtype=np.float32)
 
 
 def invariants(vectors: Float32) -> Float32:

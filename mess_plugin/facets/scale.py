@@ -43,7 +43,7 @@ def similarity(facet: Facet, one: Float32, others: Float32, *, exact_key: bool =
     if facet is Facet.HARMONY:
         cosines = harmony.similarity(one, others, exact_key=exact_key)
     else:
-        cosines = others @ one
+        cosines = np.einsum("nd,d->n", others, one)  # a row's result depends on that row alone
     name = "harmony_exact_pairs" if exact_key and facet is Facet.HARMONY else f"{facet}_pairs"
     usual = float(load()[name])
     return np.asarray(np.clip((cosines - usual) / (1 - usual), 0, 1), dtype=np.float32)

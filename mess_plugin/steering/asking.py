@@ -14,32 +14,25 @@ import msgspec
 from mess_plugin.config import Settings
 from mess_plugin.duplicates.hiding import hidden
 from mess_plugin.errors import UsageError
-from mess_plugin.explain import section_reason
+from mess_plugin.explain import best_pair, part_reason, section_reason
 from mess_plugin.facets import Measures
 from mess_plugin.model import Level, Match, Reason, Space, Tags, Track
 from mess_plugin.recipe import Recipe
-from mess_plugin.search import MAX_K, best_pair
+from mess_plugin.rerank import weights_of
 from mess_plugin.steering import reasons
 from mess_plugin.steering.blending import read_blends
-from mess_plugin.steering.candidates import (
-    Table,
-    Voice,
-    allowed_ids,
-    gather,
-    key_of,
-    tempo_of,
-    voice,
-)
+from mess_plugin.steering.candidates import Voice, allowed_ids, key_of, tempo_of, voice
 from mess_plugin.steering.diversity import choose
-from mess_plugin.steering.query import HIDE, Query
-from mess_plugin.steering.scoring import Scores, blend, likeness_to, score
+from mess_plugin.steering.query import HIDE, MAX_K, Query
+from mess_plugin.steering.ranking import Question, Ranking, rank
+from mess_plugin.steering.scoring import likeness_to
 from mess_plugin.steering.taste import Taste, taste_of
 from mess_plugin.store import Store
 
 MAX_SEEDS = 100
-_LEAST_CANDIDATES = 200
-_CANDIDATES_PER_ANSWER = 10
-_VARIED_POOL = 4  # times k candidates compete where variety is wanted
+_VARIED_POOL = 4  # times k candidates compete where variety is wanted …
+_LEAST_POOL = 200  # … and at least so many
+_SPARE = 10  # answers that may turn out to be duplicates of others
 
 
 class Steered(msgspec.Struct, frozen=True):
@@ -58,8 +51,8 @@ def steer(
 ) -> Steered:
     """The at most k tracks that answer a query best; never a seed, nor what it is asked against.
 
-    refs: one to MAX_SEEDS references. Scores are in [0, 1] and are the sum of the values of the
-    reasons whose kind is an aspect, "blend" or "unlike"; a track that is more like what is asked
+    refs: one to MAX_SEEDS references. Scores are in [0, 1]: the sum of the values of the reasons that
+    are parts of it (`reasons.py`), 0 where that is below 0. A track that is more like what is asked
     against than like the seeds is no answer. Raises UsageError (and its kinds) where the question has
     no answer.
     """
@@ -73,29 +66,42 @@ def steer(
     weights = query.weights(taste.weights) if taste and taste.is_on else query.weights()
     seeds = tuple(voice(store, settings, space, ref, weights) for ref in unique)
     against = tuple(voice(store, settings, space, ref, weights) for ref in query.against)
-    excluded = _excluded(seeds, against)
-    external = read_blends(store, query.blend, query.listener)
-    limit = max(_LEAST_CANDIDATES, _CANDIDATES_PER_ANSWER * k)
-    table = gather(
-        store,
-        settings,
-        space,
+    question = Question(
         seeds,
         weights,
-        limit,
-        excluded=excluded,
+        weights_of(space),
+        against,
+        exact_key=query.exact_key,
+        excluded=_excluded(seeds, against),
         allowed=allowed_ids(store, query.filters, seeds[0]),
-        also=[i for of in external.values() for i in sorted(of, key=lambda i: (-of[i], i))[:limit]],
+        external=read_blends(store, query.blend, query.listener),
+        shares=query.blend,
     )
-    scores = score(table, seeds, against, weights, exact_key=query.exact_key)
-    if query.blend:
-        scores = blend(scores, table, external, query.blend)
-    order = [int(i) for i in (-scores.scores).argsort(kind="stable") if scores.scores[i] > 0]
-    if query.duplicates == HIDE:
-        left_out = hidden(store, excluded, [table.track_ids[i] for i in order])
-        order = [i for i in order if table.track_ids[i] not in left_out]
-    matches = _matches(store, space, query, seeds[0], table, scores, order, k)
+    matches = matches_of(store, settings, space, question, query, k)
     return Steered(seeds, against, space, weights, matches, taste)
+
+
+def matches_of(
+    store: Store, settings: Settings, space: Space, question: Question, query: Query, k: int
+) -> tuple[Match, ...]:
+    """The at most k answers to a question about songs, with their reasons.
+
+    query: what it says about duplicates and variety; all else is in the question.
+    """
+    varied = query.diversity > 0 or bool(query.per_artist or query.per_album)
+    found = rank(store, settings, space, question, k + _SPARE, varied=varied)
+    order = list(found.order)
+    if query.duplicates == HIDE:
+        left_out = hidden(store, question.excluded, [found.table.track_ids[i] for i in order])
+        order = [i for i in order if found.table.track_ids[i] not in left_out]
+    if not varied:
+        order = order[: k + _SPARE]
+    elif not (query.per_artist or query.per_album):
+        order = order[: max(_LEAST_POOL, _VARIED_POOL * k)]
+    tracks = store.library.get([found.table.track_ids[i] for i in order])
+    order = [i for i in order if found.table.track_ids[i] in tracks]
+    chosen = _chosen(question, query, found, tracks, order, k) if varied else order[:k]
+    return _explained(store, space, question.seeds[0], found, tracks, chosen)
 
 
 def answering_space(store: Store, settings: Settings) -> Space:
@@ -116,80 +122,72 @@ def _excluded(seeds: Sequence[Voice], against: Sequence[Voice]) -> list[int]:
     return sorted(liked | rejected)
 
 
-def _matches(
-    store: Store,
-    space: Space,
+def _chosen(
+    question: Question,
     query: Query,
-    first: Voice,
-    table: Table,
-    scores: Scores,
-    order: list[int],
+    found: Ranking,
+    tracks: Mapping[int, Track],
+    order: Sequence[int],
     k: int,
-) -> tuple[Match, ...]:
-    varied = query.diversity > 0 or query.per_artist or query.per_album
-    if not varied:
-        order = order[:k]
-    elif query.diversity > 0 and not (query.per_artist or query.per_album):
-        order = order[: max(_LEAST_CANDIDATES, _VARIED_POOL * k)]
-    tracks = store.library.get([table.track_ids[i] for i in order])
-    order = [i for i in order if table.track_ids[i] in tracks]
-    pool = Table(
-        tuple(table.track_ids[i] for i in order),
-        {aspect: vectors[order] for aspect, vectors in table.vectors.items()},
-    )
+) -> list[int]:
+    """At most k varied rows."""
+    pool = found.table.at(order)
     places = choose(
-        scores.scores[order],
+        found.scores.scores[list(order)],
         [tracks[i] for i in pool.track_ids],
         k,
         diversity=query.diversity,
-        likeness=lambda row: likeness_to(pool, row, scores.weights, exact_key=query.exact_key),
+        likeness=lambda row: likeness_to(pool, row, question.weights, exact_key=query.exact_key),
         per_artist=query.per_artist,
         per_album=query.per_album,
     )
-    chosen = [order[place] for place in places]
-    return _explained(store, space, first, table, scores, tracks, chosen)
+    return [order[place] for place in places]
 
 
 def _explained(
     store: Store,
     space: Space,
     first: Voice,
-    table: Table,
-    scores: Scores,
+    found: Ranking,
     tracks: Mapping[int, Track],
     chosen: Sequence[int],
 ) -> tuple[Match, ...]:
-    ids = [table.track_ids[row] for row in chosen]
+    ids = [found.table.track_ids[row] for row in chosen]
     sections = store.embeddings.of_tracks(space, Level.SECTION, ids)
     measured = store.facets.measures(ids)
     matches = []
-    for rank, (row, track_id) in enumerate(zip(chosen, ids, strict=True), start=1):
-        parts = [
-            reasons.part(aspect, float(scores.likeness[aspect][row]), weight)
-            for aspect, weight in scores.weights.items()
-        ]
-        parts += [
-            reasons.blended(source, float(of[row]), scores.shares[source])
-            for source, of in scores.blended.items()
-        ]
-        if scores.unlike[row] > 0:
-            parts.append(reasons.unlike(float(scores.unlike[row])))
+    for place, (row, track_id) in enumerate(zip(chosen, ids, strict=True), start=1):
         pair = best_pair(first.seed.levels[Level.SECTION], sections[track_id])
-        if pair is not None:
-            parts.append(section_reason(*pair))
+        facts = [section_reason(*pair)] if pair is not None else []
         measures = measured[track_id][0] if track_id in measured else None
-        parts += _relations(first, tracks[track_id].tags, measures)
+        facts += _relations(first, tracks[track_id].tags, measures)
         matches.append(
             Match(
-                rank=rank,
-                score=float(scores.scores[row]),
+                rank=place,
+                score=min(1.0, max(0.0, float(found.scores.scores[row]))),
                 track=tracks[track_id],
                 query_section=pair[0] if pair else None,
                 match_section=pair[1] if pair else None,
-                reasons=tuple(parts),
+                reasons=(*_parts(found, row), *facts),
             )
         )
     return tuple(matches)
+
+
+def _parts(found: Ranking, row: int) -> list[Reason]:
+    """What the score of a candidate is the sum of."""
+    scores = found.scores
+    parts = [
+        part_reason(part, float(scores.likeness[part][row]), weight)
+        for part, weight in scores.weights.items()
+    ]
+    parts += [
+        reasons.blended(source, float(of[row]), scores.shares[source])
+        for source, of in scores.blended.items()
+    ]
+    if scores.unlike[row] > 0:
+        parts.append(reasons.unlike(float(scores.unlike[row])))
+    return parts
 
 
 def _relations(first: Voice, tags: Tags, measures: Measures | None) -> list[Reason]:

@@ -17,6 +17,7 @@ from mess_plugin.facets import key as keys
 from mess_plugin.model import Float32, Level, Space, Tags
 from mess_plugin.nearest import nearest
 from mess_plugin.reference import Seed, resolve
+from mess_plugin.rerank import Profile, profile
 from mess_plugin.steering.query import FEEL, Filters, Range
 from mess_plugin.store import Store
 from mess_plugin.store.steering import Allowed, Conditions
@@ -34,10 +35,22 @@ class Voice(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Candidates with their vectors: track_ids n; vectors: aspect → (n, dim) float32."""
+    """Candidates with their vectors: track_ids n; vectors: aspect → (n, dim) float32.
+
+    profiles: n for a closer look at the feel (`mess_plugin.rerank`); none before `closer`.
+    """
 
     track_ids: tuple[int, ...]
     vectors: dict[str, Float32]
+    profiles: tuple[Profile, ...] = ()
+
+    def at(self, rows: Sequence[int]) -> Table:
+        """Some of the candidates, in this order."""
+        return Table(
+            tuple(self.track_ids[row] for row in rows),
+            {aspect: vectors[list(rows)] for aspect, vectors in self.vectors.items()},
+            tuple(self.profiles[row] for row in rows) if self.profiles else (),
+        )
 
 
 def voice(
@@ -61,8 +74,18 @@ def voice(
                 f"{seed.name} has no facets yet: run `mess facets`, which hears what lacks them"
             )
         vectors[facet.value] = found[seed.track.id]
-    measured = store.facets.measures([seed.track.id])
-    return Voice(seed, vectors, measured[seed.track.id][0] if measured else None)
+    return Voice(seed, vectors, _measures(store, seed.track.id))
+
+
+def plain_voice(store: Store, seed: Seed) -> Voice:
+    """A seed that is asked about by its feel alone; what is outside the library is not measured."""
+    measures = _measures(store, seed.track.id) if seed.track else None
+    return Voice(seed, {FEEL: seed.levels[Level.SONG].vectors[0]}, measures)
+
+
+def _measures(store: Store, track_id: int) -> Measures | None:
+    measured = store.facets.measures([track_id])
+    return measured[track_id][0] if measured else None
 
 
 def gather(
@@ -125,6 +148,14 @@ def table(store: Store, space: Space, track_ids: Sequence[int], aspects: Collect
             for aspect, vectors in by_aspect.items()
         },
     )
+
+
+def closer(store: Store, space: Space, found: Table, parts: Level) -> Table:
+    """The same candidates with their windows or sections; those forgotten meanwhile have none."""
+    levels = store.embeddings.of_tracks(space, parts, found.track_ids)
+    songs = found.vectors[FEEL]
+    profiles = [profile(song, levels[i]) for song, i in zip(songs, found.track_ids, strict=True)]
+    return replace(found, profiles=tuple(profiles))
 
 
 def allowed_ids(store: Store, filters: Filters, first: Voice | None) -> list[int] | None:

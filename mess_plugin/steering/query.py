@@ -19,6 +19,7 @@ ASPECTS = (FEEL, *(facet.value for facet in Facet))
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({FEEL: 1.0})
 """What counts when nothing is said: see the table of facets in docs/quality.md."""
 
+MAX_K = 1000  # answers to one question
 MAX_WEIGHT = 100.0
 MAX_DAYS = 36_500
 MAX_NAME = 200  # letters of a listener's name

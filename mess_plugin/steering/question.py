@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Level
-from mess_plugin.search import MAX_K, Answer, similar
+from mess_plugin.search import Answer, similar
 from mess_plugin.steering.asking import Steered, steer
-from mess_plugin.steering.query import SHOW, Query
+from mess_plugin.steering.query import MAX_K, SHOW, Query
 from mess_plugin.store import Store
 
 _DEPTHS = (100, MAX_K)  # later pages are cut from rankings of these lengths, so that they agree

@@ -1,7 +1,7 @@
 """Why a track answered: the parts of its score, which add up to it, and facts beside them.
 
-The kinds of parts are the aspects, "blend" and "unlike"; their values add up to the score. The kinds of
-facts are "section", "tempo" and "key".
+Kinds of parts: the views of the feel ("song", "windows", "course"; `mess_plugin.explain`), the facets,
+"blend" and "unlike"; their values add up to the score. Kinds of facts: "section", "tempo" and "key".
 """
 
 from __future__ import annotations
@@ -12,13 +12,6 @@ from mess_plugin.facets.key import relation
 from mess_plugin.model import Reason
 
 _SAME = 1.02  # tempi that nobody tells apart
-
-
-def part(aspect: str, likeness: float, weight: float) -> Reason:
-    """One aspect's share of the score. value: weight * likeness."""
-    share = weight * likeness
-    text = f"{aspect} {likeness:.2f}" if weight == 1 else f"{aspect} {likeness:.2f} × {weight:.2f}"
-    return Reason(aspect, share, text)
 
 
 def blended(source: str, value: float, share: float) -> Reason:

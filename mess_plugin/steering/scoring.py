@@ -1,4 +1,8 @@
-"""Likeness by aspect → scores whose parts add up."""
+"""Likeness part by part → scores that these parts add up to.
+
+The feel is seen in several views (`mess_plugin.rerank`): from afar by the song vectors alone, closely
+by all of them. Beside it stand the facets. A score is the weighted sum of all that counts.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 from mess_plugin.facets import Facet
 from mess_plugin.facets.scale import similarity as facet_similarity
 from mess_plugin.model import Float32
+from mess_plugin.rerank import SONG, SONG_ALONE, VIEWS, Side, Weights, profile
 from mess_plugin.steering.candidates import Table, Voice
 from mess_plugin.steering.query import FEEL
 
@@ -17,12 +22,13 @@ AGAINST = 0.5  # how much likeness to a negative seed takes away
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """How candidates scored, and by what.
+    """How candidates scored, and by what. Parts are the views of the feel, and facets.
 
-    scores: (n,) in [0, 1], the sum of weight * likeness over the aspects, less unlike, cut off at 0.
-    likeness: aspect → (n,) in [0, 1], mean over the seeds; weights: as given; unlike: (n,), what the
-    negative seeds take away, 0 without any. blended: source → (n,) in [0, 1], scores from elsewhere,
-    and shares: source → what it makes up of the score.
+    scores: (n,) at most 1, the sum of weight * likeness over the parts, less unlike; below 0 for what
+    is less like the seeds than unrelated music is. likeness: part → (n,), mean over the seeds;
+    weights: of the parts; unlike: (n,), what the negative seeds take away, 0 without any.
+    blended: source → (n,) in [0, 1], scores from elsewhere, and shares: source → what it makes up of
+    the score.
     """
 
     scores: Float32
@@ -51,9 +57,9 @@ def blend(
     }
     total = rest * scores.scores + _weighted(blended, shares, len(table.track_ids))
     return Scores(
-        np.where(scores.scores > 0, total, 0).astype(np.float32),
+        np.where((scores.scores > 0) | (scores.unlike <= 0), total, 0).astype(np.float32),
         scores.likeness,
-        {aspect: rest * weight for aspect, weight in scores.weights.items()},
+        {part: rest * weight for part, weight in scores.weights.items()},
         np.asarray(rest * scores.unlike, dtype=np.float32),
         blended,
         dict(shares),
@@ -66,17 +72,34 @@ def score(
     against: Sequence[Voice],
     weights: Mapping[str, float],
     *,
+    views: Weights = SONG_ALONE,
     exact_key: bool = False,
 ) -> Scores:
-    """Score all candidates by their mean likeness to the seeds, less that to the negative ones."""
-    likeness = {aspect: _mean(table, voices, aspect, exact_key) for aspect in weights}
-    total = _weighted(likeness, weights, len(table.track_ids))
-    unlike = np.zeros(len(table.track_ids), dtype=np.float32)
+    """Score all candidates by their mean likeness to the seeds, less that to the negative ones.
+
+    weights: of the aspects, adding up to 1. views: of the feel; all but the song take a table with
+    profiles.
+    """
+    n = len(table.track_ids)
+    parts = parts_of(weights, views)
+    likeness = _likeness(table, voices, weights, views, exact_key)
+    unlike = np.zeros(n, dtype=np.float32)
     if against:
-        rejected = {aspect: _mean(table, against, aspect, exact_key) for aspect in weights}
-        unlike = AGAINST * _weighted(rejected, weights, len(table.track_ids))
-    scores = np.clip(total - unlike, 0, 1)
-    return Scores(scores.astype(np.float32), likeness, weights, unlike)
+        rejected = _likeness(table, against, weights, views, exact_key)
+        unlike = np.maximum(0, np.float32(AGAINST) * _weighted(rejected, parts, n))
+    scores = (_weighted(likeness, parts, n) - unlike).astype(np.float32)
+    return Scores(scores, likeness, parts, unlike)
+
+
+def parts_of(weights: Mapping[str, float], views: Weights) -> dict[str, float]:
+    """Aspect → weight becomes part → weight: the views share what the feel counts."""
+    parts: dict[str, float] = {}
+    for aspect, weight in weights.items():
+        if aspect == FEEL:
+            parts |= {view: weight * share for view, share in views.shares.items()}
+        else:
+            parts[aspect] = weight
+    return parts
 
 
 def alike(one: Float32, others: Float32, aspect: str, *, exact_key: bool = False) -> Float32:
@@ -91,7 +114,7 @@ def alike(one: Float32, others: Float32, aspect: str, *, exact_key: bool = False
 def likeness_to(
     table: Table, row: int, weights: Mapping[str, float], *, exact_key: bool = False
 ) -> Float32:
-    """Weighted likeness of one candidate to all: (n,)."""
+    """Weighted likeness of one candidate to all, of the feel by the song vectors alone: (n,)."""
     parts = {
         aspect: alike(
             table.vectors[aspect][row], table.vectors[aspect], aspect, exact_key=exact_key
@@ -101,15 +124,41 @@ def likeness_to(
     return _weighted(parts, weights, len(table.track_ids))
 
 
-def _mean(table: Table, voices: Sequence[Voice], aspect: str, exact_key: bool) -> Float32:
-    rows = [
-        alike(v.vectors[aspect], table.vectors[aspect], aspect, exact_key=exact_key) for v in voices
-    ]
-    return np.asarray(np.mean(rows, axis=0), dtype=np.float32)
+def _likeness(
+    table: Table,
+    voices: Sequence[Voice],
+    weights: Mapping[str, float],
+    views: Weights,
+    exact_key: bool,
+) -> dict[str, Float32]:
+    """Part → (n,): mean likeness to the voices."""
+    if not table.track_ids:
+        return {part: np.zeros(0, dtype=np.float32) for part in parts_of(weights, views)}
+    found: dict[str, Float32] = {}
+    for aspect in weights:
+        if aspect == FEEL:
+            found |= _feel(table, voices, views)
+        else:
+            rows = [
+                alike(v.vectors[aspect], table.vectors[aspect], aspect, exact_key=exact_key)
+                for v in voices
+            ]
+            found[aspect] = np.asarray(np.mean(rows, axis=0), dtype=np.float32)
+    return found
+
+
+def _feel(table: Table, voices: Sequence[Voice], views: Weights) -> dict[str, Float32]:
+    if views == SONG_ALONE:
+        songs = np.stack([v.vectors[FEEL] for v in voices])
+        return {SONG: np.asarray((table.vectors[FEEL] @ songs.T).mean(axis=1), dtype=np.float32)}
+    side = Side([profile(v.vectors[FEEL], v.seed.levels[views.parts]) for v in voices])
+    seen = np.array([side.views(one).mean(axis=0) for one in table.profiles], dtype=np.float32)
+    columns = seen.reshape(len(table.track_ids), len(VIEWS)).T
+    return {view: columns[VIEWS.index(view)] for view in views.shares}
 
 
 def _weighted(likeness: Mapping[str, Float32], weights: Mapping[str, float], n: int) -> Float32:
     total = np.zeros(n, dtype=np.float32)
-    for aspect, weight in weights.items():
-        total += np.float32(weight) * likeness[aspect]
+    for part, weight in weights.items():
+        total += np.float32(weight) * likeness[part]
     return total

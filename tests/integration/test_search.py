@@ -102,7 +102,9 @@ def test_songs_come_in_order_without_the_seed(
     assert [match.rank for match in answer.matches] == [1, 2, 3, 4, 5]
     for n, match in enumerate(answer.matches, start=1):
         assert match.score == pytest.approx(math.cos(n / 10), abs=2e-3)
-        assert match.reasons[0].value == pytest.approx(match.score)
+        parts = [reason for reason in match.reasons if reason.kind != "section"]
+        assert [reason.kind for reason in parts] == ["song", "windows", "course"]
+        assert sum(reason.value for reason in parts) == pytest.approx(match.score)
         assert match.query_section is not None
         assert match.match_section is not None
     assert len(similar(store, house, str(ids[0]), k=1000).matches) == N - 1
@@ -237,7 +239,7 @@ def test_a_question_during_a_switch_is_answered_in_the_new_space(
                 assert refit(other, RECIPE, force=True) is not None
         return nearest(store, settings, space, *rest)
 
-    monkeypatch.setattr("mess_plugin.search.nearest", late)
+    monkeypatch.setattr("mess_plugin.steering.candidates.nearest", late)
     answer = similar(store, house, str(ids[0]), k=3)
     assert len(answer.matches) == 3
     assert spaces[0] == first

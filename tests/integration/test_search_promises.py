@@ -17,8 +17,9 @@ from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tag
 from mess_plugin.nearest import nearest
 from mess_plugin.pooling import unit
 from mess_plugin.reference import seed_of_track
-from mess_plugin.rerank import WEIGHTS
-from mess_plugin.search import ask, rank_songs, similar
+from mess_plugin.search import ask, similar
+from mess_plugin.steering.asking import steer
+from mess_plugin.steering.query import Filters, Query, Range
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import SeenFile
 from mess_plugin.windows import grid
@@ -92,19 +93,26 @@ def test_vectors_come_back_as_they_were_written(shelf: Shelf) -> None:
     np.testing.assert_array_equal(alone.vectors, found[one].vectors)
 
 
-def test_adding_a_track_changes_no_score_and_no_order(shelf: Shelf) -> None:
+QUERIES = (Query(), Query(filters=Filters(duration_s=Range(1.0, None))), Query(diversity=0.01))
+
+
+def scores(shelf: Shelf, ref: int, query: Query = QUERIES[0]) -> dict[int, float]:
+    """Scores of all answers to a track by id, best first."""
+    if query == Query():
+        answers = similar(shelf.store, shelf.settings, str(ref), k=100).matches
+    else:
+        answers = steer(shelf.store, shelf.settings, [str(ref)], query, k=100).matches
+    return {match.track.id: match.score for match in answers}
+
+
+@pytest.mark.parametrize("query", QUERIES[:2])
+def test_adding_a_track_changes_no_score_and_no_order(shelf: Shelf, query: Query) -> None:
     asked = shelf.add("asked", windows(0))
     for number in range(1, 30):
         shelf.add(f"track {number}", windows(number))
-
-    def scores() -> dict[int, float]:
-        seed = seed_of_track(shelf.store, shelf.space, "asked", asked, None)
-        found = rank_songs(shelf.store, shelf.settings, shelf.space, seed, 100, WEIGHTS)
-        return {track_id: likeness.score for track_id, likeness in found}
-
-    before = scores()
+    before = scores(shelf, asked, query)
     new = shelf.add("new", windows(77))
-    after = scores()
+    after = scores(shelf, asked, query)
     assert set(after) - set(before) == {new}
     assert [track_id for track_id in after if track_id != new] == list(before)
     assert {track_id: after[track_id] for track_id in before} == before
@@ -112,16 +120,41 @@ def test_adding_a_track_changes_no_score_and_no_order(shelf: Shelf) -> None:
 
 def test_a_sees_b_as_b_sees_a(shelf: Shelf) -> None:
     ids = [shelf.add(f"track {number}", windows(number)) for number in range(6)]
-    seen = {}
-    for one in ids:
-        seed = seed_of_track(shelf.store, shelf.space, "", one, None)
-        for other, likeness in rank_songs(
-            shelf.store, shelf.settings, shelf.space, seed, 10, WEIGHTS
-        ):
-            seen[one, other] = likeness.score
+    seen = {(one, other): score for one in ids for other, score in scores(shelf, one).items()}
     assert len(seen) == 30
     for (one, other), score in seen.items():
         assert score == pytest.approx(seen[other, one], abs=1e-6)
+
+
+def test_a_pair_has_one_score_however_it_is_asked(shelf: Shelf) -> None:
+    near = np.random.default_rng(0).standard_normal(DIM).astype(np.float32)
+    ids = [shelf.add(f"track {number}", windows(number, near)) for number in range(12)]
+    plain = scores(shelf, ids[0])
+    assert len(plain) == 11
+    assert min(plain.values()) > 0.1
+    for query in QUERIES[1:]:
+        assert scores(shelf, ids[0], query) == pytest.approx(plain, abs=1e-6)
+    other = scores(shelf, ids[1])
+    both = steer(shelf.store, shelf.settings, [str(i) for i in ids[:2]], Query(), k=100)
+    assert len(both.matches) == 10
+    for match in both.matches:
+        mean = (plain[match.track.id] + other[match.track.id]) / 2
+        assert match.score == pytest.approx(mean, abs=1e-6)
+        parts = {r.kind: r.value for r in match.reasons if r.kind != "section"}
+        assert set(parts) == {"song", "windows", "course"}
+        assert sum(parts.values()) == pytest.approx(match.score, abs=1e-6)
+
+
+def test_what_is_asked_against_is_looked_at_as_closely(shelf: Shelf) -> None:
+    near = np.random.default_rng(0).standard_normal(DIM).astype(np.float32)
+    ids = [shelf.add(f"track {number}", windows(number, near)) for number in range(8)]
+    plain, rejected = scores(shelf, ids[0]), scores(shelf, ids[1])
+    query = Query(against=(str(ids[1]),))
+    answers = steer(shelf.store, shelf.settings, [str(ids[0])], query, k=100).matches
+    assert len(answers) == 6
+    for match in answers:
+        expected = plain[match.track.id] - rejected[match.track.id] / 2
+        assert match.score == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_course_tells_apart_what_the_mean_cannot(shelf: Shelf) -> None:
@@ -134,8 +167,10 @@ def test_the_course_tells_apart_what_the_mean_cannot(shelf: Shelf) -> None:
     same_mean, same_course = shelf.add("level", level), shelf.add("rising", rising[::-1].copy())
     answer = similar(shelf.store, shelf.settings, str(asked), k=2)
     assert [match.track.id for match in answer.matches] == [same_course, same_mean]
-    kinds = [reason.kind for reason in answer.matches[0].reasons]
+    first = answer.matches[0]
+    kinds = [reason.kind for reason in first.reasons]
     assert kinds == ["song", "windows", "course", "section"]
+    assert sum(reason.value for reason in first.reasons[:3]) == pytest.approx(first.score)
 
 
 def test_a_section_is_found_with_its_place_its_repeats_and_how_sure(shelf: Shelf) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mess_plugin.explain import clock, section_reason, song_reason
+from mess_plugin.explain import clock, part_reason, section_reason
 from mess_plugin.model import Interval, Tags, Track
 
 
@@ -22,7 +22,11 @@ def test_clock(start_s: float, end_s: float, text: str) -> None:
 
 
 def test_reasons_carry_the_number_that_they_tell() -> None:
-    assert (song_reason(0.876).value, song_reason(0.876).text) == (0.876, "as wholes 0.88")
+    alone = part_reason("song", 0.876, 1.0)
+    assert (alone.kind, alone.value, alone.text) == ("song", 0.876, "as wholes 0.88")
+    share = part_reason("timbre", 0.5, 0.25)
+    assert (share.kind, share.value, share.text) == ("timbre", 0.125, "timbre 0.50 × 0.25")
+    assert part_reason("course", 0.4, 0.5).text == "in their course 0.40 × 0.50"
     reason = section_reason(Interval(0, 10), Interval(60, 70), 0.5)
     assert (reason.kind, reason.value) == ("section", 0.5)
     assert reason.text == "0:00–0:10 ↔ 1:00–1:10: 0.50"

@@ -11,6 +11,7 @@ from mess_plugin.rerank import (
     MAX_WINDOWS,
     SONG_ALONE,
     Profile,
+    Side,
     Weights,
     compare,
     profile,
@@ -90,3 +91,18 @@ def test_parts_are_those_that_are_projected_like_songs(
 ) -> None:
     space = Space(2, "e", "1", "none", "mean", 5.0, 2.5, DIM, projection, base_id)
     assert weights_of(space).parts is parts
+
+
+def test_several_are_compared_at_once_as_one_by_one() -> None:
+    nothing = Profile(made(6).song, np.zeros((0, DIM), np.float32), np.zeros((0, DIM), np.float32))
+    side = [made(1), nothing, made(2, 1), made(3, 40)]
+    for other in (made(4), made(5, 1), nothing):
+        together = Side(side).views(other)
+        for one, views in zip(side, together, strict=True):
+            alone = compare(one, other)
+            assert views == pytest.approx((alone.song, alone.windows, alone.course), abs=1e-6)
+
+
+def test_shares_add_up_to_one() -> None:
+    assert Weights(0.5, 1.0).shares == pytest.approx({"song": 0.4, "windows": 0.2, "course": 0.4})
+    assert SONG_ALONE.shares == {"song": 1.0}

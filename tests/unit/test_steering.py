@@ -124,7 +124,6 @@ def test_reasons_change_with_their_causes() -> None:
     assert reasons.tempo_reason(92, 92.2).text == "both 92 bpm"
     assert reasons.key_reason((9, "minor"), (9, "minor")).text == "both A minor"
     assert "fifth" in reasons.key_reason((9, "minor"), (4, "minor")).text
-    assert reasons.part("timbre", 0.5, 0.25).value == pytest.approx(0.125)
 
 
 def test_scores_from_elsewhere_make_up_their_share() -> None:

@@ -15,8 +15,7 @@ from mess_integrations.beets.session import opened
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Match
-from mess_plugin.search import MAX_K
-from mess_plugin.steering.query import Query
+from mess_plugin.steering.query import MAX_K, Query
 from mess_plugin.steering.question import answer as answer_of
 from mess_plugin.store import Store
 

@@ -9,8 +9,9 @@ from mess_integrations.jellyfin.link import Link
 from mess_integrations.jellyfin.rules import Rule
 from mess_plugin.config import Settings
 from mess_plugin.model import Match
-from mess_plugin.search import MAX_K, similar
+from mess_plugin.search import similar
 from mess_plugin.steering.asking import steer
+from mess_plugin.steering.query import MAX_K
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import Edit
 
