@@ -241,6 +241,9 @@ def ablation(system: System, raw: System) -> list[System]:
     steps = [replace(raw, name="song mean", weights=SONG_ALONE)]
     if raw.space.id != system.space.id:
         steps.append(replace(system, name="+ whitening", weights=SONG_ALONE))
-    windows = replace(system.weights, course=0.0)
-    steps.append(replace(system, name="+ windows", weights=windows))
-    return [*steps, replace(system, name="+ course")]
+    plain = replace(system.weights, facets=0.0)
+    steps.append(replace(system, name="+ windows", weights=replace(plain, course=0.0)))
+    steps.append(replace(system, name="+ course", weights=plain))
+    if system.weights.facets:
+        steps.append(replace(system, name="+ facets"))
+    return steps

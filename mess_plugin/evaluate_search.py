@@ -13,6 +13,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from mess_plugin.analysis import analyse
+from mess_plugin.audio.resampling import resample
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
@@ -21,13 +22,17 @@ from mess_plugin.evaluation.metrics import Floats
 from mess_plugin.evaluation.tasks import Place, TaskResult
 from mess_plugin.evaluation.transforms import TRANSFORMS
 from mess_plugin.evaluation.trials import draw_sections, halves, transformed
+from mess_plugin.facets import TrackFacets
+from mess_plugin.facets.listening import hear_sound
+from mess_plugin.facets.sketch import FACET_RATE_HZ
 from mess_plugin.model import Interval, Level, Space, Waveform
 from mess_plugin.reference import Seed, seed_of, seed_of_track
-from mess_plugin.rerank import Weights, compare, profile
+from mess_plugin.rerank import Weights
 from mess_plugin.search import ask
-from mess_plugin.steering.candidates import plain_voice
+from mess_plugin.steering.candidates import table_of, voice_of
 from mess_plugin.steering.query import DEFAULT_WEIGHTS
 from mess_plugin.steering.ranking import Question, rank
+from mess_plugin.steering.scoring import score
 from mess_plugin.store import Store
 
 DEPTH = 300  # answers looked at; whatever comes later counts as not found
@@ -35,8 +40,16 @@ INDEX_K = 20
 _NOT_FOUND = -2.0  # below every cosine
 
 
+def facets_of(waveform: Waveform, rate_hz: int) -> TrackFacets | None:
+    """The facets of a waveform at any rate."""
+    return hear_sound(resample(waveform, rate_hz, FACET_RATE_HZ))
+
+
 class System(msgspec.Struct, frozen=True):
-    """A way to answer: a space of the store and the views that order songs."""
+    """A way to answer: a space of the store and the views that order songs.
+
+    hear_facets: a waveform and its rate → its facets, None where too little sounds.
+    """
 
     name: str
     store: Store
@@ -44,6 +57,7 @@ class System(msgspec.Struct, frozen=True):
     space: Space
     encoder: Encoder
     weights: Weights
+    hear_facets: Callable[[Waveform, int], TrackFacets | None] = facets_of
 
     def known(self, track_id: int) -> Seed:
         """A track of the library as a question."""
@@ -55,12 +69,15 @@ class System(msgspec.Struct, frozen=True):
         analysis = analyse(
             [waveform], self.encoder, window_s=space.window_s, hop_s=space.hop_s, source="excerpt"
         )
-        return seed_of(self.store, self.encoder, space, analysis, "excerpt", None)
+        seed = seed_of(self.store, self.encoder, space, analysis, "excerpt", None)
+        if not self.weights.facets:
+            return seed
+        return replace(seed, heard=self.hear_facets(waveform, self.encoder.info.rate_hz))
 
     def songs(self, seed: Seed, depth: int = DEPTH) -> dict[int, float]:
         """The scores of the most similar tracks by id."""
         asked = Question(
-            (plain_voice(self.store, seed),),
+            (voice_of(self.store, seed),),
             DEFAULT_WEIGHTS,
             self.weights,
             excluded=seed.excluded,
@@ -97,9 +114,9 @@ def similarities(system: System, queries: Sequence[int], track_ids: Sequence[int
     column = {track_id: i for i, track_id in enumerate(track_ids)}
     rows = np.full((len(queries), len(track_ids)), _NOT_FOUND)
     for row, track_id in zip(rows, queries, strict=True):
-        for found, score in system.songs(system.known(track_id), len(track_ids)).items():
+        for found, value in system.songs(system.known(track_id), len(track_ids)).items():
             if found in column:
-                row[column[found]] = score
+                row[column[found]] = value
     return rows
 
 
@@ -140,14 +157,16 @@ def half_against_half(
         except AudioError:  # one half is silent: there is nothing to find
             continue
         groups.append(sample.group)
-    asked, others = (
-        [profile(s.levels[Level.SONG].vectors[0], s.levels[system.weights.parts]) for s in side]
-        for side in (zip(*sides, strict=True) if sides else ((), ()))
-    )
-    similarity = np.array(
-        [[compare(one, other, system.weights).score for other in others] for one in asked]
-    ).reshape(len(asked), len(others))
-    return tasks.same_recording("halves", similarity, range(len(asked)), groups)
+    similarity = np.zeros((len(sides), len(sides)))
+    if sides:
+        asked, others = (
+            [voice_of(system.store, one) for one in side] for side in zip(*sides, strict=True)
+        )
+        table = table_of(others, system.weights)
+        similarity = np.stack(
+            [score(table, [one], (), DEFAULT_WEIGHTS, views=system.weights).scores for one in asked]
+        )
+    return tasks.same_recording("halves", similarity, range(len(sides)), groups)
 
 
 def cut_in_halves(rate_hz: int) -> Callable[[Sample], tuple[Waveform, Waveform]]:

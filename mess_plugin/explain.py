@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from mess_plugin.facets import Facet
 from mess_plugin.model import Interval, LevelVectors, Reason
 from mess_plugin.passages import FoundPassage
 from mess_plugin.rerank import COURSE, SONG, WINDOWS
 
+_TELLING = 0.1
 _IN_WORDS = {SONG: "as wholes", WINDOWS: "part by part", COURSE: "in their course"}
 
 
-def part_reason(what: str, likeness: float, share: float) -> Reason:
-    """A part of a score: of one view of the feel, or of one facet. value: share * likeness."""
-    text = f"{_IN_WORDS.get(what, what)} {likeness:.2f}"
+def part_reason(what: str, likeness: float, share: float, *, unheard: bool = False) -> Reason:
+    """A part of a score: of one view of the feel, or of one facet. value: share * likeness.
+
+    unheard: nothing of a facet was heard in one of the two, so that the views stand in for it.
+    """
+    text = f"{_IN_WORDS.get(what, what)}{' (unheard)' if unheard else ''} {likeness:.2f}"
     return Reason(what, share * likeness, text if share == 1 else f"{text} × {share:.2f}")
+
+
+def told(reasons: Sequence[Reason], score: float) -> str:
+    """Reasons in a line for people, without parts that make up less than a tenth of the score."""
+    small = {*_IN_WORDS, *Facet}
+    return "; ".join(
+        one.text for one in reasons if one.kind not in small or one.value >= _TELLING * score
+    )
 
 
 def passage_reasons(asked: Interval, found: FoundPassage) -> tuple[Reason, ...]:

@@ -16,6 +16,7 @@ from mess_plugin.alignment import Hear
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AmbiguousReference, AudioError, UsageError
+from mess_plugin.facets import TrackFacets
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Track, Waveform
 from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
@@ -39,7 +40,8 @@ class Recording(msgspec.Struct, frozen=True):
 class Seed(msgspec.Struct, frozen=True):
     """What a question is about. track, path: None for what is not in the library, in no file.
 
-    levels: its vectors in the search space. hear: window vectors of any of its stretches; None where
+    levels: its vectors in the search space. heard: facets of what is not in the library, None where it
+    was not heard as a whole. hear: window vectors of any of its stretches; None where
     only the stored windows are at hand.
     """
 
@@ -49,6 +51,7 @@ class Seed(msgspec.Struct, frozen=True):
     duration_s: float
     levels: Mapping[Level, LevelVectors]
     hear: Hear | None = None
+    heard: TrackFacets | None = None
 
     @property
     def name(self) -> str:
@@ -74,7 +77,7 @@ def resolve(
     stretch is heard (with what it lacks of one window around it); times stay those of the file.
     """
     if isinstance(ref, Recording):
-        return _from_recording(store, settings, space, ref)
+        return _from_recording(store, settings, space, ref, interval)
     path = Path(os.path.expanduser(ref))  # noqa: PTH111  never raises
     if _is_there(path):
         return _from_file(store, settings, space, ref, path.absolute(), interval)
@@ -172,27 +175,34 @@ def _heard_now(
 ) -> Seed:
     """Hear a file that the library does not know by this path; the same audio may be known."""
     from mess_plugin import audio  # noqa: PLC0415  a question about a known track needs neither
-    from mess_plugin.indexing import hear  # noqa: PLC0415
+    from mess_plugin.indexing import hear, hear_whole  # noqa: PLC0415
 
     if interval is None or path.stat().st_size <= _IDENTIFIED_BYTES:
         track_id = store.library.find_identity(audio.identify(path))
         if track_id is not None and store.embeddings.has(space, track_id):
             return seed_of_track(store, space, ref, track_id, str(path))
-    heard = _at_least(interval, settings.window_s) if interval else None
-    encoder = _encoder(settings)
+    encoder, recipe = _encoder(settings), Recipe.of(settings)
+    if interval is None:
+        whole = hear_whole(path, encoder, recipe, settings.file_limit_s)
+        seed = seed_of(store, encoder, space, whole.analysis, ref, str(path))
+        return replace(seed, heard=whole.facets)
+    part = _at_least(interval, settings.window_s)
     try:
-        analysis = hear(path, encoder, Recipe.of(settings), settings.file_limit_s, heard).analysis
+        analysis = hear(path, encoder, recipe, settings.file_limit_s, part).analysis
     except AudioError as error:
-        if heard is None or error.kind != "empty":
+        if error.kind != "empty":
             raise
-        raise UsageError(f"{path} ends before {heard.start_s:g} s") from error
-    start_s = heard.start_s if heard else 0.0
-    return seed_of(store, encoder, space, analysis, ref, str(path), start_s)
+        raise UsageError(f"{path} ends before {part.start_s:g} s") from error
+    return seed_of(store, encoder, space, analysis, ref, str(path), part.start_s)
 
 
-def _from_recording(store: Store, settings: Settings, space: Space, sound: Recording) -> Seed:
+def _from_recording(
+    store: Store, settings: Settings, space: Space, sound: Recording, interval: Interval | None
+) -> Seed:
     from mess_plugin.analysis import analyse  # noqa: PLC0415  as above
     from mess_plugin.audio.resampling import resample  # noqa: PLC0415
+    from mess_plugin.facets.listening import hear_sound  # noqa: PLC0415
+    from mess_plugin.facets.sketch import FACET_RATE_HZ  # noqa: PLC0415
 
     encoder = _encoder(settings)
     analysis = analyse(
@@ -203,7 +213,11 @@ def _from_recording(store: Store, settings: Settings, space: Space, sound: Recor
         source=sound.name,
         coverage=settings.coverage,
     )
-    return seed_of(store, encoder, space, analysis, sound.name, None)
+    seed = seed_of(store, encoder, space, analysis, sound.name, None)
+    if interval is not None:
+        return seed
+    heard = hear_sound(resample(sound.waveform, sound.rate_hz, FACET_RATE_HZ))
+    return replace(seed, heard=heard)
 
 
 def seed_of(

@@ -11,7 +11,9 @@ course    the same between the *deviations* of the windows from their recording'
           music is like, but which turns it takes, such as from calm to driving. The mean of both
           ways counts.
 
-The score of a pair depends on these two recordings alone, so adding a third changes nothing.
+Beside the views a little of each facet may count, which hears what the encoder may not; it is compared
+by `mess_plugin.facets.scale`. The score of a pair depends on these two recordings alone, so adding a
+third changes nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from mess_plugin.facets import Facet
 from mess_plugin.model import Float32, Level, LevelVectors, Space
 from mess_plugin.pooling import unit
 
@@ -33,25 +36,34 @@ _NO_TURN = 0.01  # a part that deviates less than this, of unit length, differs 
 class Weights(msgspec.Struct, frozen=True):
     """How much each view counts beside the song vectors, which count 1.
 
-    parts: the level whose vectors are laid against each other.
+    parts: the level whose vectors are laid against each other. facets: how much each facet counts,
+    which does not come from the encoder (`mess_plugin.facets`).
     """
 
     windows: float = 0.5
     course: float = 1.0
     parts: Level = Level.WINDOW
+    facets: float = 0.0
 
     @property
     def shares(self) -> Mapping[str, float]:
-        """View → what it makes up of the score, adding up to 1; those that do not count left out."""
-        total = 1.0 + self.windows + self.course
+        """View or facet → what it makes up of the score, adding up to 1; none that does not count."""
         counts = {SONG: 1.0, WINDOWS: self.windows, COURSE: self.course}
+        counts |= dict.fromkeys((facet.value for facet in Facet), self.facets)
+        total = sum(counts.values())
         return {view: weight / total for view, weight in counts.items() if weight}
+
+    @property
+    def views(self) -> Float32:
+        """(3,) what each of VIEWS makes up of all of them together."""
+        counts = np.array([1.0, self.windows, self.course], dtype=np.float32)
+        return np.asarray(counts / counts.sum())
 
 
 WEIGHTS = Weights()
 """For windows that are projected like songs. Chosen by cross-validation: docs/quality.md."""
-SECTION_WEIGHTS = Weights(0.5, 0.5, Level.SECTION)
-"""For spaces whose windows are not projected like songs, but whose sections are."""
+SECTION_WEIGHTS = Weights(0.5, 0.5, Level.SECTION, facets=0.1)
+"""For spaces whose windows are not projected like songs, but whose sections are: mess-mini's."""
 SONG_ALONE = Weights(0.0, 0.0)
 
 
@@ -122,10 +134,9 @@ class Side:
 
 def compare(one: Profile, other: Profile, weights: Weights = WEIGHTS) -> Likeness:
     """All views of a pair; the score is their weighted mean. `Side.views` says what stands in."""
-    song, windows, course = Side([one]).views(other)[0].tolist()
-    views = {SONG: song, WINDOWS: windows, COURSE: course}
-    score = sum(share * views[view] for view, share in weights.shares.items())
-    return Likeness(song, windows, course, score)
+    views = Side([one]).views(other)[0]
+    song, windows, course = views.tolist()
+    return Likeness(song, windows, course, float(views @ weights.views))
 
 
 class _Stack:

@@ -27,7 +27,7 @@ from mess_plugin.recipe import Recipe
 from mess_plugin.reference import Recording, Seed, resolve
 from mess_plugin.rerank import Weights, weights_of
 from mess_plugin.steering.asking import matches_of
-from mess_plugin.steering.candidates import plain_voice
+from mess_plugin.steering.candidates import voice_of
 from mess_plugin.steering.query import HIDE, MAX_K, SHOW, Query
 from mess_plugin.steering.ranking import Question
 from mess_plugin.store import Store
@@ -165,7 +165,7 @@ def _by_song(
     duplicates: bool,
 ) -> tuple[Match, ...]:
     plain = Query(duplicates=SHOW if duplicates else HIDE)
-    asked = Question((plain_voice(store, seed),), plain.weights(), weights, excluded=seed.excluded)
+    asked = Question((voice_of(store, seed),), plain.weights(), weights, excluded=seed.excluded)
     return matches_of(store, settings, space, asked, plain, k)
 
 

@@ -933,10 +933,10 @@ WHERE NOT EXISTS (SELECT FROM measures
         AND measures.drive IS NOT NULL)
 ORDER BY card.path
 
--- One facet of some tracks, as bytes: text would take most of the time.
+-- Some facets of some tracks, as bytes: text would take most of the time.
 -- name: get_facets
-SELECT track_id, halfvec_send(vector) FROM facets
-WHERE facet = %(facet)s AND revision = %(revision)s AND track_id = ANY(%(track_ids)s)
+SELECT facet, track_id, halfvec_send(vector) FROM facets
+WHERE facet = ANY(%(facets)s) AND revision = %(revision)s AND track_id = ANY(%(track_ids)s)
 
 -- The measures of some tracks.
 -- name: get_measures

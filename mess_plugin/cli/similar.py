@@ -12,7 +12,7 @@ from mess_plugin.cli.output import encoder_option, json_option, print_json, prin
 from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import load_settings
 from mess_plugin.documents import question_document
-from mess_plugin.explain import clock
+from mess_plugin.explain import clock, told
 from mess_plugin.model import Level
 from mess_plugin.playlist import write_m3u
 from mess_plugin.search import Answer
@@ -110,7 +110,7 @@ def _print(answer: Answer | Steered) -> None:
             match.track.id,
             match.track.describe(),
             clock(match.match_section) if match.match_section else "",
-            "; ".join(reason.text for reason in match.reasons),
+            told(match.reasons, match.score),
         )
         for match in answer.matches
     ]

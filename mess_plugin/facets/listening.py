@@ -58,6 +58,15 @@ def hear_facets(path: Path, limit_s: float | None = None) -> TrackFacets | None:
     return listener.finish()
 
 
+def hear_sound(blocks: Iterable[Waveform]) -> TrackFacets | None:
+    """The facets of sound at FACET_RATE_HZ, of unknown loudness; None as `FacetListener`."""
+    sketcher = Sketcher()
+    for block in blocks:
+        sketcher.add(block)
+    sketch = sketcher.finish()
+    return None if sketch is None else summarise(sketch, Loudness(None, None))
+
+
 def summarise(sketch: Sketch, loudness: Loudness) -> TrackFacets:
     """All facets and measures of a sketch."""
     vectors = {

@@ -18,14 +18,14 @@ from mess_plugin.explain import best_pair, part_reason, section_reason
 from mess_plugin.facets import Measures
 from mess_plugin.model import Level, Match, Reason, Space, Tags, Track
 from mess_plugin.recipe import Recipe
-from mess_plugin.rerank import weights_of
+from mess_plugin.rerank import VIEWS, weights_of
 from mess_plugin.steering import reasons
 from mess_plugin.steering.blending import read_blends
 from mess_plugin.steering.candidates import Voice, allowed_ids, key_of, tempo_of, voice
 from mess_plugin.steering.diversity import choose
 from mess_plugin.steering.query import HIDE, MAX_K, Query
 from mess_plugin.steering.ranking import Question, Ranking, rank
-from mess_plugin.steering.scoring import likeness_to
+from mess_plugin.steering.scoring import likeness_to, unheard
 from mess_plugin.steering.taste import Taste, taste_of
 from mess_plugin.store import Store
 
@@ -101,7 +101,7 @@ def matches_of(
     tracks = store.library.get([found.table.track_ids[i] for i in order])
     order = [i for i in order if found.table.track_ids[i] in tracks]
     chosen = _chosen(question, query, found, tracks, order, k) if varied else order[:k]
-    return _explained(store, space, question.seeds[0], found, tracks, chosen)
+    return _explained(store, space, question, found, tracks, chosen)
 
 
 def answering_space(store: Store, settings: Settings) -> Space:
@@ -147,11 +147,12 @@ def _chosen(
 def _explained(
     store: Store,
     space: Space,
-    first: Voice,
+    question: Question,
     found: Ranking,
     tracks: Mapping[int, Track],
     chosen: Sequence[int],
 ) -> tuple[Match, ...]:
+    first = question.seeds[0]
     ids = [found.table.track_ids[row] for row in chosen]
     sections = store.embeddings.of_tracks(space, Level.SECTION, ids)
     measured = store.facets.measures(ids)
@@ -168,17 +169,22 @@ def _explained(
                 track=tracks[track_id],
                 query_section=pair[0] if pair else None,
                 match_section=pair[1] if pair else None,
-                reasons=(*_parts(found, row), *facts),
+                reasons=(*_parts(found, question.seeds, row), *facts),
             )
         )
     return tuple(matches)
 
 
-def _parts(found: Ranking, row: int) -> list[Reason]:
+def _parts(found: Ranking, seeds: Sequence[Voice], row: int) -> list[Reason]:
     """What the score of a candidate is the sum of."""
-    scores = found.scores
+    scores, alone = found.scores, found.table.at([row])
     parts = [
-        part_reason(part, float(scores.likeness[part][row]), weight)
+        part_reason(
+            part,
+            float(scores.likeness[part][row]),
+            weight,
+            unheard=part not in VIEWS and bool(unheard(alone, seeds, part)[0]),
+        )
         for part, weight in scores.weights.items()
     ]
     parts += [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import combinations
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -17,7 +16,7 @@ from mess_plugin.facets import key as keys
 from mess_plugin.model import Float32, Level, Space, Tags
 from mess_plugin.nearest import nearest
 from mess_plugin.reference import Seed, resolve
-from mess_plugin.rerank import Profile, profile
+from mess_plugin.rerank import Profile, Weights, profile
 from mess_plugin.steering.query import FEEL, Filters, Range
 from mess_plugin.store import Store
 from mess_plugin.store.steering import Allowed, Conditions
@@ -57,35 +56,29 @@ def voice(
     store: Store, settings: Settings, space: Space, ref: str, aspects: Collection[str]
 ) -> Voice:
     """The seed that a reference names. Raises UsageError where it lacks an aspect that counts."""
-    seed = resolve(store, settings, space, ref)
-    vectors = {FEEL: seed.levels[Level.SONG].vectors[0]}
-    wanted = [Facet(aspect) for aspect in aspects if aspect != FEEL]
-    if seed.track is None:
-        from mess_plugin.facets.listening import hear_facets  # noqa: PLC0415  decodes
-
-        heard = hear_facets(Path(str(seed.path)), settings.file_limit_s)
-        if heard is not None:
-            vectors |= {facet.value: heard.vectors[facet] for facet in wanted}
-        return Voice(seed, vectors, heard.measures if heard else None)
-    for facet in wanted:
-        found = store.facets.of_tracks(facet, [seed.track.id])
-        if seed.track.id not in found:
-            raise UsageError(
-                f"{seed.name} has no facets yet: run `mess facets`, which hears what lacks them"
-            )
-        vectors[facet.value] = found[seed.track.id]
-    return Voice(seed, vectors, _measures(store, seed.track.id))
+    return voice_of(store, resolve(store, settings, space, ref), aspects)
 
 
-def plain_voice(store: Store, seed: Seed) -> Voice:
-    """A seed that is asked about by its feel alone; what is outside the library is not measured."""
-    measures = _measures(store, seed.track.id) if seed.track else None
-    return Voice(seed, {FEEL: seed.levels[Level.SONG].vectors[0]}, measures)
+def voice_of(store: Store, seed: Seed, aspects: Collection[str] = (FEEL,)) -> Voice:
+    """A seed with its vectors: in the feel, and in all facets that were heard in it.
 
-
-def _measures(store: Store, track_id: int) -> Measures | None:
-    measured = store.facets.measures([track_id])
-    return measured[track_id][0] if measured else None
+    Raises UsageError where it lacks an aspect of `aspects`.
+    """
+    if seed.track is not None:
+        several = store.facets.several(Facet, [seed.track.id])
+        measured = store.facets.measures([seed.track.id])
+        measures = measured[seed.track.id][0] if measured else None
+        facets = {facet.value: one[seed.track.id] for facet, one in several.items() if one}
+    else:
+        measures = seed.heard.measures if seed.heard else None
+        facets = {f.value: vector for f, vector in seed.heard.vectors.items()} if seed.heard else {}
+    if {aspect for aspect in aspects if aspect != FEEL} - facets.keys():
+        if seed.track is None:
+            raise UsageError(f"too little sounds in {seed.name} to hear its facets")
+        raise UsageError(
+            f"{seed.name} has no facets yet: run `mess facets`, which hears what lacks them"
+        )
+    return Voice(seed, {FEEL: seed.levels[Level.SONG].vectors[0], **facets}, measures)
 
 
 def gather(
@@ -150,12 +143,30 @@ def table(store: Store, space: Space, track_ids: Sequence[int], aspects: Collect
     )
 
 
-def closer(store: Store, space: Space, found: Table, parts: Level) -> Table:
-    """The same candidates with their windows or sections; those forgotten meanwhile have none."""
-    levels = store.embeddings.of_tracks(space, parts, found.track_ids)
+def closer(store: Store, space: Space, found: Table, views: Weights) -> Table:
+    """The same candidates with what the views of the feel take.
+
+    What was forgotten meanwhile has no parts; what no facet was heard in has zeros there.
+    """
+    ids = found.track_ids
+    levels = store.embeddings.of_tracks(space, views.parts, ids)
     songs = found.vectors[FEEL]
-    profiles = [profile(song, levels[i]) for song, i in zip(songs, found.track_ids, strict=True)]
-    return replace(found, profiles=tuple(profiles))
+    profiles = [profile(song, levels[i]) for song, i in zip(songs, ids, strict=True)]
+    vectors = dict(found.vectors)
+    if views.facets:
+        for facet, heard in store.facets.several(Facet, ids).items():
+            if heard:
+                nothing = np.zeros_like(next(iter(heard.values())))
+                vectors[facet.value] = np.stack([heard.get(i, nothing) for i in ids])
+    return Table(ids, vectors, tuple(profiles))
+
+
+def table_of(voices: Sequence[Voice], views: Weights) -> Table:
+    """Voices as candidates, numbered from 0; zeros where one lacks a facet that another has."""
+    profiles = tuple(profile(v.vectors[FEEL], v.seed.levels[views.parts]) for v in voices)
+    blank = {a: np.zeros_like(vector) for v in voices for a, vector in v.vectors.items()}
+    vectors = {a: np.stack([v.vectors.get(a, zeros) for v in voices]) for a, zeros in blank.items()}
+    return Table(tuple(range(len(voices))), vectors, profiles)
 
 
 def allowed_ids(store: Store, filters: Filters, first: Voice | None) -> list[int] | None:

@@ -83,7 +83,7 @@ def rank(
     scores = _scored(asked, table, SONG_ALONE)
     order = _order(asked, table, scores)[:looks]
     if FEEL in asked.weights and asked.views != SONG_ALONE:
-        table = closer(store, space, table.at(order), asked.views.parts)
+        table = closer(store, space, table.at(order), asked.views)
         scores = _scored(asked, table, asked.views)
         order = _order(asked, table, scores)
     return Ranking(table, scores, tuple(order))

@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from mess_plugin.facets import Facet
 from mess_plugin.facets.scale import similarity as facet_similarity
 from mess_plugin.model import Float32
-from mess_plugin.rerank import SONG, SONG_ALONE, VIEWS, Side, Weights, profile
+from mess_plugin.rerank import SONG_ALONE, VIEWS, Side, Weights, profile
 from mess_plugin.steering.candidates import Table, Voice
 from mess_plugin.steering.query import FEEL
 
+Bools = npt.NDArray[np.bool_]
 AGAINST = 0.5  # how much likeness to a negative seed takes away
 
 
@@ -92,13 +94,15 @@ def score(
 
 
 def parts_of(weights: Mapping[str, float], views: Weights) -> dict[str, float]:
-    """Aspect → weight becomes part → weight: the views share what the feel counts."""
+    """Aspect → weight becomes part → weight: views and facets share what the feel counts."""
     parts: dict[str, float] = {}
     for aspect, weight in weights.items():
         if aspect == FEEL:
-            parts |= {view: weight * share for view, share in views.shares.items()}
+            shares = {part: weight * share for part, share in views.shares.items()}
         else:
-            parts[aspect] = weight
+            shares = {aspect: weight}
+        for part, share in shares.items():
+            parts[part] = parts.get(part, 0.0) + share
     return parts
 
 
@@ -124,6 +128,17 @@ def likeness_to(
     return _weighted(parts, weights, len(table.track_ids))
 
 
+def unheard(table: Table, voices: Sequence[Voice], facet: str) -> Bools:
+    """(n,) where a facet says nothing, because a candidate or a seed has nothing of it."""
+    if facet not in table.vectors or not all(_has(v, facet) for v in voices):
+        return np.ones(len(table.track_ids), dtype=np.bool_)
+    return np.asarray(~table.vectors[facet].any(axis=1), dtype=np.bool_)
+
+
+def _has(voice: Voice, facet: str) -> bool:
+    return facet in voice.vectors and bool(voice.vectors[facet].any())
+
+
 def _likeness(
     table: Table,
     voices: Sequence[Voice],
@@ -131,30 +146,43 @@ def _likeness(
     views: Weights,
     exact_key: bool,
 ) -> dict[str, Float32]:
-    """Part → (n,): mean likeness to the voices."""
-    if not table.track_ids:
-        return {part: np.zeros(0, dtype=np.float32) for part in parts_of(weights, views)}
+    """Part → (n,): mean likeness to the voices. A facet that one lacks repeats the views' mean."""
+    parts, n = parts_of(weights, views), len(table.track_ids)
+    if not n:
+        return {part: np.zeros(0, dtype=np.float32) for part in parts}
+    seen = np.zeros((len(voices), n, len(VIEWS)), dtype=np.float32)
+    if FEEL in weights:
+        seen = _seen(table, voices, views)
+    plain = seen @ views.views
     found: dict[str, Float32] = {}
-    for aspect in weights:
-        if aspect == FEEL:
-            found |= _feel(table, voices, views)
-        else:
-            rows = [
-                alike(v.vectors[aspect], table.vectors[aspect], aspect, exact_key=exact_key)
-                for v in voices
-            ]
-            found[aspect] = np.asarray(np.mean(rows, axis=0), dtype=np.float32)
+    for part in parts:
+        if part in VIEWS:
+            found[part] = seen[:, :, VIEWS.index(part)].mean(axis=0)
+            continue
+        rows = [
+            _in_facet(table, voice, part, instead, exact_key)
+            for voice, instead in zip(voices, plain, strict=True)
+        ]
+        found[part] = np.asarray(np.mean(rows, axis=0), dtype=np.float32)
     return found
 
 
-def _feel(table: Table, voices: Sequence[Voice], views: Weights) -> dict[str, Float32]:
+def _in_facet(table: Table, voice: Voice, facet: str, instead: Float32, exact_key: bool) -> Float32:
+    """Likeness to a voice in a facet, (n,); `instead` where one of the two has nothing of it."""
+    silent = unheard(table, [voice], facet)
+    if silent.all():
+        return instead
+    found = alike(voice.vectors[facet], table.vectors[facet], facet, exact_key=exact_key)
+    return np.asarray(np.where(silent, instead, found), dtype=np.float32)
+
+
+def _seen(table: Table, voices: Sequence[Voice], views: Weights) -> Float32:
+    """The feel in each of VIEWS: (n_voices, n, 3) float32; without profiles of the song alone."""
     if views == SONG_ALONE:
-        songs = np.stack([v.vectors[FEEL] for v in voices])
-        return {SONG: np.asarray((table.vectors[FEEL] @ songs.T).mean(axis=1), dtype=np.float32)}
+        songs = np.stack([v.vectors[FEEL] for v in voices]) @ table.vectors[FEEL].T
+        return np.repeat(songs[:, :, None], len(VIEWS), axis=2)
     side = Side([profile(v.vectors[FEEL], v.seed.levels[views.parts]) for v in voices])
-    seen = np.array([side.views(one).mean(axis=0) for one in table.profiles], dtype=np.float32)
-    columns = seen.reshape(len(table.track_ids), len(VIEWS)).T
-    return {view: columns[VIEWS.index(view)] for view in views.shares}
+    return np.stack([side.views(one) for one in table.profiles], axis=1).astype(np.float32)
 
 
 def _weighted(likeness: Mapping[str, Float32], weights: Mapping[str, float], n: int) -> Float32:

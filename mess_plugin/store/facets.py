@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,10 +67,21 @@ class Facets:
 
     def of_tracks(self, facet: Facet, track_ids: Sequence[int]) -> dict[int, Float32]:
         """One facet of several tracks, (dim,) each; those without are left out."""
-        rows = self._session.rows(
-            "get_facets", facet=facet.value, revision=REVISION, track_ids=list(track_ids)
-        )
-        return {track_id: unpacked(data) for track_id, data in rows}
+        return self.several([facet], track_ids)[facet]
+
+    def several(
+        self, facets: Iterable[Facet], track_ids: Sequence[int]
+    ) -> dict[Facet, dict[int, Float32]]:
+        """Some facets of several tracks, in one question; tracks without are left out."""
+        found: dict[Facet, dict[int, Float32]] = {facet: {} for facet in facets}
+        for facet, track_id, data in self._session.rows(
+            "get_facets",
+            facets=[facet.value for facet in found],
+            revision=REVISION,
+            track_ids=list(track_ids),
+        ):
+            found[Facet(facet)][track_id] = unpacked(data)
+        return found
 
     def measures(self, track_ids: Sequence[int]) -> dict[int, tuple[Measures, Float32]]:
         """Measures and the course of energy of several tracks; those without are left out."""

@@ -12,6 +12,7 @@ import pytest
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.errors import UnknownName, UsageError
+from mess_plugin.facets import Facet, Loudness, Measures, TrackFacets
 from mess_plugin.form import form_of
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tags
 from mess_plugin.nearest import nearest
@@ -32,15 +33,20 @@ RECIPE = "descriptors||5/2.5"
 class Shelf:
     """A library of synthetic tracks, written as indexing writes them."""
 
-    def __init__(self, store: Store, home: Path) -> None:
+    def __init__(self, store: Store, home: Path, projection: str = "none") -> None:
         self.store = store
         self.settings = Settings(home=home, encoder="descriptors")
         info = EncoderInfo("descriptors", "test", 24_000, 5.0, 5.0, 0.5, DIM, "none", "mean", "x")
-        self.space: Space = store.spaces.raw(RECIPE, info, DIM, 5.0, 2.5, "none")
+        self.space: Space = store.spaces.raw(RECIPE, info, DIM, 5.0, 2.5, projection)
         store.spaces.create_indexes(self.space)
 
-    def add(self, title: str, windows: Float32, *, album: str = "album") -> int:
-        """A track of one minute with these windows; its sections are its halves."""
+    def add(
+        self, title: str, windows: Float32, *, album: str = "album", facets: int | None = None
+    ) -> int:
+        """A track of one minute with these windows; its sections are its halves.
+
+        facets: the number of its random facets; None for a track whose facets were not heard.
+        """
         job_id = self.store.ledger.want([SeenFile(f"/{title}", 1, 1)], RECIPE, uuid4()).job_ids[0]
         job = self.store.ledger.start(job_id)
         assert job is not None
@@ -58,9 +64,22 @@ class Shelf:
         with self.store.transaction():
             track_id = self.store.library.save(title, DURATION_S, None)
             self.store.embeddings.write(self.space, track_id, levels)
+            if facets is not None:
+                self.store.facets.write(track_id, heard(facets))
             self.store.ledger.locate(job.file_id, f"/{title}", track_id, Tags(title, album=album))
             self.store.ledger.finish(job.id, "encoded")
         return track_id
+
+
+def heard(number: int) -> TrackFacets:
+    """Facets as they are stored, and nothing measured."""
+    rng = np.random.default_rng([number, 9])
+    widths = {facet: 576 if facet is Facet.HARMONY else 20 for facet in Facet}
+    vectors = {
+        facet: unit(rng.standard_normal((1, n)).astype("f4"))[0] for facet, n in widths.items()
+    }
+    measures = Measures(None, None, Loudness(None, None), 0.5)
+    return TrackFacets(vectors, measures, np.zeros(64, np.float32))
 
 
 def _spans(*intervals: tuple[float, float]) -> Float32:
@@ -78,6 +97,13 @@ def windows(seed: int, centre: Float32 | None = None) -> Float32:
 def shelf(database_url: str, tmp_path: Path) -> Iterator[Shelf]:
     with open_store(database_url) as store:
         yield Shelf(store, tmp_path)
+
+
+@pytest.fixture
+def shipped(database_url: str, tmp_path: Path) -> Iterator[Shelf]:
+    """A space like that of mess-mini, where a little of each facet counts."""
+    with open_store(database_url) as store:
+        yield Shelf(store, tmp_path, "shipped-1")
 
 
 def test_vectors_come_back_as_they_were_written(shelf: Shelf) -> None:
@@ -143,6 +169,50 @@ def test_a_pair_has_one_score_however_it_is_asked(shelf: Shelf) -> None:
         parts = {r.kind: r.value for r in match.reasons if r.kind != "section"}
         assert set(parts) == {"song", "windows", "course"}
         assert sum(parts.values()) == pytest.approx(match.score, abs=1e-6)
+
+
+def test_a_little_of_each_facet_counts_with_its_reason(shipped: Shelf) -> None:
+    near = np.random.default_rng(0).standard_normal(DIM).astype(np.float32)
+    ids = [shipped.add(f"track {n}", windows(n, near), facets=n) for n in range(8)]
+    twin = shipped.add("twin", windows(7, near), facets=0)  # sounds like 7, with the facets of 0
+    answers = similar(shipped.store, shipped.settings, str(ids[0]), k=100).matches
+    parts = {m.track.id: {r.kind: r for r in m.reasons if r.kind != "section"} for m in answers}
+    for match in answers:
+        found = parts[match.track.id]
+        assert set(found) == {"song", "windows", "course", *Facet}
+        assert sum(r.value for r in found.values()) == pytest.approx(match.score, abs=1e-6)
+        assert "unheard" not in found["timbre"].text
+    for facet in Facet:
+        assert parts[twin][facet].value == pytest.approx(0.1 / 2.5, abs=1e-4)
+    scored = {match.track.id: match.score for match in answers}
+    assert scored[twin] > scored[ids[7]] + 0.05
+    for other in (twin, ids[3]):
+        back = scores(shipped, other)
+        assert back[ids[0]] == pytest.approx(scored[other], abs=1e-6)
+
+
+def test_a_facet_that_was_not_heard_leaves_the_score_to_the_rest(shipped: Shelf) -> None:
+    near = np.random.default_rng(0).standard_normal(DIM).astype(np.float32)
+    asked = shipped.add("asked", windows(0, near), facets=0)
+    deaf = shipped.add("deaf", windows(1, near))
+    shipped.add("other", windows(2, near), facets=2)
+    answers = similar(shipped.store, shipped.settings, str(asked), k=9).matches
+    (match,) = [one for one in answers if one.track.id == deaf]
+    parts = {reason.kind: reason for reason in match.reasons}
+    views = sum(parts[view].value for view in ("song", "windows", "course"))
+    assert match.score == pytest.approx(views * 2.5 / 2, abs=1e-6)
+    assert parts["rhythm"].text.startswith("rhythm (unheard) ")
+    assert scores(shipped, deaf)[asked] == pytest.approx(match.score, abs=1e-6)
+
+
+@pytest.mark.parametrize("query", [Query(), Query(emphasis={"harmony": 1.0})])
+def test_facets_too_change_nothing_for_the_others(shipped: Shelf, query: Query) -> None:
+    ids = [shipped.add(f"track {n}", windows(n), facets=n) for n in range(20)]
+    before = scores(shipped, ids[0], query)
+    new = shipped.add("new", windows(77), facets=77)
+    after = scores(shipped, ids[0], query)
+    assert [track_id for track_id in after if track_id != new] == list(before)
+    assert {track_id: after[track_id] for track_id in before} == before
 
 
 def test_what_is_asked_against_is_looked_at_as_closely(shelf: Shelf) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mess_plugin.explain import clock, part_reason, section_reason
+from mess_plugin.explain import clock, part_reason, section_reason, told
 from mess_plugin.model import Interval, Tags, Track
 
 
@@ -30,6 +30,18 @@ def test_reasons_carry_the_number_that_they_tell() -> None:
     reason = section_reason(Interval(0, 10), Interval(60, 70), 0.5)
     assert (reason.kind, reason.value) == ("section", 0.5)
     assert reason.text == "0:00–0:10 ↔ 1:00–1:10: 0.50"
+
+
+def test_people_are_told_what_made_the_score_and_the_facts() -> None:
+    reasons = [
+        part_reason("song", 0.8, 0.5),
+        part_reason("timbre", 0.5, 0.04),
+        part_reason("rhythm", 0.9, 0.5, unheard=True),
+        section_reason(Interval(0, 10), Interval(60, 70), 0.01),
+    ]
+    assert told(reasons, 0.8) == (
+        "as wholes 0.80 × 0.50; rhythm (unheard) 0.90 × 0.50; 0:00–0:10 ↔ 1:00–1:10: 0.01"
+    )
 
 
 def test_a_track_is_called_by_what_is_known() -> None:

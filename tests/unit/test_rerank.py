@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mess_plugin.facets import Facet
 from mess_plugin.model import Float32, Level, LevelVectors, Space
 from mess_plugin.pooling import unit
 from mess_plugin.rerank import (
@@ -106,3 +107,7 @@ def test_several_are_compared_at_once_as_one_by_one() -> None:
 def test_shares_add_up_to_one() -> None:
     assert Weights(0.5, 1.0).shares == pytest.approx({"song": 0.4, "windows": 0.2, "course": 0.4})
     assert SONG_ALONE.shares == {"song": 1.0}
+    with_facets = Weights(0.5, 0.5, facets=0.1).shares
+    assert with_facets["song"] == pytest.approx(0.4)
+    assert all(with_facets[facet] == pytest.approx(0.04) for facet in Facet)
+    assert sum(with_facets.values()) == pytest.approx(1)

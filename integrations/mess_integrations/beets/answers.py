@@ -14,6 +14,7 @@ from mess_integrations.beets.fields import Found
 from mess_integrations.beets.session import opened
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
+from mess_plugin.explain import told
 from mess_plugin.model import Interval, Match
 from mess_plugin.steering.query import MAX_K, Query
 from mess_plugin.steering.question import answer as answer_of
@@ -135,7 +136,7 @@ def _by_path(lib: Library, paths: Sequence[str]) -> dict[str, Item]:
 def _ranked(found: Iterable[tuple[Item, Match]]) -> Iterator[tuple[Item, Found]]:
     for rank, (item, match) in enumerate(found, start=1):
         section = match.match_section
-        why = "; ".join(reason.text for reason in match.reasons)
+        why = told(match.reasons, match.score)
         start_s, end_s = (section.start_s, section.end_s) if section else (None, None)
         yield item, Found(rank, match.score, start_s, end_s, why)
 
