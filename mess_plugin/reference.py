@@ -76,6 +76,8 @@ def resolve(
     interval: the stretch that the question is about. Of a file that is not in the library only this
     stretch is heard (with what it lacks of one window around it); times stay those of the file.
     """
+    if interval is not None:
+        _check(interval)
     if isinstance(ref, Recording):
         return _from_recording(store, settings, space, ref, interval)
     path = Path(os.path.expanduser(ref))  # noqa: PTH111  never raises
@@ -83,6 +85,15 @@ def resolve(
         return _from_file(store, settings, space, ref, path.absolute(), interval)
     track_id = find_track(store, ref)
     return seed_of_track(store, space, ref, track_id, None)
+
+
+def _check(interval: Interval) -> None:
+    """Raise UsageError for a stretch that no recording has, before anything is heard."""
+    start_s, end_s = interval.start_s, interval.end_s
+    if not start_s < end_s:  # also where one of them is no number
+        raise UsageError(f"the section ends ({end_s:g} s) before it starts ({start_s:g} s)")
+    if start_s < 0:
+        raise UsageError(f"the section starts at {start_s:g} s: wanted 0 or more")
 
 
 def find_track(store: Store, ref: str) -> int:

@@ -41,14 +41,14 @@ def query(words: Mapping[str, Any]) -> Query:
             activity=limits("activity", words.get("activity")),
             brightness=limits("bright", words.get("bright")),
             drive=limits("drive", words.get("drive")),
-            moods=only(words.get("mood")),
+            moods=only(words.get("mood"), "mood"),
             loudness_lufs=limits("loudness", words.get("loudness")),
             genre=words.get("genre"),
             artist=words.get("artist"),
             album=words.get("album"),
             folder=os.path.abspath(os.path.expanduser(folder)) if folder else None,  # noqa: PTH100, PTH111
             excluded_words=tuple(words.get("exclude") or ()),
-            languages=only(words.get("language")),
+            languages=only(words.get("language"), "language"),
             rating=limits("rating", words.get("rating")),
             unplayed_days=words.get("unplayed"),
         ),
@@ -66,6 +66,8 @@ def emphasis(text: str | None) -> dict[str, float]:
             raise UsageError(
                 f"emphasis {part.strip()!r}: wanted FACET=WEIGHT, such as rhythm=2"
             ) from error
+    if text is not None and not weights:
+        raise UsageError(f"emphasis {text!r}: wanted FACET=WEIGHT, such as rhythm=2")
     return weights
 
 
@@ -83,10 +85,15 @@ def blend(texts: Sequence[str]) -> dict[str, float]:
     return shares
 
 
-def only(text: str | None) -> tuple[str, ...]:
-    """ "harmony,rhythm" → ("harmony", "rhythm"); empty for None."""
+def only(text: str | None, what: str = "facet") -> tuple[str, ...]:
+    """ "harmony,rhythm" → ("harmony", "rhythm"); empty for None. what: one of them is called so."""
     names = (part.strip().lower() for part in (text or "").split(","))
-    return tuple(dict.fromkeys(name for name in names if name))
+    found = tuple(dict.fromkeys(name for name in names if name))
+    if text is not None and not found:
+        raise UsageError(
+            f"{text!r} names no {what}: name one, or more with commas, or leave it out"
+        )
+    return found
 
 
 def limits(name: str, text: str | None, *, clock: bool = False) -> Range | None:

@@ -93,8 +93,10 @@ def test_an_open_end_and_a_start_behind_the_end(
     assert seed.duration_s == pytest.approx(whole_s, abs=0.1)
     with pytest.raises(UsageError, match="ends before 500 s"):
         _seed(store, settings, str(copy), Interval(500.0, 510.0))
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"ends .3 s. before it starts .9 s."):
         _seed(store, settings, str(copy), Interval(9.0, 3.0))
+    with pytest.raises(UsageError, match="starts at -2 s: wanted 0 or more"):
+        _seed(store, settings, str(copy), Interval(-2.0, 3.0))
 
 
 def test_the_same_audio_elsewhere_is_the_known_track(

@@ -72,6 +72,13 @@ def test_what_is_no_range(text: str) -> None:
 def test_words_of_emphasis() -> None:
     assert parsing.emphasis("rhythm=2, Timbre=.5") == {"rhythm": 2.0, "timbre": 0.5}
     assert parsing.only("harmony,rhythm,harmony") == ("harmony", "rhythm")
+    assert parsing.only(None) == ()
+    for nothing in ("", " , "):
+        with pytest.raises(UsageError, match="names no facet"):
+            parsing.only(nothing)
+    for wrong in ("", ","):
+        with pytest.raises(UsageError, match="FACET=WEIGHT"):
+            parsing.emphasis(wrong)
     for wrong in ("rhythm", "rhythm=much", "=2="):
         with pytest.raises(UsageError, match="FACET=WEIGHT"):
             parsing.emphasis(wrong)
