@@ -33,6 +33,8 @@ from mess_plugin.steering.ranking import Question
 from mess_plugin.store import Store
 from mess_plugin.store.embeddings import Neighbour
 
+__all__ = ["MAX_K", "Answer", "ask", "labelled", "similar"]
+
 _SECTIONS_ASKED = 12  # sections of the query that look for partners of their own
 
 

@@ -19,8 +19,8 @@ from mess_plugin.documents import (
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Level
 from mess_plugin.reference import find_track
-from mess_plugin.search import Answer
-from mess_plugin.steering.query import MAX_K, Query
+from mess_plugin.search import MAX_K, Answer
+from mess_plugin.steering.query import Query
 from mess_plugin.steering.question import answer, depth, interval_of
 from mess_plugin.store import Store
 from mess_plugin.switching import settled

@@ -217,9 +217,7 @@ _MATCHES = {
         "match_section": {"start_s": 10.0, "end_s": 30.0},
         "confidence": None, "repeats": [],
         "reasons": [
-            {"kind": "song", "value": 0.11, "text": "as wholes 0.66 × 0.17"},
-            {"kind": "windows", "value": 0.06, "text": "part by part 0.70 × 0.08"},
-            {"kind": "course", "value": 0.04, "text": "in their course 0.49 × 0.08"},
+            {"kind": "feel", "value": 0.21, "text": "feel 0.63 × 0.33"},
             {"kind": "rhythm", "value": 0.41, "text": "rhythm 0.62 × 0.67"},
         ],
     }],
