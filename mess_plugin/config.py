@@ -34,11 +34,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wall-clock limit for one file. attempts: tries before a file counts as failed. exact_below:
     libraries with fewer vectors at a level are searched exactly, without the approximate index.
 
-    roots: the folders whose files servers may open for a client, separated as in PATH; None means the
-    folders that hold indexed files. osc: whether `mess up` runs the OSC server. osc_host, osc_port:
-    where it listens; osc_reply_port: where clients listen (0: at the port they send from); osc_secret:
-    what clients must know; osc_announce: whether it makes itself known in the local network.
-    jellyfin: whether `mess up` follows Jellyfin; None: where MESS_HOME/jellyfin.json links it.
+    roots: the folders whose files servers may open for a client, separated as in PATH; None means
+    watched ones and those that hold indexed files. osc: whether `mess up` runs the OSC server.
+    osc_host, osc_port: where it listens; osc_reply_port: where clients listen (0: at the port they
+    send from); osc_secret: what clients must know; osc_announce: whether it makes itself known in
+    the local network. jellyfin: whether `mess up` follows Jellyfin; None: where
+    MESS_HOME/jellyfin.json links it.
 
     watch: folders that `mess up` watches. watch_by: "auto", "inotify" or "polling"; poll_s: between
     two looks when polling. settle_s: a file must lie still for so long before it is read.

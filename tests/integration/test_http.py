@@ -141,13 +141,21 @@ def test_no_file_outside_of_the_library_is_opened(
     outside = write_songs(tmp_path / "private", 1)[0]
     (music / "link.flac").symlink_to(outside)
     from mess_integrations.http.library import confined
+    from mess_integrations.roots import Roots
     from mess_plugin.errors import UsageError
 
-    for path in (outside, music / ".." / "private" / outside.name, music / "link.flac"):
-        with pytest.raises(UsageError, match="neither in the library nor in a watched folder"):
-            confined(store, settings.watch, str(path))
-    with pytest.raises(UsageError, match="neither in the library"):
-        confined(store, settings.watch, "/etc/passwd")
+    strange = (outside, music / ".." / "private" / outside.name, music / "link.flac", "/etc/passwd")
+    for path in strange:
+        with pytest.raises(UsageError, match="no such file in the library or in its folders"):
+            confined(store, Roots(settings), str(path))
+    # Where the setting says so, and only there.
+    chosen = Roots(msgspec.structs.replace(settings, roots=str(outside.parent)))
+    assert confined(store, chosen, str(outside)) == str(outside)
+    new = write_songs(tmp_path / "watched", 1)[0]
+    watching = Roots(msgspec.structs.replace(settings, watch=(str(new.parent),)))
+    assert confined(store, watching, str(new)) == str(new)
+    with pytest.raises(UsageError, match="no such file"):
+        confined(store, chosen, str(new))
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json", "x/y", ""])

@@ -144,6 +144,25 @@ def test_killed_in_the_middle_the_job_is_done_after_all_and_once(
     assert attempts(database_url, job_id) == (2, 1)  # the end of a whole worker is no attempt
 
 
+def test_told_to_end_it_finishes_the_file_at_hand_and_gives_the_others_back(
+    ready: Settings, store: Store, database_url: str, tmp_path: Path, eventually: Eventually
+) -> None:
+    long = long_file(tmp_path / "long.wav")
+    short = write_audio(tmp_path / "short.flac", music(6, 24000, channels=1), 24000)
+    job_id = send(ready, store, long)
+    with worker(ready) as process:
+        eventually(lambda: states(store) == {"running": 1}, timeout_s=60)
+        send(ready, store, short)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(200) == 0
+    assert states(store) == {"done": 1, "wanted": 1}
+    assert attempts(database_url, job_id) == (1, 0)
+    with worker(ready):
+        done = run(ready, store, tmp_path)
+    assert (done.indexed, done.unchanged) == (1, 1)
+    assert states(store) == {"done": 2}
+
+
 def test_a_run_makes_up_for_messages_that_the_broker_lost(
     ready: Settings, store: Store, tmp_path: Path
 ) -> None:

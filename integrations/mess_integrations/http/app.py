@@ -26,6 +26,7 @@ from mess_integrations.http.metrics import Metrics
 from mess_integrations.http.openapi import describe
 from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service, read_query
 from mess_integrations.http.stores import Stores
+from mess_integrations.roots import Roots
 from mess_plugin.config import Settings
 from mess_plugin.errors import AudioError, MessError, UsageError
 
@@ -50,7 +51,7 @@ def make_app(
 ) -> Starlette:
     """The ASGI application. settings: with the addresses of both servers filled in."""
     stores = Stores(settings.database_url or "")
-    service = Service(settings, stores, Metrics(stores))
+    service = Service(settings, stores, Metrics(stores), Roots(settings))
     guard = Guard(token, RateLimit(settings.http_rate_hz))
     questions, messages = CapacityLimiter(_QUESTIONS_AT_ONCE), CapacityLimiter(_MESSAGES_AT_ONCE)
     documented = (*endpoints, _openapi(endpoints))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service
+from mess_integrations.roots import Roots
 from mess_plugin.documents import (
     answer_document,
     measures_document,
@@ -24,7 +24,6 @@ from mess_plugin.steering.query import Query
 from mess_plugin.steering.question import answer, depth, interval_of
 from mess_plugin.store import Store
 from mess_plugin.switching import settled
-from mess_plugin.walk import is_below, watched_roots
 
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -51,7 +50,7 @@ def similar(service: Service, call: Call) -> Reply:
         found = answer(
             store,
             settled(store, service.settings),
-            [confined(store, service.settings.watch, query.ref)],
+            [confined(store, service.roots, query.ref)],
             Query(),
             k=deep,
             scope=Level(query.scope) if query.scope else None,
@@ -63,8 +62,8 @@ def similar(service: Service, call: Call) -> Reply:
     return Reply(answer_document(replace(found, seed=seed, matches=matches)))
 
 
-def confined(store: Store, watch: tuple[str, ...], ref: str) -> str:
-    """A reference by which no file outside of the library and the watched folders is opened.
+def confined(store: Store, roots: Roots, ref: str) -> str:
+    """A reference by which no file outside of the library's folders is opened.
 
     Raises UsageError for such a one, in the same words whether or not there is a file.
     """
@@ -79,13 +78,10 @@ def confined(store: Store, watch: tuple[str, ...], ref: str) -> str:
     known = store.library.find_path(ref)
     if known is not None and known[0] is not None:
         return f"mess:{known[0]}"
-    real = os.path.realpath(ref)
-    if (
-        any(is_below(real, os.path.realpath(root)) for root in watched_roots(watch))
-        and Path(real).is_file()
-    ):
+    real = roots.find(store, ref)
+    if real is not None and real.is_file():
         return ref
-    raise UsageError(f"no such file: {ref} is neither in the library nor in a watched folder")
+    raise UsageError(f"no such file in the library or in its folders: {ref}")
 
 
 def track(service: Service, call: Call) -> Reply:

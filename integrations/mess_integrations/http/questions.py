@@ -174,13 +174,13 @@ def make_radio(service: Service, call: Call) -> Reply:
 
 
 class _Inside:
-    """References by which no file outside of the library and the watched folders is opened."""
+    """References by which no file outside of the library's folders is opened."""
 
     def __init__(self, store: Store, service: Service) -> None:
-        self._store, self._watch = store, service.settings.watch
+        self._store, self._roots = store, service.roots
 
     def ref(self, ref: str) -> str:
-        return confined(self._store, self._watch, ref)
+        return confined(self._store, self._roots, ref)
 
     def refs(self, refs: Sequence[str]) -> list[str]:
         return [self.ref(ref) for ref in refs]

@@ -9,6 +9,7 @@ import msgspec
 
 from mess_integrations.http.metrics import Metrics
 from mess_integrations.http.stores import Stores
+from mess_integrations.roots import Roots
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 
@@ -19,6 +20,7 @@ class Service(msgspec.Struct, frozen=True):
     settings: Settings
     stores: Stores
     metrics: Metrics
+    roots: Roots
 
 
 class Call(msgspec.Struct, frozen=True):

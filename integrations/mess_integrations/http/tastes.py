@@ -48,9 +48,9 @@ def say(service: Service, call: Call) -> Reply:
     body = read_body(call.body, VerdictBody)
     check_listener(body.listener)
     with service.stores.use() as store:
-        watched = service.settings.watch
+        roots = service.roots
         track_id, seed_id = find_pair(
-            store, confined(store, watched, body.ref), confined(store, watched, body.seed)
+            store, confined(store, roots, body.ref), confined(store, roots, body.seed)
         )
         store.verdicts.save(body.listener, seed_id, track_id, body.verdict)
     return Reply(

@@ -7,7 +7,6 @@
     peers.py      who asks, and where the answers go
     limits.py     how much one address may ask for
     uploads.py    sound that arrives in blocks
-    roots.py      which files may be opened for a client
     lookups.py    a request → matches, by the core's use case
     pool.py       threads with a database connection each
     desk.py       what each request sets off

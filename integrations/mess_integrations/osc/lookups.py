@@ -14,7 +14,7 @@ from mess_integrations.osc.requests import (
     Options,
     TrackLookup,
 )
-from mess_integrations.osc.roots import Roots
+from mess_integrations.roots import Roots
 from mess_plugin.config import Settings
 from mess_plugin.errors import (
     AmbiguousReference,
@@ -58,7 +58,11 @@ def locate(store: Store, roots: Roots, lookup: FileLookup | TrackLookup) -> Ques
     path = os.path.normpath(lookup.path)
     if _is_indexed(store, path):
         return Question(path, lookup.interval, is_known=True)
-    real = roots.confine(store, path)
+    real = roots.find(store, path)
+    if real is None:  # whether it exists is not told
+        raise BadRequest(
+            403, "this file is outside the folders that may be opened: see the setting roots"
+        )
     if not real.is_file():
         raise BadRequest(404, f"no such file: {path}")
     return Question(str(real), lookup.interval, is_known=_is_indexed(store, str(real)))

@@ -17,7 +17,7 @@ from mess_integrations.osc.lookups import Question, answer, code_of, locate
 from mess_integrations.osc.peers import Peer
 from mess_integrations.osc.pool import Lane
 from mess_integrations.osc.requests import BadRequest, FileLookup, Options, TrackLookup
-from mess_integrations.osc.roots import Roots
+from mess_integrations.roots import Roots
 from mess_plugin.config import Settings
 from mess_plugin.errors import MessError
 from mess_plugin.model import Match

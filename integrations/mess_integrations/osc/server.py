@@ -18,8 +18,8 @@ from mess_integrations.osc.framing import STREAM_LIMIT_BYTES, detect, packets
 from mess_integrations.osc.lookups import hurried
 from mess_integrations.osc.news import News
 from mess_integrations.osc.peers import Sender, TcpPeer
-from mess_integrations.osc.roots import Roots
 from mess_integrations.osc.running import Lookups
+from mess_integrations.roots import Roots
 from mess_plugin import reference
 from mess_plugin.config import Settings
 from mess_plugin.errors import EncoderError, MessError, UsageError
@@ -53,7 +53,7 @@ async def listening(settings: Settings) -> AsyncIterator[tuple[str, int]]:
     _check_exposure(settings)
     sockets = await _bind(settings)
     settings = hurried(settings)
-    lookups = Lookups(settings, Roots(settings.roots))
+    lookups = Lookups(settings, Roots(settings))
     news = News(lookups.library)
     udp = _Datagrams()
     desk = Desk(settings, lookups, news, udp.send)
