@@ -1010,12 +1010,12 @@ SELECT array_agg(track_id ORDER BY track_id),
     string_agg(halfvec_send(vector), ''::bytea ORDER BY track_id)
 FROM song_embeddings WHERE space_id = %(space_id)s AND track_id = ANY(%(track_ids)s::bigint[])
 
--- How much happens in every track that is in a space.
+-- How much happens in every track that is in a space, all in one row of big-endian numbers.
 -- name: activities
-SELECT measures.track_id, measures.activity FROM measures
-JOIN song_embeddings ON song_embeddings.track_id = measures.track_id
+SELECT coalesce(string_agg(int8send(measures.track_id), ''::bytea ORDER BY measures.track_id), ''),
+    coalesce(string_agg(float4send(measures.activity), ''::bytea ORDER BY measures.track_id), '')
+FROM measures JOIN song_embeddings ON song_embeddings.track_id = measures.track_id
 WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id)s
-ORDER BY measures.track_id
 
 -- Every track of a space with its song vector, as bytes, and what is known of it.
 -- name: landscape
@@ -1076,6 +1076,12 @@ FROM duplicates ORDER BY one_id, other_id
 SELECT one_id, other_id FROM duplicates
 WHERE one_id = ANY(%(track_ids)s) AND other_id = ANY(%(track_ids)s) AND state <> 'rejected'
 ORDER BY one_id, other_id
+
+-- The tracks that are linked to any other.
+-- name: linked_tracks
+SELECT one_id FROM duplicates WHERE state <> 'rejected'
+UNION
+SELECT other_id FROM duplicates WHERE state <> 'rejected'
 
 -- The tracks that are linked to some.
 -- name: duplicates_of

@@ -10,6 +10,7 @@ from itertools import zip_longest
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from mess_plugin.config import Settings
 from mess_plugin.duplicates.hiding import hidden
@@ -22,6 +23,7 @@ from mess_plugin.steering.query import FEEL, HIDE, Query
 from mess_plugin.steering.transitions import ordered, transitions
 from mess_plugin.store import Store
 
+Floats = npt.NDArray[np.float64]
 MAX_TRACKS = 500
 CURVES = {
     "rise": (0.0, 1.0),
@@ -158,12 +160,11 @@ def arc(
         raise UsageError(f"only {len(ids)} tracks are in question: ask for at most {len(ids)}")
     ranks = np.argsort(np.argsort(activity, kind="stable")) / max(len(ids) - 1, 1)
     targets = np.interp(np.linspace(0, 1, n), np.linspace(0, 1, len(curve)), curve)
-    away = np.abs(targets[:, None] - ranks)
-    jitter = np.random.default_rng(seed).uniform(0, 0.02, away.shape)
+    rng = np.random.default_rng(seed)
     layer = min(len(ids), layer_for(n))
-    near = np.argpartition(away + jitter, layer - 1, axis=1)[:, :layer]
+    near = [_near_ranks(target, ranks, rng, layer) for target in targets]
     kept = np.unique(near)
-    fits = (1 - away[:, kept]).astype(np.float32)
+    fits = (1 - np.abs(targets[:, None] - ranks[kept])).astype(np.float32)
     allowed = [np.searchsorted(kept, row).tolist() for row in near]
     track_ids = [ids[place] for place in kept]
     places = beam(store, space, track_ids, fits, allowed, seed)
@@ -197,6 +198,17 @@ def _allowed_places(
     column = {track_id: place for place, track_id in enumerate(track_ids)}
     inner = [[column[i] for i in layer if i in column] for layer in layers]
     return [[0], *inner, [fits.shape[1] - 1]]
+
+
+def _near_ranks(
+    target: float, ranks: Floats, rng: np.random.Generator, layer: int
+) -> npt.NDArray[np.int64]:
+    """Places of the `layer` ranks that lie nearest to a target, give or take a little chance.
+
+    One target after another: all at once would be as many numbers as tracks times places.
+    """
+    away = np.abs(target - ranks) + rng.uniform(0, 0.02, len(ranks))
+    return np.argpartition(away, layer - 1)[:layer]
 
 
 def _without_copies(
@@ -241,6 +253,9 @@ def _in_question(
         }
     else:
         passed = allowed_ids(store, query.filters, None)
-        wanted = _without_copies(store, query, (), ids if passed is None else passed)
+        wanted = set(ids if passed is None else passed)
+        # Hardly any track of a large library is linked, and only those are looked at closely.
+        linked = sorted(wanted & store.duplicates.linked())
+        wanted -= set(linked) - _without_copies(store, query, (), linked)
     kept = [place for place, track_id in enumerate(ids) if track_id in wanted]
     return [ids[place] for place in kept], activity[kept]

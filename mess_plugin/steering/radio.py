@@ -39,6 +39,19 @@ def radio(
     came already, in order; the list goes on after them, the same as if it had never stopped. Ends when
     the library is used up.
     """
+    for track_id in _ids(store, settings, refs, query, seed, played):
+        yield store.library.get([track_id])[track_id]
+
+
+def _ids(
+    store: Store,
+    settings: Settings,
+    refs: Sequence[str],
+    query: Query,
+    seed: int,
+    played: Sequence[int],
+) -> Iterator[int]:
+    """The tracks of `radio`."""
     query.heeded_by("radio", "listener", "duplicates")
     space = answering_space(store, settings)
     seeds = [voice(store, settings, space, ref, (FEEL,)) for ref in refs]
@@ -67,7 +80,7 @@ def radio(
         chosen = ids[int(rng.choice(len(weights), p=weights / weights.sum()))]
         heard.append(chosen)
         here = _feel(store, space, chosen)
-        yield store.library.get([chosen])[chosen]
+        yield chosen
 
 
 def first_of_radio(
@@ -82,8 +95,9 @@ def first_of_radio(
 ) -> Playlist:
     """The next n tracks of `radio`, fewer where the library is used up."""
     check(n, seed)
-    tracks = radio(store, settings, refs, query, seed=seed, played=played)
-    return Playlist(tuple(islice(tracks, n)), (), ())
+    ids = list(islice(_ids(store, settings, refs, query, seed, played), n))
+    tracks = store.library.get(ids)
+    return Playlist(tuple(tracks[i] for i in ids if i in tracks), (), ())
 
 
 def _feel(store: Store, space: Space, track_id: int) -> Float32:

@@ -79,6 +79,10 @@ class Duplicates:
         rows = self._session.rows("duplicates_among", track_ids=list(track_ids))
         return [(row[0], row[1]) for row in rows]
 
+    def linked(self) -> set[int]:
+        """All tracks that are linked to another and not rejected."""
+        return {row[0] for row in self._session.rows("linked_tracks")}
+
     def partners(self, track_ids: Sequence[int]) -> set[int]:
         """The tracks that are linked to some of these and not rejected."""
         return {row[0] for row in self._session.rows("duplicates_of", track_ids=list(track_ids))}

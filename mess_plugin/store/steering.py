@@ -134,8 +134,13 @@ class Steering:
 
     def activities(self, space: Space) -> tuple[list[int], Float32]:
         """Every track of a space with how much happens in it: ids and (n,) float32 in [0, 1]."""
-        rows = self._session.rows("activities", revision=REVISION, space_id=space.id)
-        return [row[0] for row in rows], np.array([row[1] for row in rows], dtype=np.float32)
+        ids, activities = self._session.binary_rows(
+            "activities", revision=REVISION, space_id=space.id
+        )[0]
+        return (
+            np.frombuffer(ids, dtype=">i8").tolist(),
+            np.frombuffer(activities, dtype=">f4").astype(np.float32),
+        )
 
     def landscape(self, space: Space) -> tuple[list[Facts], Float32]:
         """Every track of a space that lies somewhere: its facts, and (n, dim) song vectors."""
