@@ -46,6 +46,7 @@ from usearch.index import Index
 
 from benchmarks.exact_windows import ExactWindows, batches
 from benchmarks.server_cost import server_cpu_s, server_memory_mb
+from benchmarks.synthetic_facets import copy_rows, described
 from benchmarks.synthetic_music import HOP_S, WINDOW_S, Music
 from mess_plugin import embedded
 from mess_plugin.alignment import passage_query
@@ -111,6 +112,7 @@ def measure(
             figures = dict(build(admin, home, space, music, build_memory))
             built.write_text(json.dumps(figures))
         yield from json.loads(built.read_text()).items()
+        describe(admin, len(music.songs))
         yield from questions(store, admin, home, space, music, asking)
         yield from usearch_figures(music.songs, asking).items()
         yield "server memory (Pss), MB", f"{server_memory_mb(home):.0f}"
@@ -193,6 +195,21 @@ def fill(admin: psycopg.Connection[object], space: Space, music: Music) -> None:
                 embeddings.write(space, row + 1, music.levels(row))
     admin.execute("RESET session_replication_role")
     admin.execute("VACUUM ANALYZE")
+
+
+def describe(admin: psycopg.Connection[object], n_tracks: int) -> None:
+    """Facets and measures of all tracks, where there are none: the closer look counts them too."""
+    if admin.execute("SELECT FROM facets LIMIT 1").fetchone() is not None:
+        return
+    rng = np.random.default_rng(3)
+    admin.execute("SET session_replication_role = replica")
+    with admin.transaction():
+        for batch in batches(n_tracks, 2000):
+            ids = [row + 1 for row in batch]
+            for table, (types, rows) in described(rng, ids).items():
+                copy_rows(admin, table, types, rows)
+    admin.execute("RESET session_replication_role")
+    admin.execute("VACUUM ANALYZE facets, measures")
 
 
 def ask_all(

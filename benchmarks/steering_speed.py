@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,11 +24,10 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 from benchmarks.server_cost import server_cpu_s
+from benchmarks.synthetic_facets import Row, Rows, copy_rows, described, random_unit
 from benchmarks.synthetic_music import Music
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders.base import EncoderInfo
-from mess_plugin.facets import REVISION
-from mess_plugin.facets.harmony import invariants
 from mess_plugin.model import Float32, Level
 from mess_plugin.pooling import unit
 from mess_plugin.recipe import Recipe
@@ -44,9 +42,7 @@ from mess_plugin.store.session import Session
 from mess_plugin.store.spaces import Spaces
 
 DIM = 256
-WIDTHS = {"timbre": 28, "harmony": 576, "rhythm": 66, "energy": 27, "structure": 280}
 BATCH = 2000
-Row = tuple[Any, ...]
 
 
 def fill(database_url: str, store: Store, settings: Settings, n_tracks: int) -> None:
@@ -70,34 +66,19 @@ def fill(database_url: str, store: Store, settings: Settings, n_tracks: int) -> 
             ids = range(start + 1, min(start + BATCH, n_tracks) + 1)
             with connection.transaction():
                 for table, (types, rows) in _rows(rng, space.id, ids, songs).items():
-                    _copy(connection, table, types, rows)
+                    copy_rows(connection, table, types, rows)
             print(f"\r{ids[-1]} tracks", end="", flush=True)
         connection.execute("VACUUM ANALYZE")
         Spaces(Session(connection)).create_indexes(space, [Level.SONG])
     print()
 
 
-def _copy(
-    connection: psycopg.Connection[Any], table: str, types: Sequence[str], rows: Iterable[Row]
-) -> None:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} FROM STDIN WITH (FORMAT binary)") as copy,
-    ):
-        copy.set_types(list(types))
-        for row in rows:
-            copy.write_row(row)
-
-
-def _rows(
-    rng: np.random.Generator, space_id: int, ids: Sequence[int], songs: Float32
-) -> dict[str, tuple[Sequence[str], list[Row]]]:
+def _rows(rng: np.random.Generator, space_id: int, ids: Sequence[int], songs: Float32) -> Rows:
     """Table with columns → their types and the rows of some tracks."""
     own = songs[ids[0] - 1 : ids[-1]]
-    parts = (unit(own + 0.5 * _random(rng, len(ids), DIM)) for _ in range(2))
+    parts = (unit(own + 0.5 * random_unit(rng, len(ids), DIM)) for _ in range(2))
     vectors = (own, *parts)
     embeddings: list[Row] = []
-    facets: list[Row] = []
     for place, i in enumerate(ids):
         song, first, last = (HalfVector(one[place]) for one in vectors)
         embeddings += [
@@ -105,20 +86,7 @@ def _rows(
             ("section", space_id, i, 0, 0.0, 100.0, "A", first),
             ("section", space_id, i, 1, 100.0, 200.0, "B", last),
         ]
-    for facet, width in WIDTHS.items():
-        described = _random(rng, len(ids), width)
-        search = invariants(described) if facet == "harmony" else None
-        for place, i in enumerate(ids):
-            found_by = None if search is None else HalfVector(search[place])
-            facets.append((facet, i, REVISION, HalfVector(described[place]), found_by))
-    measures: list[Row] = [
-        (
-            i, REVISION, float(rng.uniform(60, 180)), 0.5, int(rng.integers(12)), "minor", 0.5,
-            -14.0, 5.0, float(rng.random()), bytes(256), float(rng.random()), float(rng.random()),
-        )
-        for i in ids
-    ]  # fmt: skip
-    return {
+    rows: Rows = {
         "tracks (id, identity, duration_s)": (
             ("int8", "text", "float8"), [(i, f"audio {i}", 200.0) for i in ids],
         ),
@@ -129,19 +97,8 @@ def _rows(
         "embeddings (level, space_id, track_id, ordinal, start_s, end_s, label, vector)": (
             ("text", "int4", "int8", "int4", "float8", "float8", "text", "halfvec"), embeddings,
         ),
-        "facets (facet, track_id, revision, vector, search)": (
-            ("text", "int8", "text", "halfvec", "halfvec"), facets,
-        ),
-        "measures": (
-            ("int8", "text", "float4", "float4", "int2", "text", "float4", "float4", "float4",
-             "float4", "bytea", "float4", "float4"),
-            measures,
-        ),
     }  # fmt: skip
-
-
-def _random(rng: np.random.Generator, n: int, dim: int) -> Float32:
-    return unit(rng.normal(size=(n, dim)).astype(np.float32))
+    return rows | described(rng, ids)
 
 
 def timed(home: Path, name: str, ask: Callable[[], object]) -> None:
