@@ -1,4 +1,4 @@
-"""Album retrieval by each facet alone, by all together, and beside an encoder's feel.
+"""Album retrieval by each facet alone, by all together, and beside an encoder's song vector.
 
 python benchmarks/facet_retrieval.py LIST AUDIO --encoder descriptors --cache DIR
 """
@@ -29,6 +29,8 @@ WEIGHTS: dict[str, dict[str, float]] = {
     FEEL: {FEEL: 1},
     **{facet.value: {facet.value: 1} for facet in Facet},
     "all facets": dict.fromkeys(map(str, Facet), 1.0),
+    "feel + all, .05 each": {FEEL: 1, **dict.fromkeys(map(str, Facet), 0.05)},
+    "feel + all, .1 each": {FEEL: 1, **dict.fromkeys(map(str, Facet), 0.1)},
     "feel + all, .2 each": {FEEL: 1, **dict.fromkeys(map(str, Facet), 0.2)},
     "feel + all, 1 each": {FEEL: 1, **dict.fromkeys(map(str, Facet), 1.0)},
 }

@@ -259,6 +259,8 @@ def describe(filters: Filters) -> str:
             parts.append(name.replace("_", " "))
         elif name == "key" and value:
             parts.append(f"key {keys.name(*value)}")
+        elif isinstance(value, tuple) and value:
+            parts.append(f"{name.replace('_', ' ')} {', '.join(map(str, value))!r}")
         elif value:
             parts.append(f"{name.replace('_', ' ')} {value!r}")
     return ", ".join(parts)
