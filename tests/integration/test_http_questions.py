@@ -144,7 +144,7 @@ def test_language_rating_and_what_was_played_lately(service: Service) -> None:
         ({"artist": "nobody", "year": "1990-"}, "artist 'nobody'; loosen it"),
         (
             {"artist": "artist 1", "excluded_words": ["artist 1"], "year": "1900-"},
-            "artist 'artist 1' and excluded words ('artist 1',) exclude each other; loosen one",
+            "artist 'artist 1' and excluded words 'artist 1' exclude each other; loosen one",
         ),
         (
             {"year": "1980-1981", "rating": "2", "languages": ["eng", "deu"], "tempo_bpm": "70-80"},
