@@ -13,16 +13,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import msgspec
-
 _FOLDER = "spool"
 
 
-class Changes(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Changes:
     """What happened to files, as absolute paths (text with surrogate escapes for odd bytes).
 
     touched: new or changed. moved: (from, to). removed: perhaps gone; whether they are is looked up
@@ -45,7 +45,7 @@ def keep(home: Path, changes: Changes) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = f"{time.time_ns():020d}-{uuid4().hex}.json"
     temporary = folder / f".{name}.part"
-    temporary.write_text(json.dumps(msgspec.to_builtins(changes)), encoding="ascii")
+    temporary.write_text(json.dumps(asdict(changes)), encoding="ascii")
     return temporary.rename(folder / name)
 
 

@@ -8,11 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-import msgspec
 
 from mess_plugin.embedded import protocol, states
 from mess_plugin.embedded.home import SERVICE, Home, unwritable
@@ -25,7 +24,8 @@ STARTS_TO_TRY = 3
 POLL_S = 0.01
 
 
-class Endpoints(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Endpoints:
     """Where the servers are: a psycopg URL, and a kombu URL if a broker was asked for."""
 
     database_url: str

@@ -18,9 +18,8 @@ import re
 import shutil
 import socket
 import stat
+from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from mess_plugin.errors import ServiceError
 
@@ -30,7 +29,8 @@ LONGEST_SOCKET_NAME = "pg/.s.PGSQL.5432"
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_/.+@=-]+")
 
 
-class Home(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Home:
     """One MESS home; `path` is absolute and without symbolic links."""
 
     path: Path

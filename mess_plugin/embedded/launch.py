@@ -18,10 +18,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-
-import msgspec
 
 from mess_plugin.errors import ServiceError
 
@@ -40,7 +39,8 @@ class Guise(Enum):
     OTHER = "other"
 
 
-class Account(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Account:
     """The user a child runs as: `owner_uid` owns its files, `uid` is what it sees."""
 
     guise: Guise

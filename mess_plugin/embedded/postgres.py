@@ -11,9 +11,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from mess_plugin.embedded import binaries, launch, processes
 from mess_plugin.embedded.home import Home, unwritable
@@ -59,7 +58,8 @@ INITDB_OPTIONS = (
 )
 
 
-class Postgres(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Postgres:
     """The plan of the database server; `sockets` holds its private socket directory."""
 
     home: Home

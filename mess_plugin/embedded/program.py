@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from mess_plugin.embedded import launch
 from mess_plugin.embedded.home import SERVICE, Home, write_atomically
 from mess_plugin.embedded.launch import Account
@@ -88,7 +86,8 @@ def _program(value: Mapping[str, object]) -> Program:
     )
 
 
-class ProgramPlan(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ProgramPlan:
     """The plan of a program: it is ready as soon as it runs."""
 
     home: Home

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import msgspec
 
-
-class ServiceState(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ServiceState:
     """One supervised process.
 
     `phase` is starting, running, stopping, waiting (for a restart) or stopped; `since_s` is the
@@ -27,7 +27,8 @@ class ServiceState(msgspec.Struct, frozen=True):
     log: str
 
 
-class State(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class State:
     """A home that is running: its supervisor, who holds it up and what it runs.
 
     `database_url` and `broker_url` are None while the server is not wanted or not ready.
@@ -48,7 +49,7 @@ class State(msgspec.Struct, frozen=True):
 
 def to_json(state: State) -> str:
     """Return the state as indented JSON."""
-    return json.dumps(msgspec.to_builtins(state), indent=1)
+    return json.dumps(asdict(state), indent=1)
 
 
 def read(path: Path) -> State | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from mess_plugin.embedded import binaries, launch
 from mess_plugin.embedded.home import Home, unwritable
@@ -27,7 +26,8 @@ SETTINGS = {
 }
 
 
-class Valkey(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Valkey:
     """The plan of the broker; its socket is in `sockets`."""
 
     home: Home

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import dataclass
+
 from beets.dbcore import Model, types
 from beets.dbcore.query import NumericQuery
 
 
-class Found(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Found:
     """What MESS says of one item or album. Times in seconds, None where no section was compared."""
 
     rank: int
