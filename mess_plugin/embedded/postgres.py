@@ -18,6 +18,7 @@ from mess_plugin.embedded import binaries, launch, processes
 from mess_plugin.embedded.home import Home, unwritable
 from mess_plugin.embedded.launch import Account, Guise
 from mess_plugin.embedded.logs import Log, most_telling
+from mess_plugin.embedded.memory import memory_bytes
 from mess_plugin.embedded.plan import plain_environment
 from mess_plugin.errors import ServiceError
 
@@ -26,9 +27,8 @@ USER = "mess"
 FOREIGN_SERVER_GRACE_S = 10.0
 STATUS_LINE = 7  # of postmaster.pid, from 0: "starting", "ready", "stopping"
 
-# Written to postgresql.conf when the cluster is made, for its owner to tune.
+# Written to postgresql.conf when the cluster is made, for its owner to tune; shared_buffers too.
 INITIAL_SETTINGS = {
-    "shared_buffers": "128MB",
     "maintenance_work_mem": "256MB",
     "max_connections": "100",
     "jit": "off",
@@ -36,6 +36,9 @@ INITIAL_SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+LEAST_BUFFERS_MB, MOST_BUFFERS_MB = 128, 2048
+BUFFERS_SHARE = 8  # of the memory; the rest is for the encoder, for music, and for the page cache
+
 # Given at every start: MESS relies on these.
 FIXED_SETTINGS = {
     "listen_addresses": "",
@@ -152,7 +155,9 @@ class Postgres:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         _give(draft, account)
-        settings = (f"--set={name}={value}" for name, value in INITIAL_SETTINGS.items())
+        buffers = {"shared_buffers": f"{buffers_mb(memory_bytes())}MB"}
+        initial = INITIAL_SETTINGS | buffers
+        settings = (f"--set={name}={value}" for name, value in initial.items())
         initdb = str(binaries.postgres_program("initdb"))
         self._run([initdb, "-D", str(draft), *INITDB_OPTIONS, *settings], account, draft, log)
         server = str(binaries.postgres_program("postgres"))
@@ -218,6 +223,14 @@ class Postgres:
             return (self.directory / "PG_VERSION").read_text("ascii").strip()
         except OSError:
             return ""
+
+
+def buffers_mb(memory: int) -> int:
+    """What a new cluster takes for its own cache, of so many bytes of memory.
+
+    An index that is larger grows slowly, for each new vector visits pages all over it.
+    """
+    return max(LEAST_BUFFERS_MB, min(memory // BUFFERS_SHARE // 2**20, MOST_BUFFERS_MB))
 
 
 def _server_version() -> str:
