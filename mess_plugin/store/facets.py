@@ -74,7 +74,7 @@ class Facets:
     ) -> dict[Facet, dict[int, Float32]]:
         """Some facets of several tracks, in one question; tracks without are left out."""
         found: dict[Facet, dict[int, Float32]] = {facet: {} for facet in facets}
-        for facet, track_id, data in self._session.rows(
+        for facet, track_id, data in self._session.binary_rows(
             "get_facets",
             facets=[facet.value for facet in found],
             revision=REVISION,
