@@ -64,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Count = os.cpu_count() or 1
     file_limit_s: Positive = 1800.0
     attempts: Count = 3
-    exact_below: Annotated[int, msgspec.Meta(ge=0)] = 20_000
+    exact_below: Annotated[int, msgspec.Meta(ge=0)] = 5000
     roots: str | None = None
     osc: bool = False
     osc_host: str = "127.0.0.1"
