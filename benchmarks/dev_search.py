@@ -41,7 +41,6 @@ from mess_plugin.evaluate_library import ablation
 from mess_plugin.evaluate_search import (
     Sample,
     System,
-    facets_of,
     half_against_half,
     robustness,
     section_lookup,
@@ -54,6 +53,7 @@ from mess_plugin.evaluation.repeats import Repeats
 from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.evaluation.trials import HALF_S, SECTION_S
 from mess_plugin.facets import TrackFacets
+from mess_plugin.facets.listening import hear_sound
 from mess_plugin.indexing import raw_space
 from mess_plugin.model import Float32, Level, Projection, Tags, Waveform
 from mess_plugin.pretraining.folds import folds
@@ -111,10 +111,10 @@ class Facets:
         self._heard: dict[bytes, TrackFacets | None] = {}
 
     def __call__(self, waveform: Waveform, rate_hz: int) -> TrackFacets | None:
-        """As `evaluate_search.facets_of` does."""
+        """As `hear_sound` does."""
         key = hashlib.blake2b(waveform.tobytes()).digest()
         if key not in self._heard:
-            self._heard[key] = facets_of(waveform, rate_hz)
+            self._heard[key] = hear_sound(waveform, rate_hz)
         return self._heard[key]
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from msgspec.structs import replace
 
 from mess_plugin.analysis import analyse
-from mess_plugin.audio.resampling import resample
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
@@ -24,7 +23,6 @@ from mess_plugin.evaluation.transforms import TRANSFORMS
 from mess_plugin.evaluation.trials import draw_sections, halves, transformed
 from mess_plugin.facets import TrackFacets
 from mess_plugin.facets.listening import hear_sound
-from mess_plugin.facets.sketch import FACET_RATE_HZ
 from mess_plugin.model import Interval, Level, Space, Waveform
 from mess_plugin.reference import Seed, seed_of, seed_of_track
 from mess_plugin.rerank import Weights
@@ -40,11 +38,6 @@ INDEX_K = 20
 _NOT_FOUND = -2.0  # below every cosine
 
 
-def facets_of(waveform: Waveform, rate_hz: int) -> TrackFacets | None:
-    """The facets of a waveform at any rate."""
-    return hear_sound(resample(waveform, rate_hz, FACET_RATE_HZ))
-
-
 class System(msgspec.Struct, frozen=True):
     """A way to answer: a space of the store and the views that order songs.
 
@@ -57,7 +50,7 @@ class System(msgspec.Struct, frozen=True):
     space: Space
     encoder: Encoder
     weights: Weights
-    hear_facets: Callable[[Waveform, int], TrackFacets | None] = facets_of
+    hear_facets: Callable[[Waveform, int], TrackFacets | None] = hear_sound
 
     def known(self, track_id: int) -> Seed:
         """A track of the library as a question."""

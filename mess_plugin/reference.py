@@ -213,7 +213,6 @@ def _from_recording(
     from mess_plugin.analysis import analyse  # noqa: PLC0415  as above
     from mess_plugin.audio.resampling import resample  # noqa: PLC0415
     from mess_plugin.facets.listening import hear_sound  # noqa: PLC0415
-    from mess_plugin.facets.sketch import FACET_RATE_HZ  # noqa: PLC0415
 
     encoder = _encoder(settings)
     analysis = analyse(
@@ -227,8 +226,7 @@ def _from_recording(
     seed = seed_of(store, encoder, space, analysis, sound.name, None)
     if interval is not None:
         return seed
-    heard = hear_sound(resample(sound.waveform, sound.rate_hz, FACET_RATE_HZ))
-    return replace(seed, heard=heard)
+    return replace(seed, heard=hear_sound(sound.waveform, sound.rate_hz))
 
 
 def seed_of(

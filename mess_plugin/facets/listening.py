@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mess_plugin import audio
+from mess_plugin.audio.resampling import resample
 from mess_plugin.facets import (
     attributes,
     energy,
@@ -58,10 +59,10 @@ def hear_facets(path: Path, limit_s: float | None = None) -> TrackFacets | None:
     return listener.finish()
 
 
-def hear_sound(blocks: Iterable[Waveform]) -> TrackFacets | None:
-    """The facets of sound at FACET_RATE_HZ, of unknown loudness; None as `FacetListener`."""
+def hear_sound(waveform: Waveform, rate_hz: int) -> TrackFacets | None:
+    """The facets of sound at any rate, of unknown loudness; None as `FacetListener`."""
     sketcher = Sketcher()
-    for block in blocks:
+    for block in resample(waveform, rate_hz, FACET_RATE_HZ):
         sketcher.add(block)
     sketch = sketcher.finish()
     return None if sketch is None else summarise(sketch, Loudness(None, None))
