@@ -6,7 +6,6 @@ Every step can be repeated and every write is one transaction, so a process may 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -82,7 +81,7 @@ def hear_whole(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | No
     return Heard(analysis, damage, facets)
 
 
-class Indexed(NamedTuple):
+class Indexed(msgspec.Struct, frozen=True):
     """What became of a job, see `index`, and the track that the file holds where that is known."""
 
     outcome: str
@@ -140,8 +139,6 @@ def index(
                     store.facets.write(track_id, heard.facets)
             assert track_id is not None
             _locate(store, job, track_id, tags)
-            if job.track_id is not None and job.track_id != track_id:
-                store.ledger.forget_orphans([job.track_id])
     except _Overtaken:
         return Indexed("changed")
     return Indexed("known" if heard is None else "encoded", track_id)

@@ -126,7 +126,7 @@ UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = now(), 
 FROM files
 WHERE jobs.id = %(job_id)s AND jobs.state = 'wanted' AND files.id = jobs.file_id
 RETURNING jobs.id, jobs.recipe, jobs.attempts, jobs.interruptions, jobs.file_id, files.path,
-    files.size_bytes, files.mtime_ns, files.track_id
+    files.size_bytes, files.mtime_ns
 
 -- A job that was done. One that was wanted again meanwhile stays wanted.
 -- name: finish_job
@@ -204,20 +204,26 @@ LIMIT %(limit)s
 
 -- The file as it was when its audio was read; its tags and its track.
 -- name: locate_file
+WITH before AS (
+    SELECT id, track_id FROM files WHERE id = %(file_id)s AND path = %(path)s FOR UPDATE
+)
 UPDATE files SET track_id = %(track_id)s, title = %(title)s, artist = %(artist)s,
     album = %(album)s, album_artist = %(album_artist)s, genre = %(genre)s, year = %(year)s,
     track_number = %(track_number)s, bpm = %(bpm)s, key = %(key)s,
     musicbrainz_recording = %(musicbrainz_recording)s,
     musicbrainz_release = %(musicbrainz_release)s, language = %(language)s, rating = %(rating)s,
     words = %(words)s
-WHERE id = %(file_id)s AND path = %(path)s
-RETURNING id
+FROM before WHERE files.id = before.id
+RETURNING before.track_id
 
 -- A file whose audio could not be read any more belongs to no track, unless another recipe could read
 -- the very same.
 -- name: unlocate_file
-UPDATE files SET track_id = NULL WHERE id = %(file_id)s AND NOT EXISTS (
+WITH before AS (SELECT id, track_id FROM files WHERE id = %(file_id)s FOR UPDATE)
+UPDATE files SET track_id = NULL FROM before
+WHERE files.id = before.id AND NOT EXISTS (
     SELECT FROM jobs WHERE jobs.file_id = files.id AND jobs.state = 'done')
+RETURNING before.track_id
 
 -- Known paths below some folders (prefixes that end with a slash, whose successor is 0), or equal to
 -- some files, and whether each is missed already.

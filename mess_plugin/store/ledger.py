@@ -53,7 +53,6 @@ class Job(msgspec.Struct, frozen=True):
     path: str
     size_bytes: int
     mtime_ns: int
-    track_id: int | None
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -183,7 +182,7 @@ class Ledger:
         ]
 
     def locate(self, file_id: int, path: str, track_id: int, tags: Tags) -> bool:
-        """The file holds this recording and says this about itself.
+        """The file holds this recording and says this about itself; what it held before may go.
 
         False, and nothing is noted, where the file has been renamed or forgotten meanwhile.
         """
@@ -195,11 +194,12 @@ class Ledger:
             words=searchable(path, tags),
             **{name: _clean(value) for name, value in msgspec.structs.asdict(tags).items()},
         )
+        self.forget_orphans(_held(rows) - {track_id})
         return bool(rows)
 
     def unlocate(self, file_id: int) -> None:
-        """The file holds no recording any more."""
-        self._session.execute("unlocate_file", file_id=file_id)
+        """The file holds no recording any more; what it held may go."""
+        self.forget_orphans(_held(self._session.rows("unlocate_file", file_id=file_id)))
 
     def known_paths(self, roots: Sequence[str], *, with_missed: bool = True) -> dict[str, int]:
         """Known files that are, or are below, the given absolute paths: path → file id.
@@ -283,7 +283,7 @@ class Ledger:
         """Remove locations, and recordings that lie nowhere any more."""
         with self._session.connection.transaction():
             rows = self._session.rows("delete_files", ids=list(file_ids))
-            self.forget_orphans({row[0] for row in rows if row[0] is not None})
+            self.forget_orphans(_held(rows))
 
     def move_files(self, moves: Sequence[tuple[str, str]]) -> None:
         """Note that files now lie elsewhere, with their recordings; unknown ones are passed over.
@@ -322,6 +322,11 @@ def _at_or_below(roots: Sequence[str]) -> dict[str, list[bytes]]:
         "exact": [to_bytes(root) for root in roots],
         "prefixes": [to_bytes(root.rstrip("/") + "/") for root in roots],
     }
+
+
+def _held(rows: Sequence[tuple[int | None]]) -> set[int]:
+    """The recordings that files held, by their column track_id."""
+    return {track_id for (track_id,) in rows if track_id is not None}
 
 
 def _counts(rows: Sequence[tuple[str, str, int]]) -> dict[str, int]:

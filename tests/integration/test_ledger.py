@@ -203,6 +203,23 @@ def test_a_recording_goes_with_its_last_location(store: Store) -> None:
     assert store.ledger.count_jobs() == {}
 
 
+def test_a_recording_goes_when_its_last_file_holds_another_or_nothing(store: Store) -> None:
+    """Whatever the file held when the job began: other work may have changed that meanwhile."""
+    space = raw_space(store)
+    first = add_track(store, space, "/music/a.mp3", levels_of(1), identity="first")
+    second = add_track(store, space, "/music/b.mp3", levels_of(2), identity="second")
+    known = store.ledger.known_paths(["/music"])
+    assert store.ledger.locate(known["/music/a.mp3"], "/music/a.mp3", second, Tags())
+    assert list(store.library.get([first, second])) == [second]
+    assert not store.ledger.locate(known["/music/b.mp3"], "/music/renamed.mp3", first, Tags())
+    store.ledger.forget_files([known["/music/b.mp3"]])
+    assert list(store.library.get([second])) == [second]
+    (job_id,) = want(store, "/music/a.mp3", size=9)
+    assert store.ledger.start(job_id) is not None
+    store.ledger.unlocate(known["/music/a.mp3"])
+    assert store.library.get([second]) == {}
+
+
 def test_tags_of_any_characters_are_stored(store: Store) -> None:
     space = raw_space(store)
     tags = Tags(title="nul\0 and \udcff half", artist="Ünï", year=1999, bpm=120.5)

@@ -164,8 +164,6 @@ def _excuse(job_id: int, reason: str) -> None:
 def _fail(store: Store, job: Job, kind: str, reason: str) -> None:
     if kind in _KINDS_ABOUT_CONTENT:
         store.ledger.unlocate(job.file_id)
-        if job.track_id is not None:
-            store.ledger.forget_orphans([job.track_id])
     store.ledger.fail(job.id, kind, reason)
     log.warning("job %d: failed: %s: %s", job.id, job.path, reason)
 
