@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import logging
 import os
@@ -112,6 +114,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line. Exit code 0: done, 1: failed, 2: wrong usage, 130: interrupted."""
+    # Else the interpreter would look through all objects of all modules once more before it ends,
+    # which takes about a tenth of a short command's time.
+    atexit.register(gc.freeze)
     try:
         _log_as_wanted()
         code = cli.main(standalone_mode=False)
