@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from mess_plugin.facets import Facet, Measures
 from mess_plugin.store import Store
+from mess_plugin.vector_files import as_text
 
 _PAGE = 5000
 
@@ -45,10 +46,7 @@ def _pages(store: Store) -> Any:
     while page := store.library.after(last, _PAGE):
         last = page[-1]
         tracks = store.library.get(page)
-        paths = {
-            i: (track.path or "").encode("utf-8", "backslashreplace").decode("utf-8")
-            for i, track in tracks.items()
-        }
+        paths = {i: as_text(track.path or "") for i, track in tracks.items()}
         yield [i for i in page if i in paths], paths
 
 

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
-import numpy as np
 
 from mess_plugin.cli.output import encoder_option, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import AudioError, UsageError
-from mess_plugin.model import Float32, Level
+from mess_plugin.model import Level
 from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.services import connected, has_library
 from mess_plugin.store import open_store
 from mess_plugin.switching import answering, settled
+from mess_plugin.vector_files import Row, check_file, write_columns, write_vectors
 
 _WHAT = ("vectors", "facets", "measures")
-Row = tuple[str, float, float, Float32]
 
 _level = click.option(
     "--level", type=click.Choice([level.value for level in Level]), default=Level.SONG.value,
     show_default=True, help="What a vector stands for.",
 )  # fmt: skip
 _out = click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE.npz",
-    help="Where to write: arrays vectors, paths, start_s, end_s.",
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE",
+    help="Where to write: .npz (arrays vectors, paths, start_s, end_s) or .parquet (a row a vector).",
 )  # fmt: skip
 
 
@@ -46,7 +44,7 @@ def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) ->
     )
     from mess_plugin.indexing import hear  # noqa: PLC0415
 
-    _check_out(out)
+    check_file(out)
     settings = _as_the_library(load_settings(encoder=encoder))
     recipe = Recipe.of(settings)
     loaded = load_encoder(recipe, settings)
@@ -64,7 +62,7 @@ def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) ->
             rows.append((file, start_s, end_s, vector))
     if not rows:
         raise UsageError("none of the files could be embedded, so nothing was written")
-    _save(out, rows)
+    _say_written(write_vectors(out, rows, {"recipe": str(recipe), "level": level}), out)
     if failed:
         raise SystemExit(1)
 
@@ -83,9 +81,10 @@ def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) ->
 def export(what: str, level: str, out: Path, encoder: str | None) -> None:
     """Write for other programs: vectors as they are searched, or what was heard beside them.
 
-    Facets and measures are columns beside paths and ids, a row a track; unknown numbers are NaN.
+    Facets and measures are columns beside paths and ids, a row a track; what is unknown is NaN in
+    npz, null in Parquet.
     """
-    _check_out(out)
+    check_file(out)
     if what != _WHAT[0]:
         if level != Level.SONG.value:
             raise UsageError(f"--level {level}: {what} are of whole songs; leave it out")
@@ -99,10 +98,11 @@ def export(what: str, level: str, out: Path, encoder: str | None) -> None:
             raise UsageError(
                 f"nothing is indexed with the encoder {asked}: run `mess index FOLDER`"
             )
-        rows = list(store.embeddings.export(space, Level(level)))
-    if not rows:
+        about = {"space": space.name, "encoder": space.encoder, "level": level}
+        written = write_vectors(out, store.embeddings.export(space, Level(level)), about)
+    if not written[0]:
         raise UsageError("the library is empty, so nothing was written")
-    _save(out, rows)
+    _say_written(written, out)
 
 
 def _export_heard(what: str, out: Path) -> None:
@@ -113,9 +113,7 @@ def _export_heard(what: str, out: Path) -> None:
         columns = columns_of(store)
     if not len(columns["ids"]):
         raise UsageError("no track has facets, so nothing was written: run `mess facets`")
-    temporary = out.with_name(f".{out.name}.part.npz")
-    np.savez(temporary, allow_pickle=False, **columns)
-    temporary.replace(out)
+    write_columns(out, columns)
     say(f"{what} of {len(columns['ids'])} tracks written to {out}")
 
 
@@ -127,24 +125,6 @@ def _as_the_library(settings: Settings) -> Settings:
         return settled(store, settings)
 
 
-def _check_out(out: Path) -> None:
-    if out.suffix != ".npz":
-        raise UsageError(f"--out is {out}: wanted a name that ends in .npz")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"--out is {out}: there is no folder {out.absolute().parent}")
-
-
-def _save(out: Path, rows: Iterable[Row]) -> None:
-    """Paths as UTF-8 text; bytes that are no text are written as escapes."""
-    paths, start_s, end_s, vectors = zip(*rows, strict=True)
-    names = [path.encode("utf-8", "backslashreplace").decode("utf-8") for path in paths]
-    temporary = out.with_name(f".{out.name}.part.npz")
-    np.savez(
-        temporary,
-        vectors=np.stack(vectors).astype(np.float32),
-        paths=np.array(names),
-        start_s=np.array(start_s, dtype=np.float64),
-        end_s=np.array(end_s, dtype=np.float64),
-    )
-    temporary.replace(out)
-    say(f"{len(vectors)} vectors of {vectors[0].shape[0]} dimensions written to {out}")
+def _say_written(written: tuple[int, int], out: Path) -> None:
+    n, dim = written
+    say(f"{n} vectors of {dim} dimensions written to {out}")

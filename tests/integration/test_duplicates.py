@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from pyarrow import parquet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mess_plugin.cli.duplicates import duplicates
@@ -160,6 +161,24 @@ def _check_attributes(store: Store, settings: Settings, seed: int, out: Path) ->
                 own = store.facets.of_tracks(Facet.HARMONY, [seed])[seed]
                 row = columns["ids"].tolist().index(seed)
                 np.testing.assert_array_equal(columns[column][row], own)
+    _check_export(out)
+
+
+def _check_export(arrays: Path) -> None:
+    """Parquet holds the vectors that npz holds, and says whose they are."""
+    table = arrays.with_suffix(".parquet")
+    for out in (arrays, table):
+        words = ["--level", "section", "--encoder", "descriptors", "--out", str(out)]
+        result = CliRunner().invoke(export, words)
+        assert result.exception is None, result.exception
+    rows = parquet.read_table(table)
+    with np.load(arrays) as columns:
+        assert len(columns["paths"]) > 8
+        assert rows["path"].to_pylist() == columns["paths"].tolist()
+        for name in ("start_s", "end_s"):
+            assert rows[name].to_pylist() == columns[name].tolist()
+        np.testing.assert_array_equal(np.array(rows["vector"].to_pylist()), columns["vectors"])
+    assert rows.schema.metadata[b"encoder"] == b"descriptors"
 
 
 def _runner(database_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
