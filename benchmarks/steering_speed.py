@@ -16,17 +16,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import psycopg
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
+from psycopg import sql
 
 from benchmarks.server_cost import server_cpu_s
 from benchmarks.synthetic_facets import Row, Rows, copy_rows, described, random_unit
 from benchmarks.synthetic_music import Music
 from mess_plugin.config import Settings, load_settings
+from mess_plugin.duplicates.finding import links_of
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.model import Float32, Level
 from mess_plugin.pooling import unit
@@ -57,9 +60,10 @@ def fill(database_url: str, store: Store, settings: Settings, n_tracks: int) -> 
     space = store.spaces.raw(recipe, info, DIM, settings.window_s, settings.hop_s, "shipped")
     with psycopg.connect(database_url, autocommit=True) as connection:
         register_vector(connection)
-        # Rows are right by construction, and the index is built at once afterwards. Nothing here looks
+        # Rows are right by construction, and indexes are built at once afterwards. Nothing here looks
         # for sections by their vectors, so these have none.
         connection.execute("SET session_replication_role = replica")
+        harmony_index = _drop_index(connection, "facets_harmony")
         for level in Level:
             connection.execute(f"DROP INDEX IF EXISTS {level.value}_embeddings_space_{space.id}")
         for start in range(done, n_tracks, BATCH):
@@ -69,8 +73,18 @@ def fill(database_url: str, store: Store, settings: Settings, n_tracks: int) -> 
                     copy_rows(connection, table, types, rows)
             print(f"\r{ids[-1]} tracks", end="", flush=True)
         connection.execute("VACUUM ANALYZE")
+        connection.execute("SET maintenance_work_mem = '512MB'")
+        connection.execute(harmony_index)
         Spaces(Session(connection)).create_indexes(space, [Level.SONG])
     print()
+
+
+def _drop_index(connection: psycopg.Connection[Any], name: str) -> bytes:
+    """Drop an index; how to make it again."""
+    query = "SELECT indexdef FROM pg_indexes WHERE indexname = %s"
+    ((definition,),) = connection.execute(query, [name]).fetchall()
+    connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
+    return str(definition).encode()
 
 
 def _rows(rng: np.random.Generator, space_id: int, ids: Sequence[int], songs: Float32) -> Rows:
@@ -154,6 +168,7 @@ def questions(store: Store, settings: Settings) -> Iterator[tuple[str, Callable[
         store.verdicts.save("timed", number % 10 + 200, number, ("like", "dislike")[number % 2])
     space = answering_space(store, settings)
     yield "taste of 100 verdicts", lambda: taste_of(store, space, "timed")
+    yield "a track looks for duplicates", lambda: links_of(store, settings, space, 1)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     of a recording that the encoder hears, above 0, at most 1. jobs: worker processes. file_limit_s:
     wall-clock limit for one file. attempts: tries before a file counts as failed. exact_below:
     libraries with fewer vectors at a level are searched exactly, without the approximate index.
+    find_duplicates: whether new tracks look for duplicates while `mess up` runs.
 
     roots: the folders whose files servers may open for a client, separated as in PATH; None means
     watched ones and those that hold indexed files. osc: whether `mess up` runs the OSC server.
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     file_limit_s: Positive = 1800.0
     attempts: Count = 3
     exact_below: Annotated[int, msgspec.Meta(ge=0)] = 5000
+    find_duplicates: bool = True
     roots: str | None = None
     osc: bool = False
     osc_host: str = "127.0.0.1"

@@ -958,6 +958,14 @@ WHERE facet = %(facet)s AND revision = %(revision)s AND track_id <> ALL (%(exclu
 ORDER BY coalesce(search, vector) <=> %(vector)s::halfvec, track_id
 LIMIT %(limit)s
 
+-- The tracks nearest in harmony, through the index where the library is large.
+-- name: nearest_in_harmony
+SELECT track_id FROM facets
+WHERE facet = 'harmony' AND revision = %(revision)s
+    AND track_id <> ALL (%(excluded)s::bigint[])
+ORDER BY search::halfvec(336) <=> %(vector)s::halfvec(336)
+LIMIT %(limit)s
+
 -- Steering --------------------------------------------------------------------------------------
 
 -- Tracks that pass the filters that SQL can judge, with their keys. Null parameters do not filter.
@@ -1095,14 +1103,18 @@ SELECT other_id FROM duplicates WHERE one_id = ANY(%(track_ids)s) AND state <> '
 UNION
 SELECT one_id FROM duplicates WHERE other_id = ANY(%(track_ids)s) AND state <> 'rejected'
 
--- Tracks that have not looked for duplicates in this way.
+-- Tracks that have not looked for duplicates in this way, of those that can: without a harmony there
+-- is nothing to compare.
 -- name: tracks_without_duplicate_search
 SELECT song.track_id FROM song_embeddings AS song
+JOIN facets AS harmony ON harmony.track_id = song.track_id AND harmony.facet = 'harmony'
+    AND harmony.revision = %(heard)s
 WHERE song.space_id = %(space_id)s AND NOT EXISTS (
     SELECT FROM duplicate_searches AS search
     WHERE search.track_id = song.track_id AND search.space_id = %(space_id)s
         AND search.revision = %(revision)s)
 ORDER BY song.track_id
+LIMIT %(limit)s
 
 -- A track has looked for duplicates.
 -- name: mark_duplicate_search

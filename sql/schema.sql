@@ -279,6 +279,9 @@ CREATE TABLE facets (
     PRIMARY KEY (facet, track_id)
 );
 CREATE INDEX facets_track_id ON facets (track_id);
+-- HNSW needs the dimension as a constant: 4 lags of 84 values.
+CREATE INDEX facets_harmony ON facets USING hnsw ((search::halfvec(336)) halfvec_cosine_ops)
+    WHERE facet = 'harmony';
 
 -- What people ask for by number. course: little-endian float32, energy in even steps.
 CREATE TABLE measures (

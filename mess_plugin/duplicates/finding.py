@@ -1,7 +1,8 @@
 """Looking for duplicates: candidates by nearness, each judged by ear, the links stored.
 
-Never all pairs: each track asks for its nearest songs and its nearest harmonies, and only those of a
-fitting length are laid along it. A track is looked at once; afterwards only new ones look.
+Never all pairs: each track asks for its nearest songs and its nearest harmonies, through indexes where
+the library is large, and only those of a fitting harmony and length are laid along it. A track looks
+once; afterwards only new ones do.
 """
 
 from __future__ import annotations
@@ -10,7 +11,14 @@ from collections.abc import Iterator
 
 from mess_plugin.config import Settings
 from mess_plugin.duplicates.course import SPEEDS
-from mess_plugin.duplicates.judging import LEAST_COVERAGE, REVISION, heard, kind_of
+from mess_plugin.duplicates.judging import (
+    LEAST_COVERAGE,
+    LEAST_HARMONY,
+    REVISION,
+    heard,
+    kind_of,
+    transposition,
+)
 from mess_plugin.facets import Facet
 from mess_plugin.model import Level, LevelVectors, Space
 from mess_plugin.nearest import nearest
@@ -21,16 +29,21 @@ CANDIDATES = 12  # nearest songs, and nearest harmonies, that each track is laid
 
 
 def find(
-    store: Store, settings: Settings, space: Space, *, again: bool = False
+    store: Store,
+    settings: Settings,
+    space: Space,
+    *,
+    again: bool = False,
+    limit: int | None = None,
 ) -> Iterator[tuple[int, tuple[Link, ...]]]:
     """Look for duplicates of every track that has not looked; yields (track, its links).
 
-    again: all tracks look, and links that are not heard any more are taken away; what a person said
-    stays. Each track is one transaction, so it may be stopped anywhere.
+    limit: at most so many tracks. again: all tracks look, and links that are not heard any more are
+    taken away; what a person said stays. Each track is one transaction, so it may be stopped anywhere.
     """
     if again:
         store.duplicates.forget_searches()
-    for track_id in store.duplicates.unsearched(space, REVISION):
+    for track_id in store.duplicates.unsearched(space, REVISION, limit):
         links = links_of(store, settings, space, track_id)
         with store.transaction():
             if again:
@@ -42,6 +55,11 @@ def find(
         yield track_id, links
 
 
+def is_left(store: Store, space: Space) -> bool:
+    """Whether a track has not looked yet."""
+    return bool(store.duplicates.unsearched(space, REVISION, limit=1))
+
+
 def links_of(store: Store, settings: Settings, space: Space, track_id: int) -> tuple[Link, ...]:
     """What one track is a duplicate of, as heard now; nothing is stored."""
     song = store.embeddings.of_track(space, Level.SONG, track_id)
@@ -49,16 +67,19 @@ def links_of(store: Store, settings: Settings, space: Space, track_id: int) -> t
     if not len(song.vectors) or track_id not in harmony:
         return ()
     by_song = nearest(store, settings, space, Level.SONG, song.vectors[0], CANDIDATES, [track_id])
-    by_harmony = store.facets.nearest(
-        Facet.HARMONY, harmony[track_id], CANDIDATES, excluded=[track_id]
-    )
-    ids = list(dict.fromkeys([*(hit.track_id for hit in by_song), *by_harmony]))
-    harmonies = harmony | store.facets.of_tracks(Facet.HARMONY, ids)
-    windows = store.embeddings.of_tracks(space, Level.WINDOW, [track_id, *ids])
+    by_harmony = store.facets.nearest_harmonies(harmony[track_id], CANDIDATES, [track_id])
+    ids = {*(hit.track_id for hit in by_song), *by_harmony}
+    harmonies = harmony | store.facets.of_tracks(Facet.HARMONY, sorted(ids))
+    fitting = [
+        i
+        for i, own in harmonies.items()
+        if i != track_id and transposition(harmony[track_id], own)[0] >= LEAST_HARMONY
+    ]
+    windows = store.embeddings.of_tracks(space, Level.WINDOW, [track_id, *fitting])
     links = []
-    for other_id in ids:
+    for other_id in fitting:
         one_id, later_id = sorted((track_id, other_id))
-        if other_id not in harmonies or not _may_cover(windows[one_id], windows[later_id]):
+        if not _may_cover(windows[one_id], windows[later_id]):
             continue
         found = heard(windows[one_id], windows[later_id], harmonies[one_id], harmonies[later_id])
         kind = found and kind_of(*found)

@@ -25,6 +25,17 @@ SAME_LEAD, SAME_LIKENESS = 0.55, 0.80
 SAME_SPEED = 0.015  # a share: speeds are tried in hundredths
 
 
+def transposition(one: Float32, other: Float32) -> tuple[float, int]:
+    """(cosine of two harmonies, (dim,) each, at the best transposition; semitones of that, -5 to 6).
+
+    The semitones are those by which the other is higher.
+    """
+    moved = np.concatenate([harmony.transposed(one[None], roll) for roll in range(12)])
+    cosines = moved @ other
+    roll = int(np.argmax(cosines))
+    return float(cosines[roll]), roll if roll <= 6 else roll - 12
+
+
 def heard(
     one: LevelVectors, other: LevelVectors, one_harmony: Float32, other_harmony: Float32
 ) -> tuple[Course, Evidence] | None:
@@ -35,16 +46,14 @@ def heard(
     course = follow(one, other)
     if course is None:
         return None
-    moved = np.concatenate([harmony.transposed(one_harmony[None], roll) for roll in range(12)])
-    cosines = moved @ other_harmony
-    roll = int(np.argmax(cosines))
+    likeness, semitones = transposition(one_harmony, other_harmony)
     evidence = Evidence(
         likeness=course.likeness,
         coverage=course.coverage,
         speed=course.speed,
         offset_s=course.offset_s,
-        harmony=float(cosines[roll]),
-        semitones=roll if roll <= 6 else roll - 12,
+        harmony=likeness,
+        semitones=semitones,
     )
     return course, evidence
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from mess_plugin.facets import REVISION as FACETS
 from mess_plugin.model import Space
 from mess_plugin.store.session import Session
 
@@ -87,10 +88,14 @@ class Duplicates:
         """The tracks that are linked to some of these and not rejected."""
         return {row[0] for row in self._session.rows("duplicates_of", track_ids=list(track_ids))}
 
-    def unsearched(self, space: Space, revision: str) -> list[int]:
-        """Tracks of a space that have not looked for duplicates yet, in order of id."""
+    def unsearched(self, space: Space, revision: str, limit: int | None = None) -> list[int]:
+        """Tracks of a space that can look for duplicates and have not yet, in order of id."""
         rows = self._session.rows(
-            "tracks_without_duplicate_search", space_id=space.id, revision=revision
+            "tracks_without_duplicate_search",
+            space_id=space.id,
+            revision=revision,
+            heard=FACETS,
+            limit=limit,
         )
         return [row[0] for row in rows]
 

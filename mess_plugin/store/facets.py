@@ -97,7 +97,7 @@ class Facets:
         excluded: Sequence[int] = (),
         allowed: Sequence[int] | None = None,
     ) -> list[int]:
-        """The tracks nearest to a facet's vector, nearest first; exact except for harmony.
+        """The tracks nearest to a facet's vector, nearest first, by looking at every one.
 
         Harmony is found by what transposition leaves alone; its order is settled by
         `mess_plugin.facets.scale.similarity`. allowed: only these tracks; None for all.
@@ -111,6 +111,17 @@ class Facets:
             limit=limit,
             excluded=list(excluded),
             allowed=None if allowed is None else list(allowed),
+        )
+        return [row[0] for row in rows]
+
+    def nearest_harmonies(self, vector: Float32, limit: int, excluded: Sequence[int]) -> list[int]:
+        """The tracks nearest in harmony, (dim,), at any transposition; by index if there are many."""
+        rows = self._session.rows(
+            "nearest_in_harmony",
+            revision=REVISION,
+            vector=HalfVector(invariants(vector[None])[0]),
+            limit=limit,
+            excluded=list(excluded),
         )
         return [row[0] for row in rows]
 

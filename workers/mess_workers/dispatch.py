@@ -20,6 +20,7 @@ from mess_plugin.refit import is_due
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.switching import State, answering, under_way
+from mess_workers import comparing
 from mess_workers.inbox import answer_events
 from mess_workers.logs import log_to_stderr
 from mess_workers.queue import Queue
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 _LOOK_S = 1.0  # at least this often, also where nobody announced any work
 _TIDY_S = 60.0
 _SWITCH_S = 5.0
+_COMPARE_S = 5.0
 _KEEP_EVENTS_S = 30 * 86400.0
 
 
@@ -43,6 +45,8 @@ class Dispatcher:
     queue: Queue
     _tidied_s: float = field(default=-_TIDY_S)
     _switched_s: float = field(default=-_TIDY_S)
+    _compared_s: float = field(default=-_TIDY_S)
+    _compares: bool = False
     _held: str = ""
 
     def tick(self) -> int:
@@ -58,6 +62,9 @@ class Dispatcher:
         if time.monotonic() - self._switched_s >= _SWITCH_S:
             self._switched_s = time.monotonic()
             self._switch()
+        if self._compares and time.monotonic() - self._compared_s >= _COMPARE_S:
+            self._compared_s = time.monotonic()
+            self._compare()
         return sent
 
     def _tidy(self) -> None:
@@ -68,6 +75,12 @@ class Dispatcher:
         recipe = answering(self.store, self.settings)
         if is_due(self.store, recipe):
             self.queue.send_refit(recipe)
+        self._compares = comparing.is_due(self.store, self.settings)
+
+    def _compare(self) -> None:
+        """Have some tracks look for duplicates, unless files wait for a worker."""
+        if not self.store.dispatch.sent():
+            self.queue.send_duplicates(within_s=_COMPARE_S)
 
     def _switch(self) -> None:
         """Look at a switch to another encoder, and have it completed where nothing is left to do."""

@@ -9,6 +9,7 @@ MAINTENANCE = "mess.maintenance"
 INDEX_FILE = "mess.index_file"
 REFIT = "mess.refit"
 SWITCH = "mess.switch"
+DUPLICATES = "mess.duplicates"
 
 QUEUES = (LOOKUPS, INDEXING, MAINTENANCE)
 PRIORITY_STEPS = (

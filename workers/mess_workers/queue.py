@@ -17,7 +17,15 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import ServiceError
 from mess_plugin.store.dispatch import Due
 from mess_workers.app import make_app
-from mess_workers.names import INDEX_FILE, INDEXING, MAINTENANCE, PRIORITY_STEPS, REFIT, SWITCH
+from mess_workers.names import (
+    DUPLICATES,
+    INDEX_FILE,
+    INDEXING,
+    MAINTENANCE,
+    PRIORITY_STEPS,
+    REFIT,
+    SWITCH,
+)
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -81,9 +89,13 @@ class Queue:
         """Ask for the switch to another encoder to be completed if all is done."""
         self._maintain(SWITCH)
 
-    def _maintain(self, task: str, *arguments: str) -> None:
+    def send_duplicates(self, within_s: float) -> None:
+        """Ask for duplicates to be looked for, after all else; forgotten if nobody does so in time."""
+        self._maintain(DUPLICATES, priority=PRIORITY_STEPS[-1], expires=within_s)
+
+    def _maintain(self, task: str, *arguments: str, **options: float) -> None:
         try:
-            self._app.send_task(task, args=arguments, queue=MAINTENANCE)
+            self._app.send_task(task, args=arguments, queue=MAINTENANCE, **options)
         except (OperationalError, RedisError) as error:
             raise _unreachable(error) from error
 

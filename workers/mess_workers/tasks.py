@@ -24,8 +24,9 @@ from mess_plugin.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Job
 from mess_plugin.switching import complete, under_way
+from mess_workers.comparing import look
 from mess_workers.logs import working_at
-from mess_workers.names import INDEX_FILE, REFIT, SWITCH
+from mess_workers.names import DUPLICATES, INDEX_FILE, REFIT, SWITCH
 from mess_workers.presence import worker_id
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,13 @@ def switch_encoder() -> None:
         switch = under_way(store)
         if switch is not None and complete(store):
             log.info("%s answers from now on, not %s", switch.new, switch.old)
+
+
+@shared_task(name=DUPLICATES)
+def find_duplicates() -> None:
+    """Let some tracks look for duplicates."""
+    with open_store(_database_url()) as store:
+        look(store, settings())
 
 
 def run_job(store: Store, job_id: int) -> None:
