@@ -7,15 +7,15 @@ import click
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
 from mess_plugin.documents import evidence_document, taste_document
-from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.reference import find_pair
 from mess_plugin.services import connected
+from mess_plugin.steering import accounts as accounts_of
+from mess_plugin.steering.accounts import accounts_document
 from mess_plugin.steering.asking import answering_space
 from mess_plugin.steering.evidence import evidence_of
 from mess_plugin.steering.query import check_listener
 from mess_plugin.steering.taste import taste_of
-from mess_plugin.store import Store, open_store
-from mess_plugin.store.verdicts import Account
+from mess_plugin.store import open_store
 from mess_plugin.switching import settled
 
 _listener = click.option(
@@ -93,8 +93,7 @@ def accounts(as_json: bool) -> None:
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
         found = store.verdicts.accounts()
     if as_json:
-        names = ("source", "account", "n_acts", "listener")
-        print_json([{name: getattr(one, name) for name in names} for one in found])
+        print_json(accounts_document(found))
     elif found:
         rows = [(one.source, one.account, one.n_acts, one.listener or "nobody") for one in found]
         print_table(["player", "account", "#acts", "listener"], rows)
@@ -107,10 +106,8 @@ def accounts(as_json: bool) -> None:
 @_listener
 def join(account: str, listener: str) -> None:
     """Let what ACCOUNT does and did in a player count for a listener."""
-    check_listener(listener)
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
-        for one in _named(store, account):
-            store.verdicts.join(listener, one.source, one.account)
+        accounts_of.join(store, listener, account)
     say(f"what {account} does counts for {listener}")
 
 
@@ -119,16 +116,5 @@ def join(account: str, listener: str) -> None:
 def leave(account: str) -> None:
     """Let what ACCOUNT does count for nobody; an account named like a listener counts for that one."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
-        left = [store.verdicts.leave(one.source, one.account) for one in _named(store, account)]
-    if not any(left):
-        raise UsageError(f"account {account!r} is nobody's")
+        accounts_of.leave(store, account)
     say(f"{account} is nobody's any more")
-
-
-def _named(store: Store, account: str) -> list[Account]:
-    known = store.verdicts.accounts()
-    found = [one for one in known if one.account == account.replace("-", "").lower()]
-    found = found or [one for one in known if one.account == account]
-    if not found:
-        raise UnknownName("account", account, [one.account for one in known])
-    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,6 +22,7 @@ from mess_plugin.config import Settings
 from mess_plugin.embedded import Endpoints
 from mess_plugin.model import Tags
 from mess_plugin.store import Store, open_store
+from mess_plugin.store.inbox import Feedback
 from tests.http_client import Client, serving
 from tests.stored_library import add_track, levels_of, made_up_facets, raw_space
 from tests.stored_library import settings as made_up_settings
@@ -313,6 +315,23 @@ def test_verdicts_are_noted_listed_and_forgotten(service: Service) -> None:
     assert steered["query"]["taste"]["listener"] == "eve"
     assert call("/v1/taste?listener=eve", method="DELETE") == (200, {"forgotten": 2})
     assert call("/v1/verdicts?listener=eve")[1] == {"total": 0, "verdicts": []}
+
+
+def test_an_account_is_joined_and_left(service: Service) -> None:
+    call, store = service.call, service.store
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    store.inbox.save_feedback(Feedback("jellyfin", b"x", "a" * 32, "item", "play", 1.0, at))
+    row = {"source": "jellyfin", "account": "a" * 32, "n_acts": 1}
+    assert call("/v1/accounts") == (200, {"accounts": [row | {"listener": None}]})
+    path = f"/v1/accounts/{'A' * 8}-{'a' * 24}"  # as Jellyfin's pages write it
+    assert call(path, {"listener": "eve"}, method="PUT")[0] == 200
+    assert call("/v1/accounts") == (200, {"accounts": [row | {"listener": "eve"}]})
+    assert call(path, {"listener": ""}, method="PUT")[0] == 400
+    assert call(path, method="DELETE")[0] == 204
+    assert call(path, method="DELETE")[0] == 400  # nobody's
+    for words in ({"body": {"listener": "eve"}, "method": "PUT"}, {"method": "DELETE"}):
+        status, answer = call("/v1/accounts/nobody", **words)
+        assert (status, "unknown account" in answer["error"]) == (404, True)
 
 
 def test_a_track_tells_what_was_heard(service: Service) -> None:

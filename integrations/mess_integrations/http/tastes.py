@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import msgspec
 
 from mess_integrations.http.bodies import read_body
 from mess_integrations.http.library import confined
-from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service
 from mess_plugin.documents import taste_document, verdicts_document
-from mess_plugin.errors import UsageError
+from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.reference import find_pair
+from mess_plugin.steering import accounts as accounts_of
+from mess_plugin.steering.accounts import accounts_document
 from mess_plugin.steering.asking import answering_space
 from mess_plugin.steering.query import check_listener
 from mess_plugin.steering.taste import taste_of
@@ -91,11 +95,43 @@ def reset(service: Service, call: Call) -> Reply:
         return Reply({"forgotten": store.verdicts.forget(query.listener)})
 
 
+def accounts(service: Service, _call: Call) -> Reply:
+    """The document of `mess taste accounts --json`."""
+    with service.stores.use() as store:
+        return Reply({"accounts": accounts_document(store.verdicts.accounts())})
+
+
+def join(service: Service, call: Call) -> Reply:
+    """Let what an account does and did count for a listener."""
+    account, listener = call.path["account"], read_body(call.body, Listener).listener
+    with service.stores.use() as store, _known():
+        accounts_of.join(store, listener, account)
+    return Reply({"account": account, "listener": listener})
+
+
+def leave(service: Service, call: Call) -> Reply:
+    """Let what an account does count for nobody."""
+    with service.stores.use() as store, _known():
+        accounts_of.leave(store, call.path["account"])
+    return Reply(status=204, text="", media_type="text/plain")
+
+
+@contextmanager
+def _known() -> Iterator[None]:
+    """An account that is not known is not there."""
+    try:
+        yield
+    except UnknownName as error:
+        raise NotFound(str(error)) from error
+
+
 _WRONG = {400: "The request is wrong; `error` says why.", 503: "The database does not answer."}
 _VERDICT = {
     "verdict": "like", "track": {"id": 7, "path": "/music/stage 3.ogg"},
     "for": {"id": 3, "path": "/music/nebula.ogg"}, "noted_at": "2026-01-31T20:15:00+00:00",
 }  # fmt: skip
+_NONE = {404: "No account of this name did anything."}
+_ACCOUNTS = "/v1/accounts"
 ENDPOINTS = (
     Endpoint(
         "POST", "/v1/verdicts", "Like, dislike or skip a track as an answer to another", say,
@@ -121,5 +157,22 @@ ENDPOINTS = (
         "DELETE", "/v1/taste", "Forget all that a listener said", reset, Listener,
         answers={200: "How many verdicts are forgotten.", **_WRONG},
         answer_example={"forgotten": 2},
+    ),
+    Endpoint(
+        "GET", _ACCOUNTS, "Accounts of players that did something, and whose they are", accounts,
+        answers={200: "All of them.", **_WRONG},
+        answer_example={"accounts": [
+            {"source": "jellyfin", "account": "9f0c…", "n_acts": 12, "listener": "me"},
+        ]},
+    ),
+    Endpoint(
+        "PUT", f"{_ACCOUNTS}/{{account}}", "Let what an account does and did count for a listener",
+        join, body=Listener, example={"listener": "me"},
+        answers={200: "It counts.", **_WRONG, **_NONE},
+        answer_example={"account": "9f0c…", "listener": "me"},
+    ),
+    Endpoint(
+        "DELETE", f"{_ACCOUNTS}/{{account}}", "Let what an account does count for nobody", leave,
+        answers={204: "It is nobody's any more.", **_WRONG, **_NONE},
     ),
 )  # fmt: skip
