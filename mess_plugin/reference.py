@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -90,7 +91,10 @@ def resolve(
 def _check(interval: Interval) -> None:
     """Raise UsageError for a stretch that no recording has, before anything is heard."""
     start_s, end_s = interval.start_s, interval.end_s
-    if not start_s < end_s:  # also where one of them is no number
+    for name, value_s in (("start", start_s), ("end", end_s)):
+        if math.isnan(value_s):
+            raise UsageError(f"the {name} of the section is {value_s}: wanted a number of seconds")
+    if start_s >= end_s:
         raise UsageError(f"the section ends ({end_s:g} s) before it starts ({start_s:g} s)")
     if start_s < 0:
         raise UsageError(f"the section starts at {start_s:g} s: wanted 0 or more")

@@ -117,4 +117,4 @@ def _print(answer: Answer | Steered) -> None:
     say(f"similar to {_name(answer)}{asked}:")
     if isinstance(answer, Steered) and answer.taste is not None:
         say(f"the taste of {answer.taste.listener} is {answer.taste.state}")
-    print_table(["#", "#score", "#sure", "#id", "track", "where", "why"], rows)
+    print_table(["#", "#score", "#same recording", "#id", "track", "where", "why"], rows)

@@ -168,8 +168,8 @@ def test_a_stretch_is_cut_off_at_the_end(store: Store, house: Settings, ids: lis
         (20, 10, "before it starts"),
         (30, 40, "is 30.0 s long"),
         (-1, 10, "starts at -1 s"),
-        (math.nan, 10, "before it starts"),
-        (0, math.nan, "before it starts"),
+        (math.nan, 10, "the start of the section is nan"),
+        (0, math.nan, "the end of the section is nan"),
         (math.inf, math.inf, "before it starts"),
     ],
 )
