@@ -39,7 +39,7 @@ def migrate(connection: psycopg.Connection[object]) -> int:
     """Bring the schema up to date and return how many migrations were applied.
 
     Safe to call from many processes at once. Raises StoreError where the database is newer than
-    this version of MESS, or where pgvector is missing or too old.
+    this version of MESS or does not hold Unicode, or where pgvector is missing or too old.
     """
     known = {step.number: step for step in migrations()}
     with connection.cursor() as cursor:
@@ -54,6 +54,7 @@ def migrate(connection: psycopg.Connection[object]) -> int:
                     f"the database has migration {max(unknown)}, which this MESS does not know: "
                     "it was made by a newer MESS; upgrade this one"
                 )
+            _check_encoding(connection)
             _check_pgvector(cursor)
             missing = sorted(known.keys() - applied)
             for number in missing:
@@ -71,6 +72,15 @@ def _applied(cursor: psycopg.Cursor[object]) -> set[int]:
         return set()
     cursor.execute(statement("list_migrations"))
     return {int(found[0]) for found in cursor.fetchall() if isinstance(found, tuple)}
+
+
+def _check_encoding(connection: psycopg.Connection[object]) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreError(
+            f"the database's encoding is {encoding}, which cannot hold all titles: "
+            "make it with ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def _check_pgvector(cursor: psycopg.Cursor[object]) -> None:

@@ -90,6 +90,23 @@ def test_a_newer_database_is_left_alone(database_url: str) -> None:
             migrate(connection)
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_all_titles_is_refused(
+    postgres_server: Endpoints, encoding: str
+) -> None:
+    with psycopg.connect(postgres_server.database_url, autocommit=True) as admin:
+        admin.execute(
+            f"CREATE DATABASE mess_narrow ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
+        )
+        url = postgres_server.database_url.replace("/mess?", "/mess_narrow?", 1)
+        with (
+            psycopg.connect(url, autocommit=True) as connection,
+            pytest.raises(StoreError, match=f"encoding is {encoding}"),
+        ):
+            migrate(connection)
+        admin.execute("DROP DATABASE mess_narrow")
+
+
 _PLACE = re.compile(r"%\((\w+)\)s")
 _BRACES = {
     "dim": sql.Literal(192),
