@@ -1,6 +1,6 @@
-"""How fast MERT-95M encodes here, beside the way it is usually run.
+"""How fast MERT encodes here, beside the way it is usually run.
 
-    python -m benchmarks.mert_speed [--rounds 5] [--layers 6]
+    python -m benchmarks.mert_speed [--rounds 5] [--model mert-95m] [--layers 6] [--ways exact,int8]
 
 Usual: transformers' HubertModel in float32, one 5 s window at a time, all hidden states, one
 process with a thread for each core. Ours: the encoder of this repository, one single-threaded
@@ -24,32 +24,42 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+import msgspec
 import torch
 from transformers import Wav2Vec2FeatureExtractor
 
-from mess_plugin.encoders.mert import encoder, fast, hubert, linear
-from mess_plugin.encoders.mert.releases import MERT_95M
+from mess_plugin.encoders.mert import encoder, fast, hubert, linear, precision
+from mess_plugin.encoders.mert.releases import RELEASES, Release
 from tests.mert_checkpoint import music, random_tensors
 
 WINDOW_S = 5.0
 PRODUCT = 2048  # rows and columns of the product that measures the peak
-USUAL_LAYERS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Model(msgspec.Struct, frozen=True):
+    """What is encoded with: ours stops at the state `highest`, the usual way goes to the top."""
+
+    release: Release
+    highest: int
+
+    @property
+    def top(self) -> int:
+        """The last state there is."""
+        return self.release.architecture.depth
+
+
+class Cost(msgspec.Struct, frozen=True):
     """What one round cost: seconds by the clock, seconds of CPU in all processes together."""
 
     wall_s: float
     cpu_s: float
 
 
-def gflop_per_window(layers: int) -> float:
+def gflop_per_window(release: Release, layers: int) -> float:
     """Multiply-adds times two of the matrix products for one window, in 10^9."""
-    shape = MERT_95M.architecture
+    shape = release.architecture
     rows, width, flop = round(WINDOW_S * 24_000), 1, 0.0
     for kernel, stride in zip(shape.conv_kernel, shape.conv_stride, strict=True):
         rows = (rows - kernel) // stride + 1
@@ -61,10 +71,11 @@ def gflop_per_window(layers: int) -> float:
     return (flop + rows * (per_row + layers * 2.0 * each)) / 1e9
 
 
-def usual(layers: int) -> Callable[[int], None]:  # noqa: ARG001
+def usual(model: Model) -> Callable[[int], None]:
     """HubertModel as it is usually called."""
-    tensors = hubert.checked(MERT_95M, random_tensors(MERT_95M.architecture))
-    model = hubert.build(MERT_95M.architecture, tensors, (USUAL_LAYERS,)).model
+    shape = model.release.architecture
+    tensors = hubert.checked(model.release, random_tensors(shape))
+    whole = hubert.build(shape, tensors, (model.top,)).model
     processor = Wav2Vec2FeatureExtractor(sampling_rate=24_000, do_normalize=True)
     window = music(WINDOW_S)[0]
 
@@ -72,34 +83,33 @@ def usual(layers: int) -> Callable[[int], None]:  # noqa: ARG001
         with torch.no_grad():
             for _ in range(n_windows):
                 inputs = processor(window, sampling_rate=24_000, return_tensors="pt")
-                states = model(**inputs, output_hidden_states=True).hidden_states
+                states = whole(**inputs, output_hidden_states=True).hidden_states
                 torch.stack(states).mean(dim=2).numpy()
 
     return encode
 
 
-def ours(make_name: str) -> Callable[[int], Callable[[int], None]]:
-    """Our encoder with one of the products of `mess_plugin.encoders.mert.linear`."""
+def ours(chosen: str) -> Callable[[Model], Callable[[int], None]]:
+    """Our encoder at one precision."""
 
-    def prepare(layers: int) -> Callable[[int], None]:
-
-        tensors = hubert.checked(MERT_95M, random_tensors(MERT_95M.architecture))
-        make = linear.fastest_exact() if make_name == "exact" else getattr(linear, make_name)
-        forward = fast.build(MERT_95M.architecture, tensors, (layers,), make)
+    def prepare(model: Model) -> Callable[[int], None]:
+        shape = model.release.architecture
+        tensors = hubert.checked(model.release, random_tensors(shape))
+        products = precision.products(chosen)
+        forward = fast.build(shape, tensors, (model.highest,), products)
         window = music(WINDOW_S)
         del tensors
 
         def encode(n_windows: int) -> None:
-
             for _ in range(n_windows):
-                forward(torch.from_numpy(encoder.normalise(window))).numpy().mean(axis=1)
+                forward(encoder.normalise(torch.from_numpy(window))).numpy().mean(axis=1)
 
         return encode
 
     return prepare
 
 
-def peak(layers: int) -> Callable[[int], None]:  # noqa: ARG001
+def peak(model: Model) -> Callable[[int], None]:  # noqa: ARG001
     """Square float32 products by whichever library is faster here."""
     x = torch.ones(PRODUCT, PRODUCT)
     product = linear.fastest_exact()(x, None, PRODUCT)
@@ -112,20 +122,20 @@ def peak(layers: int) -> Callable[[int], None]:  # noqa: ARG001
     return multiply
 
 
-WAYS: dict[str, Callable[[int], Callable[[int], None]]] = {
+WAYS: dict[str, Callable[[Model], Callable[[int], None]]] = {
     "usual": usual,
     "usual x1": usual,
     "peak": peak,
-    "exact": ours("exact"),
-    "bfloat16": ours("bfloat16"),
+    "exact": ours("fp32"),
+    "bf16": ours("bf16"),
     "int8": ours("int8"),
 }
 
 
-def serve(way: str, layers: int, threads: int, pipe: Connection) -> None:
+def serve(way: str, model: Model, threads: int, pipe: Connection) -> None:
     """A process that does `n` units of work for each `n` it is sent, and answers with the cost."""
     torch.set_num_threads(threads)
-    work = WAYS[way](layers)
+    work = WAYS[way](model)
     work(1)
     pipe.send(None)
     while (n := pipe.recv()) is not None:
@@ -137,13 +147,13 @@ def serve(way: str, layers: int, threads: int, pipe: Connection) -> None:
 class Team:
     """Processes that share the work of one way of encoding."""
 
-    def __init__(self, way: str, layers: int, processes: int, threads: int) -> None:
+    def __init__(self, way: str, model: Model, processes: int, threads: int) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["transformers.models.hubert.modeling_hubert"])
         pipes = [context.Pipe() for _ in range(processes)]
         self.pipes = [pipe for pipe, _ in pipes]
         self.processes = [
-            context.Process(target=serve, args=(way, layers, threads, end), daemon=True)
+            context.Process(target=serve, args=(way, model, threads, end), daemon=True)
             for _, end in pipes
         ]
         for process in self.processes:
@@ -176,14 +186,17 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--layers", type=int, default=6, help="the highest layer in use")
+    parser.add_argument("--model", choices=[one.name for one in RELEASES], default=RELEASES[0].name)
+    parser.add_argument("--layers", type=int, help="the highest layer in use, if not the default")
     parser.add_argument("--windows", type=int, default=1, help="windows per core and round")
-    parser.add_argument("--ways", default="exact", help="comma-separated: exact,bfloat16,int8")
+    parser.add_argument("--ways", default="exact", help="comma-separated: exact,bf16,int8")
     options = parser.parse_args()
+    release = next(one for one in RELEASES if one.name == options.model)
+    model = Model(release, options.layers or int(release.default_layers))
     cores = len(os.sched_getaffinity(0))
     ways = options.ways.split(",")
-    teams = {"usual": Team("usual", options.layers, 1, cores)}
-    teams |= {way: Team(way, options.layers, cores, 1) for way in ["usual x1", "peak", *ways]}
+    teams = {"usual": Team("usual", model, 1, cores)}
+    teams |= {way: Team(way, model, cores, 1) for way in ["usual x1", "peak", *ways]}
     costs: dict[str, list[Cost]] = {name: [] for name in teams}
     print(f"{cores} cores, load {os.getloadavg()[0]:.1f} at the start")
     for done in range(options.rounds):
@@ -193,10 +206,10 @@ def main() -> None:
             costs[name].append(team.run(n))
     for team in teams.values():
         team.close()
-    report(costs, options.layers, options.windows * cores)
+    report(costs, model, options.windows * cores)
 
 
-def report(costs: dict[str, list[Cost]], layers: int, n_windows: int) -> None:
+def report(costs: dict[str, list[Cost]], model: Model, n_windows: int) -> None:
     """One line for each way: speed, share of the peak, and ratios to the usual ways."""
     product_gflop = n_windows * 2.0 * PRODUCT**3 / 1e9
     peaks = [product_gflop / cost.cpu_s for cost in costs["peak"]]
@@ -204,7 +217,8 @@ def report(costs: dict[str, list[Cost]], layers: int, n_windows: int) -> None:
     for name, rounds in costs.items():
         if name == "peak":
             continue
-        gflop = n_windows * gflop_per_window(USUAL_LAYERS if "usual" in name else layers)
+        layers = model.top if "usual" in name else model.highest
+        gflop = n_windows * gflop_per_window(model.release, layers)
         speed = [n_windows * WINDOW_S / cost.wall_s for cost in rounds]
         shares = [gflop / cost.cpu_s / peak for cost, peak in zip(rounds, peaks, strict=True)]
         print(f"{name}: {spread(speed)} s of audio per s, {spread(shares)} of the peak")

@@ -87,7 +87,8 @@ class EncoderDescription(msgspec.Struct, frozen=True):
 
     weights_mb: 0 where there are none. weights_state(directory): in a directory of the user's own, or
     in the standard places where that is None. speed: a rough class for people. extra: the optional
-    dependency group that brings its libraries, None where the base install is enough.
+    dependency group that brings its libraries, None where the base install is enough. runs_on_gpu:
+    whether it does where options.device says so.
     download: fetches the weights after the licence was accepted; None where there is nothing to.
     test_precision: compares options.precision with fp32 on windows of the user's music, returns the
     result for people, and allows that precision on this machine; raises EncoderError where the two
@@ -104,5 +105,6 @@ class EncoderDescription(msgspec.Struct, frozen=True):
     extra: str | None
     weights_state: Callable[[Path | None], WeightsState]
     load: Callable[[EncoderOptions], Encoder]
+    runs_on_gpu: bool = False
     download: Callable[[], Path] | None = None
     test_precision: Callable[[EncoderOptions, Float32], str] | None = None

@@ -253,6 +253,7 @@ DESCRIPTIONS = (
         rate_hz=RATE_HZ,
         speed="slow on a CPU",
         extra="mert",
+        runs_on_gpu=True,
         weights_state=_weights_state,
         load=_load,
         download=_download,

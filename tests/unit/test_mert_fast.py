@@ -8,7 +8,7 @@ import torch
 from msgspec.structs import replace
 
 from mess_plugin.encoders.mert import encoder, fast, hubert, linear
-from mess_plugin.encoders.mert.linear import MakeLinear
+from mess_plugin.encoders.mert.linear import MakeLinear, everywhere
 from mess_plugin.encoders.mert.releases import MERT_95M, MERT_330M, Release
 from mess_plugin.model import Float32
 from tests import mert_checkpoint
@@ -27,7 +27,7 @@ def tensors_of(release: Release) -> fast.Tensors:
 
 
 def waveforms(seconds: float, n: int = 1) -> torch.Tensor:
-    return torch.from_numpy(encoder.normalise(music(seconds, n)))
+    return encoder.normalise(torch.from_numpy(music(seconds, n)))
 
 
 def centred_cosines(ours: torch.Tensor, theirs: torch.Tensor) -> Float32:
@@ -40,7 +40,7 @@ def centred_cosines(ours: torch.Tensor, theirs: torch.Tensor) -> Float32:
 def test_every_choice_of_states(release: Release, make: MakeLinear) -> None:
     tensors, windows = tensors_of(release), waveforms(0.9, n=2)
     for states in ((0,), (1,), (3,), (4,), (0, 2), (1, 2, 3, 4)):
-        ours = fast.build(release.architecture, tensors, states, make)(windows)
+        ours = fast.build(release.architecture, tensors, states, everywhere(make))(windows)
         theirs = hubert.build(release.architecture, tensors, states)(windows)
         torch.testing.assert_close(ours, theirs, atol=5e-5, rtol=0, msg=str(states))
 
@@ -49,7 +49,7 @@ def test_every_choice_of_states(release: Release, make: MakeLinear) -> None:
 def test_every_length(release: Release, n_samples: int) -> None:
     """Tiles that end anywhere, and windows longer than the usual one."""
     tensors, windows = tensors_of(release), waveforms(6.0)[:, :n_samples]
-    ours = fast.build(release.architecture, tensors, (2,), linear.packed)(windows)
+    ours = fast.build(release.architecture, tensors, (2,), everywhere(linear.packed))(windows)
     theirs = hubert.build(release.architecture, tensors, (2,))(windows)
     assert ours.shape[1] == release.architecture.n_frames(n_samples)
     torch.testing.assert_close(ours, theirs, atol=5e-5, rtol=0)
@@ -59,7 +59,7 @@ def test_silence_and_loudness(release: Release) -> None:
     tensors = tensors_of(release)
     loud = waveforms(0.7) * 1e3
     for windows in (torch.zeros(1, 16_000), loud, loud * 1e-6):
-        ours = fast.build(release.architecture, tensors, (4,), linear.packed)(windows)
+        ours = fast.build(release.architecture, tensors, (4,), everywhere(linear.packed))(windows)
         theirs = hubert.build(release.architecture, tensors, (4,))(windows)
         torch.testing.assert_close(ours, theirs, atol=5e-4, rtol=0)
 
@@ -75,7 +75,7 @@ def test_silence_and_loudness(release: Release) -> None:
 def test_exact_at_the_released_widths(released: Release) -> None:
     depth = released.architecture.depth
     tensors, windows = tensors_of(released), waveforms(1.0, n=4)
-    ours = fast.build(released.architecture, tensors, (depth,), linear.packed)(windows)
+    ours = fast.build(released.architecture, tensors, (depth,), everywhere(linear.packed))(windows)
     theirs = hubert.build(released.architecture, tensors, (depth,))(windows)
     torch.testing.assert_close(ours, theirs, atol=5e-4, rtol=0)
     assert centred_cosines(ours, theirs).min() > 1 - 1e-5

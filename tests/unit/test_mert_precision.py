@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from mess_plugin.encoders import mert
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.encoders.mert import encoder, linear, precision
+from mess_plugin.encoders.mert.linear import MakeLinear
 from mess_plugin.encoders.mert.precision import Agreement, agreement
 from mess_plugin.encoders.mert.releases import Release
 from mess_plugin.errors import ConfigError, EncoderError
@@ -73,8 +74,11 @@ class TestAgreement:
         assert not replace(good, centred_cosine=0.98).passes
         assert not replace(good, overlap=0.94).passes
 
-    def test_a_drift_of_all_vectors_is_seen(self) -> None:
-        assert not agreement(vectors(), vectors() + 1.0).passes
+    def test_a_drift_of_all_vectors_is_no_loss(self) -> None:
+        """A space of rounded vectors has a mean of its own, which takes it out again."""
+        assert agreement(vectors(), vectors() + 1.0).passes
+        drifts = np.linspace(0.0, 1.0, 60, dtype=np.float32)[:, None]
+        assert not agreement(vectors(), vectors() + drifts).passes
 
     def test_too_few(self) -> None:
         with pytest.raises(ValueError, match="cannot compare"):
@@ -131,10 +135,27 @@ class TestGate:
         precision.check(release.name, "bf16", torch.device("cuda"))
 
 
-def test_int8_products() -> None:
+@pytest.mark.parametrize("make", [linear.int8, linear.int8_about_mean])
+def test_int8_products(make: MakeLinear) -> None:
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(48, 64, generator=generator) / 8
     bias = torch.randn(48, generator=generator)
-    product = linear.int8(weight, bias, 100)
     for x in (torch.randn(9, 64, generator=generator), torch.zeros(3, 64), torch.ones(2, 64)):
-        torch.testing.assert_close(product(x), x @ weight.T + bias, atol=0.06, rtol=0)
+        kept = x.clone()
+        exact = x @ weight.T
+        torch.testing.assert_close(make(weight, bias, 100)(x), exact + bias, atol=0.06, rtol=0)
+        torch.testing.assert_close(make(weight, None, 100)(x), exact, atol=0.06, rtol=0)
+        assert torch.equal(x, kept)
+
+
+def test_a_mean_is_multiplied_exactly() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(48, 64, generator=generator) / 8
+    x = torch.randn(300, 64, generator=generator) + 30 * torch.randn(64, generator=generator)
+    exact = (x @ weight.T).mean(dim=0)
+    errors = [
+        float((make(weight, None, 300)(x).mean(dim=0) - exact).abs().max())
+        for make in (linear.int8_about_mean, linear.int8)
+    ]
+    assert errors[0] < 0.01
+    assert errors[1] > 0.1

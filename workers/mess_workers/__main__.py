@@ -17,6 +17,7 @@ for _name in _ONE_THREAD:
 
 from mess_plugin.config import Settings, load_settings  # noqa: E402  after the threads are settled
 from mess_plugin.services import connected, environment  # noqa: E402
+from mess_workers import sharing  # noqa: E402
 from mess_workers.app import make_app  # noqa: E402
 from mess_workers.limits import set_up  # noqa: E402
 from mess_workers.names import INDEXING  # noqa: E402
@@ -35,7 +36,8 @@ def main(queues: Sequence[str] = (INDEXING,), jobs: int | None = None) -> None:
         os.nice(settings.nice)
         be_present(settings.database_url or "")
         set_up(settings)
-        _work(settings, queues, jobs or settings.jobs)
+        with sharing.hub(settings):
+            _work(settings, queues, jobs or settings.jobs)
 
 
 def _work(settings: Settings, queues: Sequence[str], jobs: int) -> None:

@@ -19,11 +19,12 @@ from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError, EncoderError, StoreError
 from mess_plugin.indexing import Indexed, index
 from mess_plugin.pathmap import PathMap
-from mess_plugin.recipe import Recipe, load_encoder
+from mess_plugin.recipe import Recipe
 from mess_plugin.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Job
 from mess_plugin.switching import complete, under_way
+from mess_workers import sharing
 from mess_workers.comparing import look
 from mess_workers.logs import working_at
 from mess_workers.names import DUPLICATES, INDEX_FILE, REFIT, SWITCH
@@ -48,8 +49,8 @@ def settings() -> Settings:
 
 @lru_cache(maxsize=2)
 def encoder_for(recipe: str) -> Encoder:
-    """The encoder of a recipe, loaded once per process."""
-    return load_encoder(Recipe.parse(recipe), settings())
+    """The encoder of a recipe, loaded or connected to once per process."""
+    return sharing.load(Recipe.parse(recipe), settings())
 
 
 @shared_task(name=INDEX_FILE)

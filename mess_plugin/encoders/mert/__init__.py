@@ -47,6 +47,7 @@ def describe(release: Release) -> EncoderDescription:
         rate_hz=RATE_HZ,
         speed=release.speed,
         extra="mert",
+        runs_on_gpu=True,
         weights_state=partial(weights.weights_state, release),
         load=partial(_load, release),
         download=partial(weights.download, release),

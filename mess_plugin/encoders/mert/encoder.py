@@ -64,10 +64,10 @@ class MertEncoder:
     def _encode_batch(self, windows: Float32) -> Float32 | None:
         """Frames of one batch, or None after a lack of memory has halved the batch size."""
         try:
-            waveforms = torch.from_numpy(normalise(windows))
+            waveforms = torch.from_numpy(windows)
             if self.device.type == "cuda":
                 waveforms = waveforms.pin_memory().to(self.device, non_blocking=True)
-            frames: Float32 = self.forward(waveforms).float().cpu().numpy()
+            frames: Float32 = self.forward(normalise(waveforms)).float().cpu().numpy()
         except torch.OutOfMemoryError as error:
             self._halve_batch(len(windows), error)
             return None
@@ -91,12 +91,12 @@ class MertEncoder:
         )
 
 
-def normalise(windows: Float32) -> Float32:
+def normalise(windows: torch.Tensor) -> torch.Tensor:
     """Each window with zero mean and unit variance, as Wav2Vec2FeatureExtractor's do_normalize."""
-    mean = windows.mean(axis=1, keepdims=True, dtype=np.float64)
-    variance = windows.var(axis=1, keepdims=True, dtype=np.float64)
-    scaled: Float32 = ((windows - mean) / np.sqrt(variance + _NORMALISE_EPS)).astype(np.float32)
-    return scaled
+    centred = windows.double()
+    centred -= centred.mean(dim=1, keepdim=True)
+    variance = centred.square().mean(dim=1, keepdim=True)
+    return (centred / (variance + _NORMALISE_EPS).sqrt()).float()
 
 
 def load(release: Release, options: EncoderOptions) -> MertEncoder:
@@ -154,9 +154,9 @@ def _load(release: Release, options: EncoderOptions) -> MertEncoder:
     if device.type == "cuda":
         forward = _on_gpu(hubert.build(release.architecture, tensors, states), options.precision)
         return MertEncoder(info, forward, device, GPU_BATCH)
-    make = precision.product(options.precision)
+    products = precision.products(options.precision)
     return MertEncoder(
-        info, fast.build(release.architecture, tensors, states, make), device, CPU_BATCH
+        info, fast.build(release.architecture, tensors, states, products), device, CPU_BATCH
     )
 
 

@@ -18,7 +18,7 @@ import msgspec
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from mess_plugin.encoders.mert.linear import Linear, MakeLinear
+from mess_plugin.encoders.mert.linear import Linear, MakeLinear, Products
 from mess_plugin.encoders.mert.positions import PositionEmbedding, position_embedding
 from mess_plugin.encoders.mert.releases import RATE_HZ, WINDOW_S, Architecture
 
@@ -165,14 +165,15 @@ class FastStates(msgspec.Struct, frozen=True):
 
 
 def build(
-    architecture: Architecture, tensors: Tensors, states: tuple[int, ...], make: MakeLinear
+    architecture: Architecture, tensors: Tensors, states: tuple[int, ...], products: Products
 ) -> FastStates:
     """The encoder from checked float32 tensors under HubertModel's names."""
     rows = architecture.n_frames(round(WINDOW_S * RATE_HZ))
 
     def linear(*names: str) -> Linear:
         weight = torch.cat([tensors[f"{name}.weight"] for name in names])
-        return make(weight, torch.cat([tensors[f"{name}.bias"] for name in names]), rows)
+        bias = torch.cat([tensors[f"{name}.bias"] for name in names])
+        return products.layer(weight, bias, rows)
 
     def norm(name: str) -> Norm:
         return Norm(tensors[f"{name}.weight"], tensors[f"{name}.bias"], architecture.norm_eps)
@@ -192,7 +193,7 @@ def build(
     return FastStates(
         architecture=architecture,
         states=states,
-        front_end=_front_end(architecture, tensors, make),
+        front_end=_front_end(architecture, tensors, products.convolution),
         input_norm=norm("feature_projection.layer_norm"),
         projection=linear("feature_projection.projection"),
         positions=position_embedding(

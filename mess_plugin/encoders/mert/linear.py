@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 
+import msgspec
 import torch
 import torch.nn.functional as F  # noqa: N812
 
@@ -18,6 +19,19 @@ Linear = Callable[[torch.Tensor], torch.Tensor]
 """(rows, n_in) float32 → (rows, n_out) float32, in memory of its own."""
 MakeLinear = Callable[[torch.Tensor, torch.Tensor | None, int], Linear]
 """(n_out, n_in) weights, (n_out,) bias or None, the usual number of rows → the product."""
+
+
+class Products(msgspec.Struct, frozen=True):
+    """Who multiplies in the convolutions, where a call is a tile of a window, and who behind them."""
+
+    convolution: MakeLinear
+    layer: MakeLinear
+
+
+def everywhere(make: MakeLinear) -> Products:
+    """The same product in all places."""
+    return Products(convolution=make, layer=make)
+
 
 _TRIAL_SHAPE = (374, 768, 2304)  # rows, n_in, n_out: the query, key and value of one window
 _TRIALS = 5
@@ -43,13 +57,10 @@ def bfloat16(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Line
 
 
 def int8(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Linear:
-    """The product of 8-bit integers, by oneDNN; the mean of the rows is multiplied exactly.
+    """The product of 8-bit integers, by oneDNN.
 
-    A row is taken as mean + low + step * levels: the mean of all rows of the call, then the smallest
-    rest and a step of the row's own, with levels from 0 to 127. Weights are rounded per output. The
-    mean goes through the unrounded weights, so that to first order the mean over time, which is what
-    is pooled from all this, has no error; without that, the error of the weights times what all
-    windows have in common was by far the largest part.
+    A row is taken as low + step * levels, with a smallest value and a step of its own and levels from
+    0 to 127. Weights are rounded per output.
 
     The eighth bit stays unused because processors without VNNI add two neighbouring products of
     bytes in 16 bits, where 255 * 127 * 2 does not fit and is cut off without a word.
@@ -60,20 +71,36 @@ def int8(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Linear:
     zeros = torch.zeros(len(weight), dtype=torch.int32)
     multiply = torch.ops.onednn.qlinear_pointwise.default
     sums = integers.sum(dim=1) * scale  # of the rounded: low and levels have to cancel each other
-    offset = torch.zeros(len(weight)) if bias is None else bias
 
     def product(x: torch.Tensor) -> torch.Tensor:
-        mean = x.mean(dim=0)
-        rest = x - mean
-        low = rest.amin(dim=1, keepdim=True)  # `aminmax` along an axis measured ten times as slow
-        step = (rest.amax(dim=1, keepdim=True) - low).clamp_min_(1e-12).div_(_LEVELS)
-        levels = rest.sub_(low).div_(step).round_().to(torch.uint8)
+        low = x.amin(dim=1, keepdim=True)  # `aminmax` along an axis measured ten times as slow
+        step = (x.amax(dim=1, keepdim=True) - low).clamp_min_(1e-12).div_(_LEVELS)
+        levels_per_unit = step.reciprocal()
+        # The half makes a rounding of the cut that the conversion to integers is.
+        levels = torch.addcmul(0.5 - low * levels_per_unit, x, levels_per_unit).to(torch.uint8)
         result: torch.Tensor = multiply(
             levels, 1.0, 0, blocks, scale, zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
-        return result.mul_(step).addcmul_(low, sums).add_(torch.addmv(offset, weight, mean))
+        result.mul_(step).addcmul_(low, sums)
+        return result if bias is None else result.add_(bias)
 
     return product
+
+
+def int8_about_mean(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Linear:
+    """`int8` of what remains of the rows of a call without their mean, which is multiplied exactly.
+
+    To first order the mean over the rows, which is what is pooled from all this, then has no error,
+    and the same channel being large in all rows costs no precision.
+    """
+    product = int8(weight, None, rows)
+    offset = torch.zeros(len(weight)) if bias is None else bias
+
+    def about_mean(x: torch.Tensor) -> torch.Tensor:
+        mean = x.mean(dim=0)
+        return product(x - mean).add_(torch.addmv(offset, weight, mean))
+
+    return about_mean
 
 
 @cache
