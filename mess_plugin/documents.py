@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mess_plugin.config import Settings
-from mess_plugin.facets import Measures
+from mess_plugin.facets import Facet, Measures
 from mess_plugin.facets import key as keys
 from mess_plugin.model import Interval, Match, Track
 from mess_plugin.search import Answer
@@ -13,6 +13,7 @@ from mess_plugin.steering.asking import Steered
 from mess_plugin.steering.evidence import Evidence
 from mess_plugin.steering.playlists import Playlist
 from mess_plugin.steering.query import moods_of
+from mess_plugin.steering.scoring import Leaning
 from mess_plugin.steering.taste import Taste
 from mess_plugin.store import Store
 from mess_plugin.store.verdicts import Verdict
@@ -77,13 +78,24 @@ def taste_document(taste: Taste) -> dict[str, object]:
         "pairs": taste.n_pairs,
         "seeds": taste.n_seeds,
         "weights": {name: round(weight, 6) for name, weight in taste.weights.items()},
+        "leaning": None if taste.leaning is None else _leaning_document(taste.leaning),
+    }
+
+
+def _leaning_document(leaning: Leaning) -> dict[str, object]:
+    return {
+        "facet": Facet.TIMBRE.value,
+        "share": round(leaning.share, 6),
+        "toward": leaning.toward_id,
+        "away": leaning.away_id,
+        "direction": [round(number, 6) for number in leaning.direction.tolist()],
     }
 
 
 def verdicts_document(
     said: Sequence[Verdict], tracks: Mapping[int, Track]
 ) -> list[dict[str, object]]:
-    """What `mess taste export` prints. tracks: those that still lie somewhere, by id."""
+    """What `GET /v1/verdicts` answers. tracks: those that still lie somewhere, by id."""
 
     def named(track_id: int) -> dict[str, object]:
         return {"id": track_id, "path": tracks[track_id].path if track_id in tracks else None}
@@ -102,7 +114,7 @@ def verdicts_document(
 def evidence_document(
     found: Sequence[Evidence], tracks: Mapping[int, Track]
 ) -> list[dict[str, object]]:
-    """What `mess taste export` prints. tracks: those that still lie somewhere, by id."""
+    """The evidence of `mess taste export`. tracks: those that still lie somewhere, by id."""
 
     def named(track_id: int | None) -> dict[str, object] | None:
         if track_id is None:

@@ -26,9 +26,9 @@ def part_reason(what: str, likeness: float, share: float, *, unheard: bool = Fal
 
 def told(reasons: Sequence[Reason], score: float) -> str:
     """Reasons in a line for people, without parts that make up less than a tenth of the score."""
-    small = {*_IN_WORDS, *Facet}
+    small = {*_IN_WORDS, *Facet, "leaning"}
     return "; ".join(
-        one.text for one in reasons if one.kind not in small or one.value >= _TELLING * score
+        one.text for one in reasons if one.kind not in small or abs(one.value) >= _TELLING * score
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
 from mess_plugin.documents import evidence_document, taste_document
+from mess_plugin.model import Track
 from mess_plugin.reference import find_pair
 from mess_plugin.services import connected
 from mess_plugin.steering import accounts as accounts_of
@@ -16,7 +19,7 @@ from mess_plugin.steering.evidence import evidence_of
 from mess_plugin.steering.query import check_listener
 from mess_plugin.steering.taste import taste_of
 from mess_plugin.store import open_store
-from mess_plugin.switching import settled
+from mess_plugin.switching import answering, settled
 
 _listener = click.option(
     "--listener", default="me", show_default=True, metavar="NAME", help="Who says so."
@@ -53,10 +56,12 @@ def taste() -> None:
 @encoder_option
 @json_option
 def show(listener: str, encoder: str | None, as_json: bool) -> None:
-    """Show which aspects count for a listener, and whether that is used."""
+    """Show what counts for a listener, and whether that is used."""
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         fitted = taste_of(store, answering_space(store, settled(store, ready)), listener)
+        leaning = fitted.leaning
+        ends = store.library.get([leaning.toward_id, leaning.away_id]) if leaning else {}
     if as_json:
         print_json(taste_document(fitted))
         return
@@ -64,6 +69,16 @@ def show(listener: str, encoder: str | None, as_json: bool) -> None:
     say(f"{listener}: {sources or 'nothing said or done'}; {fitted.state}")
     rows = sorted(fitted.weights.items(), key=lambda item: -item[1])
     print_table(["aspect", "#weight"], [(name, f"{weight:.2f}") for name, weight in rows])
+    if leaning:
+        toward, away = (_name(ends, i) for i in (leaning.toward_id, leaning.away_id))
+        say(
+            f"{leaning.share:.0%} of a score is a leaning in timbre, whatever is asked for: "
+            f"toward what sounds like {toward}, away from {away}"
+        )
+
+
+def _name(tracks: Mapping[int, Track], track_id: int) -> str:
+    return tracks[track_id].describe() if track_id in tracks else f"track {track_id}"
 
 
 @taste.command()
@@ -77,13 +92,17 @@ def reset(listener: str) -> None:
 
 @taste.command()
 @_listener
-def export(listener: str) -> None:
-    """Write all that a listener said and did as JSON to standard output."""
-    with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
+@encoder_option
+def export(listener: str, encoder: str | None) -> None:
+    """Write all that a listener said and did, and the taste learned from it, as JSON."""
+    settings = load_settings(encoder=encoder)
+    with connected(settings) as ready, open_store(ready.database_url or "") as store:
         found = evidence_of(store, listener)
         ids = {i for one in found for i in (one.seed_id, one.track_id) if i is not None}
         tracks = store.library.get(sorted(ids))
-    print_json(evidence_document(found, tracks))
+        space = store.spaces.searchable(answering(store, ready))
+        learned = taste_document(taste_of(store, space, listener)) if space else None
+    print_json({"taste": learned, "evidence": evidence_document(found, tracks)})
 
 
 @taste.command()

@@ -74,6 +74,7 @@ def steer(
         exact_key=query.exact_key,
         excluded=_excluded(seeds, against),
         allowed=allowed_ids(store, query.filters, seeds[0]),
+        leaning=taste.leaning if taste and taste.is_on and not query.only else None,
         external=read_blends(store, query.blend, query.listener),
         shares=query.blend,
     )
@@ -191,6 +192,8 @@ def _parts(found: Ranking, seeds: Sequence[Voice], row: int) -> list[Reason]:
         reasons.blended(source, float(of[row]), scores.shares[source])
         for source, of in scores.blended.items()
     ]
+    if scores.leaning[row]:
+        parts.append(reasons.leaning(float(scores.leaning[row])))
     if scores.unlike[row] > 0:
         parts.append(reasons.unlike(float(scores.unlike[row])))
     return parts

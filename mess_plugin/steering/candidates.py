@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
 import msgspec
@@ -152,13 +152,18 @@ def closer(store: Store, space: Space, found: Table, views: Weights) -> Table:
     levels = store.embeddings.of_tracks(space, views.parts, ids)
     songs = found.vectors[FEEL]
     profiles = [profile(song, levels[i]) for song, i in zip(songs, ids, strict=True)]
+    looked = Table(ids, found.vectors, tuple(profiles))
+    return with_facets(store, looked, Facet) if views.facets else looked
+
+
+def with_facets(store: Store, found: Table, facets: Iterable[Facet]) -> Table:
+    """The same candidates with some facets, zeros where nothing of one was heard."""
     vectors = dict(found.vectors)
-    if views.facets:
-        for facet, heard in store.facets.several(Facet, ids).items():
-            if heard:
-                nothing = np.zeros_like(next(iter(heard.values())))
-                vectors[facet.value] = np.stack([heard.get(i, nothing) for i in ids])
-    return Table(ids, vectors, tuple(profiles))
+    for facet, heard in store.facets.several(facets, found.track_ids).items():
+        if heard:
+            nothing = np.zeros_like(next(iter(heard.values())))
+            vectors[facet.value] = np.stack([heard.get(i, nothing) for i in found.track_ids])
+    return replace(found, vectors=vectors)
 
 
 def table_of(voices: Sequence[Voice], views: Weights) -> Table:

@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 
 from mess_plugin.config import Settings
+from mess_plugin.facets import Facet
 from mess_plugin.model import Space
 from mess_plugin.rerank import SONG_ALONE, Weights
-from mess_plugin.steering.candidates import Table, Voice, closer, gather
+from mess_plugin.steering.candidates import Table, Voice, closer, gather, with_facets
 from mess_plugin.steering.query import FEEL
-from mess_plugin.steering.scoring import Scores, blend, score
+from mess_plugin.steering.scoring import Leaning, Scores, blend, lean, score
 from mess_plugin.store import Store
 
 _LOOKS = 60  # candidates that get the closer look, at least
@@ -30,7 +31,8 @@ class Question(msgspec.Struct, frozen=True):
 
     seeds: one or more. weights: aspect → weight, adding up to 1. views: of the feel. against: what
     answers should be unlike. excluded: tracks that must not answer; allowed: those that may, None for
-    all. external: source → track → score in [0, 1], and shares: what each makes up of the score.
+    all. leaning: of the listener, None for none. external: source → track → score in [0, 1], and
+    shares: what each makes up of the score.
     """
 
     seeds: Sequence[Voice]
@@ -40,6 +42,7 @@ class Question(msgspec.Struct, frozen=True):
     exact_key: bool = False
     excluded: Sequence[int] = ()
     allowed: Sequence[int] | None = None
+    leaning: Leaning | None = None
     external: Mapping[str, Mapping[int, float]] = msgspec.field(default_factory=dict)
     shares: Mapping[str, float] = msgspec.field(default_factory=dict)
 
@@ -80,6 +83,8 @@ def rank(
         allowed=asked.allowed,
         also=[i for of in asked.external.values() for i in _best(of, limit)],
     )
+    if asked.leaning:
+        table = with_facets(store, table, (Facet.TIMBRE,))
     scores = _scored(asked, table, SONG_ALONE)
     order = _order(asked, table, scores)[:looks]
     if FEEL in asked.weights and asked.views != SONG_ALONE:
@@ -93,6 +98,8 @@ def _scored(asked: Question, table: Table, views: Weights) -> Scores:
     scores = score(
         table, asked.seeds, asked.against, asked.weights, views=views, exact_key=asked.exact_key
     )
+    if asked.leaning and Facet.TIMBRE in table.vectors:
+        scores = lean(scores, table, asked.leaning)
     return blend(scores, table, asked.external, asked.shares) if asked.shares else scores
 
 

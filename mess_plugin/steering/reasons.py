@@ -1,7 +1,8 @@
 """Why a track answered: the parts of its score, which add up to it, and facts beside them.
 
 Kinds of parts: the views of the feel ("song", "windows", "course"; `mess_plugin.explain`), the facets,
-"blend" and "unlike"; their values add up to the score. Kinds of facts: "section", "tempo" and "key".
+"blend", "leaning" and "unlike"; their values add up to the score. Kinds of facts: "section", "tempo"
+and "key".
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ _SAME = 1.02  # tempi that nobody tells apart
 def blended(source: str, value: float, share: float) -> Reason:
     """What a score from elsewhere adds. value: share * value."""
     return Reason("blend", share * value, f"{Path(source).name} {value:.2f} × {share:.2f}")
+
+
+def leaning(value: float) -> Reason:
+    """What the listener's leaning in timbre adds, or takes away where it is negative."""
+    return Reason("leaning", value, f"timbre {'liked' if value > 0 else 'disliked'} {value:+.2f}")
 
 
 def unlike(taken: float) -> Reason:

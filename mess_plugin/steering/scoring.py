@@ -23,12 +23,26 @@ Bools = npt.NDArray[np.bool_]
 AGAINST = 0.5  # how much likeness to a negative seed takes away
 
 
+class Leaning(msgspec.Struct, frozen=True):
+    """Which timbres draw a listener or repel, whatever they answer to.
+
+    direction: (dim,) float32 of unit length in the space of the facet; share: what it makes up of the
+    score, in (0, 1). toward_id, away_id: of the tracks that were judged, those furthest along it.
+    """
+
+    direction: Float32
+    share: float
+    toward_id: int
+    away_id: int
+
+
 class Scores(msgspec.Struct, frozen=True):
     """How candidates scored, and by what. Parts are the views of the feel, and facets.
 
     scores: (n,) at most 1, the sum of weight * likeness over the parts, less unlike; below 0 for what
     is less like the seeds than unrelated music is. likeness: part → (n,), mean over the seeds;
-    weights: of the parts; unlike: (n,), what the negative seeds take away, 0 without any.
+    weights: of the parts; unlike: (n,), what the negative seeds take away, 0 without any. leaning:
+    (n,), what a listener's leaning in timbre adds or takes away.
     blended: source → (n,) in [0, 1], scores from elsewhere, and shares: source → what it makes up of
     the score.
     """
@@ -37,6 +51,7 @@ class Scores(msgspec.Struct, frozen=True):
     likeness: Mapping[str, Float32]
     weights: Mapping[str, float]
     unlike: Float32
+    leaning: Float32
     blended: Mapping[str, Float32] = msgspec.field(default_factory=dict)
     shares: Mapping[str, float] = msgspec.field(default_factory=dict)
 
@@ -63,6 +78,7 @@ def blend(
         scores.likeness,
         {part: rest * weight for part, weight in scores.weights.items()},
         np.asarray(rest * scores.unlike, dtype=np.float32),
+        np.asarray(rest * scores.leaning, dtype=np.float32),
         blended,
         dict(shares),
     )
@@ -90,7 +106,24 @@ def score(
         rejected = _likeness(table, against, weights, views, exact_key)
         unlike = np.maximum(0, np.float32(AGAINST) * _weighted(rejected, parts, n))
     scores = (_weighted(likeness, parts, n) - unlike).astype(np.float32)
-    return Scores(scores, likeness, parts, unlike)
+    return Scores(scores, likeness, parts, unlike, np.zeros(n, dtype=np.float32))
+
+
+def lean(scores: Scores, table: Table, leaning: Leaning) -> Scores:
+    """Let a leaning make up its share of the score; likeness keeps the rest.
+
+    table: with timbres, zeros where none was heard, which lean nowhere.
+    """
+    rest = 1 - leaning.share
+    along = table.vectors[Facet.TIMBRE] @ leaning.direction
+    added = np.asarray(leaning.share * along, dtype=np.float32)
+    return Scores(
+        np.asarray(rest * scores.scores + added, dtype=np.float32),
+        scores.likeness,
+        {part: rest * weight for part, weight in scores.weights.items()},
+        np.asarray(rest * scores.unlike, dtype=np.float32),
+        added,
+    )
 
 
 def parts_of(weights: Mapping[str, float], views: Weights) -> dict[str, float]:

@@ -18,12 +18,14 @@ from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.facets import Facet
 from mess_plugin.model import Match
 from mess_plugin.playlist import write_json, write_m3u, write_xspf
+from mess_plugin.steering import asking
 from mess_plugin.steering.asking import steer
 from mess_plugin.steering.playlists import alike, arc, journey, parse_curve
 from mess_plugin.steering.query import ASPECTS, Filters, Query, Range
 from mess_plugin.steering.radio import radio
 from mess_plugin.steering.refresh import refresh
-from mess_plugin.steering.taste import taste_of
+from mess_plugin.steering.scoring import Leaning
+from mess_plugin.steering.taste import Taste, taste_of
 from mess_plugin.store import Store, open_store
 from tests.steering_library import SAMPLES, index_files, settings_for
 
@@ -325,6 +327,45 @@ def test_a_taste_that_helps_changes_what_counts(library: Library) -> None:
     assert answer.taste.is_on, answer.taste.state
     assert answer.weights["rhythm"] > answer.weights.get("timbre", 0.0)
     assert "rhythm" in {reason.kind for reason in answer.matches[0].reasons}
+
+
+def test_a_leaning_draws_and_repels_and_says_so(
+    library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from click.testing import CliRunner
+
+    from mess_plugin.cli import taste as commands
+
+    store = library.store
+    everyone = sorted(ids(ask(library, k=23)))
+    timbres = store.facets.of_tracks(Facet.TIMBRE, everyone)
+    loved, other = everyone[3], everyone[8]
+
+    def answers(sign: int) -> tuple[Match, ...]:
+        leaning = Leaning(sign * timbres[loved], 0.4, loved, other)
+        learned = Taste("x", {}, 99, 9, {"feel": 0.5, "rhythm": 0.5}, 0.5, 0.9, 9.0, leaning)
+        for module in (asking, commands):
+            monkeypatch.setattr(module, "taste_of", lambda *_: learned)
+        return ask(library, listener="x", k=23)
+
+    repelled, drawn = answers(-1), answers(1)
+    assert ids(drawn).index(loved) < ids(repelled).index(loved)
+    told = {}
+    for match in (*repelled, *drawn):
+        values = {reason.kind: reason.value for reason in match.reasons if reason.kind not in FACTS}
+        assert max(0.0, sum(values.values())) == pytest.approx(match.score, abs=1e-5)
+        told[match.track.id] = next(one for one in match.reasons if one.kind == "leaning")
+    assert told[loved].value == pytest.approx(0.4, abs=1e-3)
+    assert told[loved].text == "timbre liked +0.40"
+    only = ask(library, listener="x", only=("harmony",))
+    assert {r.kind for m in only for r in m.reasons} <= {"harmony"} | FACTS
+
+    monkeypatch.setenv("MESS_HOME", str(tmp_path))
+    monkeypatch.setenv("MESS_DATABASE_URL", library.url)
+    shown = CliRunner().invoke(commands.show, ["--encoder", "descriptors"], catch_exceptions=False)
+    assert "40% of a score is a leaning in timbre" in shown.stderr
+    for name in (loved, other):
+        assert store.library.get([name])[name].describe() in shown.stderr
 
 
 def test_what_is_known_of_a_track_is_shown(

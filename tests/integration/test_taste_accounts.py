@@ -72,7 +72,12 @@ def test_from_webhooks_to_evidence_and_back(
         shown = json.loads(run("show", "--json", "--encoder", "descriptors"))
         assert shown["sources"] == {"play": 2, "verdict": 1}
         assert shown["on"] is False
-        exported = json.loads(run("export"))
+        assert (
+            json.loads(run("export"))["taste"] is None
+        )  # nothing is heard with the default encoder
+        document = json.loads(run("export", "--encoder", "descriptors"))
+        assert document["taste"] == shown
+        exported = document["evidence"]
         assert [one["source"] for one in exported] == ["play", "play", "verdict"]
         assert exported[0]["for"] is None
 

@@ -141,15 +141,32 @@ def test_scores_from_elsewhere_make_up_their_share() -> None:
     assert normalised({1: 10.0, 2: 10.0, 3: 500.0, 4: -3.0}) == {1: 0.75, 2: 0.75, 3: 1.0, 4: 0.25}
     table = Table((1, 2, 3), {"feel": np.zeros((3, 2), np.float32)})
     half = np.full(3, 0.5, np.float32)
-    plain = Scores(
-        np.array([0.5, 0.4, 0.0], np.float32), {"feel": half}, {"feel": 1.0}, 0.5 - np.array(
-            [0.5, 0.4, 0.0], np.float32))  # fmt: skip
+    scores = np.array([0.5, 0.4, 0.0], np.float32)
+    plain = Scores(scores, {"feel": half}, {"feel": 1.0}, 0.5 - scores, np.zeros(3, np.float32))
     mixed = blend(plain, table, {"plays": {2: 1.0, 3: 1.0}}, {"plays": 0.25})
     np.testing.assert_allclose(mixed.scores, [0.375, 0.55, 0.0], atol=1e-6)
     for row in (0, 1):
         parts = mixed.likeness["feel"][row] * mixed.weights["feel"] - mixed.unlike[row]
         parts += mixed.blended["plays"][row] * mixed.shares["plays"]
         assert parts == pytest.approx(mixed.scores[row], abs=1e-6)
+
+
+def test_a_leaning_makes_up_its_share() -> None:
+    from mess_plugin.steering.candidates import Table
+    from mess_plugin.steering.scoring import Leaning, Scores, blend, lean
+
+    timbres = np.array([[1, 0], [-1, 0], [0, 0]], np.float32)  # of the third nothing was heard
+    table = Table((1, 2, 3), {"feel": np.zeros((3, 2), np.float32), "timbre": timbres})
+    half, none = np.full(3, 0.5, np.float32), np.zeros(3, np.float32)
+    leaning = Leaning(np.array([1, 0], np.float32), 0.2, 1, 2)
+    leant = lean(Scores(half, {"feel": half}, {"feel": 1.0}, none, none), table, leaning)
+    np.testing.assert_allclose(leant.leaning, [0.2, -0.2, 0.0], atol=1e-6)
+    mixed = blend(leant, table, {"plays": {3: 1.0}}, {"plays": 0.5})
+    for one in (leant, mixed):
+        parts = one.likeness["feel"] * one.weights["feel"] + one.leaning - one.unlike
+        parts = parts + sum(one.blended[source] * share for source, share in one.shares.items())
+        np.testing.assert_allclose(one.scores, parts, atol=1e-6)
+    np.testing.assert_allclose(leant.scores, [0.6, 0.2, 0.4], atol=1e-6)
 
 
 def test_what_cannot_be_blended_is_refused() -> None:

@@ -10,6 +10,7 @@ import pytest
 from mess_plugin.pooling import unit
 from mess_plugin.steering.candidates import Table
 from mess_plugin.steering.evidence import Evidence, of_acts, of_verdicts, strongest
+from mess_plugin.steering.pairs import held_out, preferences
 from mess_plugin.steering.query import ASPECTS
 from mess_plugin.steering.scoring import alike
 from mess_plugin.steering.taste import LEAST_PAIRS, fit_taste
@@ -70,6 +71,7 @@ def test_a_listener_who_cares_for_timbre_and_rejects_the_rest(library: Table) ->
 def test_a_listener_who_answers_at_random_stays_plain(library: Table, seed: int) -> None:
     taste = fit_taste("x", verdicts(library, {}, 8, seed), library)
     assert not taste.is_on
+    assert taste.leaning is None
     assert "off" in taste.state
 
 
@@ -89,25 +91,47 @@ def test_too_little_to_go_by(library: Table) -> None:
 
 
 def test_a_listener_who_dislikes_a_voice_like_timbre(library: Table) -> None:
-    """Answers whose timbre lies near one place are disliked, whatever they answer to."""
-    voice = library.vectors["timbre"][0]
+    """Whoever goes by the feel, but never wants a timbre like that of one track."""
+    voice = library.vectors["timbre"][N_TRACKS - 1]
     rng = np.random.default_rng(8)
     said = []
-    for seed_id in range(N_SEEDS):
-        tracks = rng.choice(np.arange(N_SEEDS, N_TRACKS), 10, replace=False).tolist()
+    for seed_id in range(24):
+        tracks = rng.choice(np.arange(24, N_TRACKS - 1), 10, replace=False)
         sung = library.vectors["timbre"][tracks] @ voice > 0
+        feel = alike(library.vectors["feel"][seed_id], library.vectors["feel"][tracks], "feel")
+        worth = np.where(sung, feel - 1, feel)
         said += [
-            Verdict(seed_id, track_id, "dislike" if voiced else "like", WHEN)
-            for track_id, voiced in zip(tracks, sung.tolist(), strict=True)
+            Verdict(seed_id, track_id, "like" if good else "dislike", WHEN)
+            for track_id, good in zip(tracks.tolist(), worth > np.median(worth), strict=True)
         ]
-    taste = fit_taste("v", of_verdicts(said), library)
-    plays_along = [i for i in range(N_SEEDS) if library.vectors["timbre"][i] @ voice < -0.3]
-    own = [one for one in said if one.seed_id in plays_along]
-    instrumental = fit_taste("i", of_verdicts(own), library)
-    # Weights of likeness can say "like the seed's timbre", not "unlike a voice": over seeds on both
-    # sides that helps nobody, and the taste says so; over instrumental seeds it is timbre that counts.
-    assert not taste.is_on
-    assert instrumental.weights.get("timbre", 0.0) > taste.weights.get("timbre", 0.0)
+    found = of_verdicts(said)
+    taste = fit_taste("v", found, library)
+    assert taste.is_on, taste.state
+    assert taste.leaning is not None
+    assert taste.fitted_right is not None
+    assert taste.plain_right is not None
+    assert taste.fitted_right > taste.plain_right + 0.1
+    along = library.vectors["timbre"] @ taste.leaning.direction
+    assert np.corrcoef(along, library.vectors["timbre"] @ voice)[0, 1] < -0.8
+    judged = sorted({one.track_id for one in said})
+    assert taste.leaning.away_id == judged[int(along[judged].argmin())]
+    assert taste.leaning.toward_id == judged[int(along[judged].argmax())]
+    assert 0 < taste.leaning.share < 1
+    without, weighed, leaning = held_out(preferences(found, library))
+    assert leaning.mean() > weighed.mean() + 0.1  # weights alone cannot say it
+    assert weighed.mean() < without.mean() + 0.05
+
+
+def test_a_leaning_is_tried_on_tracks_that_its_fit_did_not_see(library: Table) -> None:
+    """Whims about ten tracks that come up again and again are no leaning."""
+    rng = np.random.default_rng(9)
+    whims = dict(zip(range(24, 34), rng.permutation(10) < 5, strict=True))
+    said = [
+        Verdict(seed_id, track_id, "like" if good else "dislike", WHEN)
+        for seed_id in range(24)
+        for track_id, good in whims.items()
+    ]
+    assert fit_taste("w", of_verdicts(said), library).leaning is None
 
 
 def test_three_contradictory_likes_change_nothing_and_say_so(library: Table) -> None:

@@ -63,7 +63,7 @@ def say(service: Service, call: Call) -> Reply:
 
 
 def verdicts(service: Service, call: Call) -> Reply:
-    """What a listener said, as `mess taste export` prints it."""
+    """What a listener said outright."""
     query: VerdictsQuery = call.query
     check_listener(query.listener)
     if query.offset < 0 or not 1 <= query.k <= _MOST:
@@ -150,7 +150,7 @@ ENDPOINTS = (
         answer_example={
             "listener": "me", "on": False, "verdicts": 2, "pairs": 1, "seeds": 1,
             "state": "off: 1 pairs of a liked and a not liked answer for 1 seeds; …",
-            "weights": {"feel": 1.0},
+            "weights": {"feel": 1.0}, "leaning": None,
         },
     ),
     Endpoint(
