@@ -1,10 +1,14 @@
 """Render the controlled set: the same pieces in several instrumentations, faster and transposed.
 
     python benchmarks/render_scores.py OUT
+    python benchmarks/render_scores.py OUT --training 60 --sound-font A.sf2 --sound-font B.sf2
 
 Needs music21 (its corpus holds the scores), the program fluidsynth and a General MIDI sound font.
 OUT gets one FLAC a rendering, 30 s long, mono at 24 kHz, and `list.tsv` that says what each is. The
 scores are in music21's corpus under their own terms, so nothing rendered is kept with MESS.
+
+With --training it renders other pieces of the corpus, each in four instrumentations, keys and tempos
+and with the sound fonts in turn, and `list.tsv` is one that `mess pretrain --also` reads.
 """
 
 from __future__ import annotations
@@ -13,8 +17,12 @@ import argparse
 import csv
 import subprocess
 import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import music21
 
@@ -46,6 +54,13 @@ PALETTE = {
 """Instrumentations: General MIDI programs (from 0), given to the parts of a score in turn."""
 
 
+NO_MUSIC = ("demos", "theoryExercises")  # folders of the corpus
+
+SEMITONES = (0, -3, 2, 4)
+SPEEDS = (1.0, 0.9, 1.1, 1.2)
+"""Of the four renderings of a piece for training."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """One row of list.tsv. bpm: of quarter notes; key: as analysed from the score's notes."""
@@ -62,17 +77,59 @@ def main() -> None:
     """Parse the command line and render what is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--sound-font", type=Path, default=SOUND_FONT)
+    parser.add_argument("--sound-font", type=Path, action="append")
+    parser.add_argument("--training", type=int, metavar="N", help="render N other pieces")
     arguments = parser.parse_args()
+    fonts: list[Path] = arguments.sound_font or [SOUND_FONT]
     arguments.out.mkdir(parents=True, exist_ok=True)
-    rows: list[Rendering] = []
-    for number, name in enumerate(PIECES):
-        rows += render_piece(name, number, arguments.out, arguments.sound_font)
-        print(name, flush=True)
+    rows: list[dict[str, Any]] = []
+    if arguments.training:
+        for number, name in enumerate(other_pieces(arguments.training)):
+            rows += render_for_training(name, number, arguments.out, fonts)
+            print(name, flush=True)
+    else:
+        for number, name in enumerate(PIECES):
+            rows += map(asdict, render_piece(name, number, arguments.out, fonts[0]))
+            print(name, flush=True)
     with (arguments.out / "list.tsv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(Rendering.__dataclass_fields__), delimiter="\t")
+        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t")
         writer.writeheader()
-        writer.writerows(map(asdict, rows))
+        writer.writerows(rows)
+
+
+def other_pieces(n: int) -> list[str]:
+    """Names of n scores of the corpus that are not in the controlled set, from its folders in turn."""
+    known = {name.removesuffix(".mxl").split("/movement")[0] for name in PIECES}
+    root = Path(music21.common.getCorpusFilePath())
+    by_folder: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(music21.corpus.getPaths(fileExtensions=(".mxl", ".xml", ".krn"))):
+        name = path.relative_to(root).as_posix()
+        folder = name.split("/")[0]
+        if folder not in NO_MUSIC and not any(name.startswith(one) for one in known):
+            by_folder[folder].append(name)
+    rounds = zip_longest(*(by_folder[folder] for folder in sorted(by_folder)))
+    return [name for names in rounds for name in names if name is not None][:n]
+
+
+def render_for_training(
+    name: str, number: int, out: Path, fonts: Sequence[Path]
+) -> list[dict[str, str]]:
+    """Four renderings that differ in everything but the notes; rows for `mess pretrain`."""
+    score = music21.corpus.parse(name).measures(0, HEARD_MEASURES)
+    slug = name.replace("/", "-").rpartition(".")[0]
+    rows = []
+    for step, (semitones, speed) in enumerate(zip(SEMITONES, SPEEDS, strict=True)):
+        instruments = list(PALETTE)[(number + 3 * step) % len(PALETTE)]
+        target = out / f"{slug}.{instruments.replace(' ', '-')}.flac"
+        if not target.exists():
+            bpm = (80.0, 96.0, 112.0)[number % 3] * speed
+            midi = midi_of(score, PALETTE[instruments], semitones, bpm)
+            synthesise(midi, fonts[(number + step) % len(fonts)], target)
+        rows.append({
+            "album": slug, "track": target.name, "package": "music21", "artist_id": slug,
+            "mixed": "0", "eval_role": "-", "robustness": "0",
+        })  # fmt: skip
+    return rows
 
 
 def render_piece(name: str, number: int, out: Path, sound_font: Path) -> list[Rendering]:

@@ -68,6 +68,8 @@ def fold(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int,
               show_default=True, help="Where the teacher listens.")  # fmt: skip
 @click.option("--longest", "longest_s", type=click.FloatRange(min=30.0), default=math.inf,
               metavar="SECONDS", help="Use the middle of longer recordings.")  # fmt: skip
+@click.option("--also", nargs=2, type=click.Path(exists=True, path_type=Path), metavar="LIST AUDIO",
+              help="More recordings to learn from, which --leave-out never leaves out.")  # fmt: skip
 @click.option("--steps", default=Plan().steps, show_default=True)
 @click.option(
     "--frames", default=Plan().n_frames, show_default=True, help="Per window, 4 a second."
@@ -86,8 +88,9 @@ def fold(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int,
 @click.option("--name", default="run", show_default=True, help="Of the run, below WORK.")
 def main(
     listing: Path, audio: Path, work: Path, musicnn: Path | None, encoder: str | None,
-    teacher_weights: Path | None, device: str, longest_s: float, steps: int, frames: int, seed: int,
-    without: tuple[str, ...], codec: float, leave_out: tuple[int, int] | None, stop_after: int | None,
+    teacher_weights: Path | None, device: str, longest_s: float, also: tuple[Path, Path] | None,
+    steps: int, frames: int, seed: int, without: tuple[str, ...],
+    codec: float, leave_out: tuple[int, int] | None, stop_after: int | None,
     export_every: int | None, name: str,
 ) -> None:  # fmt: skip
     """Train mess-mini on the recordings of LIST below AUDIO; everything is written to WORK.
@@ -97,7 +100,15 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recordings = read_listing(listing)
     paths = [audio / r.track for r in recordings]
-    spectra = work / "spectra"
+    spectra = work / ("spectra-also" if also else "spectra")
+    chosen = np.ones(len(recordings), dtype=np.bool_)
+    if leave_out:
+        chosen = folds(recordings, leave_out[1]) != leave_out[0]
+    if also:
+        more = read_listing(also[0])
+        recordings += more
+        paths += [also[1] / r.track for r in more]
+        chosen = np.append(chosen, np.ones(len(more), dtype=np.bool_))
     prepare(paths, [r.album for r in recordings], spectra, longest_s)
     if codec:
         prepare_coded(paths, spectra, longest_s)
@@ -108,9 +119,6 @@ def main(
         teacher = EncoderTeacher(encoders.load(encoder, options), longest_s)
     if teacher is not None:
         teach(teacher, paths, spectra)
-    chosen = np.ones(len(recordings), dtype=np.bool_)
-    if leave_out:
-        chosen = folds(recordings, leave_out[1]) != leave_out[0]
     tracks = [int(i) for i in np.flatnonzero(chosen)]
     plan = replace(without_parts(without), steps=steps, n_frames=frames, seed=seed, codec=codec)
     collection = Collection(spectra, teacher.label if teacher else None)

@@ -21,6 +21,7 @@ from mess_plugin.encoders.mini.network import MiniNet as NumpyNet  # noqa: E402
 from mess_plugin.encoders.mini.spectra import level_gain, scaled_spectra, spectra  # noqa: E402
 from mess_plugin.errors import UsageError  # noqa: E402
 from mess_plugin.evaluation.codec import through_codec  # noqa: E402
+from mess_plugin.evaluation.listing import read_listing  # noqa: E402
 from mess_plugin.pretraining import train as training  # noqa: E402
 from mess_plugin.pretraining.__main__ import TERMS, main, without_parts  # noqa: E402
 from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix  # noqa: E402
@@ -443,6 +444,26 @@ def test_one_command_makes_weights_that_the_encoder_loads(
     assert np.isfinite(frames).all()
     again = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert again.output.splitlines()[-1] == result.output.splitlines()[-1]
+
+
+def test_recordings_that_no_fold_leaves_out(
+    music: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "STATISTICS_WINDOWS", 24)
+    arguments = [str(music[0]), str(music[1]), str(tmp_path), "--steps", "1", "--frames", "8"]
+    arguments += ["--leave-out", "0/2"]
+
+    def learned_from(name: str, *more: str) -> list[int]:
+        result = CliRunner().invoke(main, [*arguments, *more, "--name", name])
+        assert result.exit_code == 0, result.output
+        settings = json.loads((tmp_path / name / "settings.json").read_text("utf-8"))
+        return list(settings["recordings"])
+
+    kept = learned_from("alone")
+    n_listed = len(read_listing(music[0]))
+    assert 0 < len(kept) < n_listed
+    added = learned_from("more", "--also", str(music[0]), str(music[1]))
+    assert added == [*kept, *range(n_listed, 2 * n_listed)]
 
 
 def test_intermediate_weights_are_those_of_a_run_that_stops_there(
