@@ -13,8 +13,9 @@ from mess_plugin.errors import UsageError
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
 from mess_plugin.walk import absolute_roots, watched_roots
+from mess_workers.aside import working
 from mess_workers.cli import worker_for
-from mess_workers.dispatch import Dispatcher
+from mess_workers.dispatch import Dispatcher, Intake
 from mess_workers.logs import log_to_stderr
 from mess_workers.pruning import is_there, prune
 from mess_workers.queue import Queue
@@ -52,8 +53,11 @@ def _watch(settings: Settings, roots: list[str]) -> None:
         store = stack.enter_context(open_store(ready.database_url or ""))
         worker = stack.enter_context(worker_for(settings, ready))
         dispatcher = Dispatcher(ready, store, Queue(ready))
+        intake = Intake(ready)
+        stack.enter_context(working([intake]))
 
         def meanwhile() -> None:
+            intake.check()
             if dispatcher.tick():
                 worker.need()
             worker.check()

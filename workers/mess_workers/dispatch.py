@@ -21,6 +21,7 @@ from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.switching import State, answering, under_way
 from mess_workers import comparing
+from mess_workers.aside import Aside, working
 from mess_workers.inbox import answer_events
 from mess_workers.logs import log_to_stderr
 from mess_workers.queue import Queue
@@ -50,9 +51,7 @@ class Dispatcher:
     _held: str = ""
 
     def tick(self) -> int:
-        """Take what hosts noted, answer events, send what is due, tidy up. Returns the number sent."""
-        answer_events(self.store, self.settings)
-        drain(self.settings.home, self.store, answering(self.store, self.settings))
+        """Send what is due, tidy up. Returns the number sent."""
         sent = 0
         if is_open(self.settings.index_hours, datetime.now().astimezone()):
             sent = send_due(self.store, self.queue)
@@ -99,6 +98,21 @@ class Dispatcher:
             )
 
 
+class Intake(Aside):
+    """Brings what hosts noted and what events said into the ledger, beside the dispatcher."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("intake", settings.database_url)
+        self._settings = settings
+
+    def work(self, store: Store) -> None:
+        """Look at least every second, and at once where somebody announced something."""
+        while not self.ended.is_set():
+            answer_events(store, self._settings)
+            drain(self._settings.home, store, answering(store, self._settings))
+            store.dispatch.wait(_LOOK_S)
+
+
 def main() -> None:
     """Dispatch until told to stop; where a server is away, wait for it."""
     settings = load_settings()
@@ -110,16 +124,19 @@ def main() -> None:
         log.info("dispatching")
         while not stop.is_set():
             try:
-                _dispatch(ready, stop)
+                dispatch(ready, stop)
             except MessError as error:
                 log.warning("%s; trying again", error)
                 stop.wait(_LOOK_S)
 
 
-def _dispatch(ready: Settings, stop: threading.Event) -> None:
-    with open_store(ready.database_url or "") as store:
+def dispatch(ready: Settings, stop: threading.Event) -> None:
+    """Keep the workers fed until told to stop. Raises MessError where a server is away."""
+    intake = Intake(ready)
+    with open_store(ready.database_url or "") as store, working([intake]):
         dispatcher = Dispatcher(ready, store, Queue(ready))
         while not stop.is_set():
+            intake.check()
             dispatcher.tick()
             store.dispatch.wait(_LOOK_S)
 

@@ -90,6 +90,7 @@ class WatchedFolder:
 
     def walk(self) -> None:
         """Compare the whole folder with the ledger."""
+        self._save()  # what was said of it before, such as that it does not answer, is over
         walk = Walk([self.root])
         present: set[str] = set()
         for group in _groups(walk):

@@ -12,8 +12,11 @@ from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
+from mess_plugin.store.roots import Root
 from mess_plugin.walk import watched_roots
+from mess_workers.aside import Aside, working
 from mess_workers.logs import log_to_stderr
+from mess_workers.silence import Silence
 from mess_workers.watcher import WatchedFolder
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,50 @@ _AGAIN_S = 1.0
 _REQUESTS_S = 2.0  # reasons to walk come in groups: wait for the last
 
 
+class Watching(Aside):
+    """Watches one root."""
+
+    def __init__(self, settings: Settings, root: str) -> None:
+        super().__init__(f"watching {root}", settings.database_url)
+        self.root = root
+        self._settings = settings
+        self._silence = Silence(root, self.ended)
+        self._was_silent = False
+        self._returned = threading.Event()
+
+    def work(self, store: Store) -> None:
+        """Watch, and walk when somebody asks for it or the root answers again."""
+        self._silence.start()
+        folder = WatchedFolder(store, self._settings, self.root)
+        asked_s = time.monotonic()
+        try:
+            while not self.ended.is_set():
+                folder.tick(time.monotonic())
+                if self._returned.is_set():
+                    self._returned.clear()
+                    folder.want_walk()
+                if time.monotonic() - asked_s >= _AGAIN_S:
+                    asked_s = time.monotonic()
+                    if self.root in store.roots.wanted_walks(_REQUESTS_S):
+                        folder.want_walk()
+                self.ended.wait(TICK_S)
+        finally:
+            folder.close()
+
+    def note_silence(self, store: Store) -> None:
+        """Tell the ledger where the root does not answer. To be called from another thread."""
+        since = self._silence.since
+        if since is not None:
+            detail = f"it does not answer since {since:%Y-%m-%d %H:%M}"
+            store.roots.save(Root(self.root, "absent", detail))
+            if not self._was_silent:
+                log.warning("%s: %s; other folders are watched meanwhile", self.root, detail)
+        elif self._was_silent:
+            log.info("%s answers again", self.root)
+            self._returned.set()
+        self._was_silent = since is not None
+
+
 def watch_folders(
     store: Store,
     settings: Settings,
@@ -30,24 +77,22 @@ def watch_folders(
     stop: threading.Event,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> None:
-    """Watch until told to stop. meanwhile is called a few times a second."""
-    folders = [WatchedFolder(store, settings, root) for root in roots]
-    asked_s = time.monotonic()
-    try:
+    """Watch until told to stop. meanwhile is called a few times a second.
+
+    settings: with the database's URL, because each root is watched in a session of its own.
+    """
+    watching = [Watching(settings, root) for root in roots]
+    looked_s = time.monotonic()
+    with working(watching):
         while not stop.is_set():
-            for folder in folders:
-                folder.tick(time.monotonic())
-            if time.monotonic() - asked_s >= _AGAIN_S:
-                asked_s = time.monotonic()
-                wanted = set(store.roots.wanted_walks(_REQUESTS_S))
-                for folder in folders:
-                    if folder.root in wanted:
-                        folder.want_walk()
+            for one in watching:
+                one.check()
+            if time.monotonic() - looked_s >= _AGAIN_S:
+                looked_s = time.monotonic()
+                for one in watching:
+                    one.note_silence(store)
             meanwhile()
             stop.wait(TICK_S)
-    finally:
-        for folder in folders:
-            folder.close()
 
 
 def main() -> None:
