@@ -439,7 +439,11 @@ UPDATE roots SET mounts = ARRAY(
 
 -- A folder was walked from end to end.
 -- name: mark_walked
-UPDATE roots SET walked_at = now(), walk_wanted_at = NULL WHERE path = %(path)s
+UPDATE roots SET walked_at = now() WHERE path = %(path)s
+
+-- A walk begins, and so does all that was asked for until now; what is asked for later is not met by it.
+-- name: begin_walk
+UPDATE roots SET walk_wanted_at = NULL WHERE path = %(path)s
 
 -- Somebody wants all folders walked.
 -- name: request_walks

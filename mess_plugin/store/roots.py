@@ -55,6 +55,10 @@ class Roots:
         """Nothing will be mounted at these places again."""
         self._session.execute("forget_mounts", mounts=[to_bytes(one) for one in mounts])
 
+    def begin_walk(self, path: str) -> None:
+        """The folder is walked from now on: this meets whatever asked for a walk before."""
+        self._session.execute("begin_walk", path=to_bytes(path))
+
     def walked(self, path: str) -> None:
         """The folder was walked from end to end just now."""
         self._session.execute("mark_walked", path=to_bytes(path))

@@ -15,7 +15,7 @@ from mess_plugin.config import Settings
 from mess_plugin.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from mess_workers.observing import Changes, watch_limit_problem
-from mess_workers.pruning import prune
+from mess_workers.pruning import Pruned, prune
 from mess_workers.watcher import WatchedFolder
 from tests.event_tools import settings_for
 
@@ -230,6 +230,35 @@ def test_lost_events_are_made_up_for_by_a_walk(
     observing.changes.drain()
     observing.changes.lost.set()
     until(lambda: names(store, music) == ["unheard.flac"])
+
+
+def test_a_walk_meets_what_was_asked_before_it_not_during_it(
+    folder: WatchedFolder, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.roots.request_walks()
+    folder.walk()
+    assert store.roots.wanted_walks(-1.0) == []
+
+    def asked_meanwhile(*arguments: object) -> Pruned:
+        store.roots.request_walks()
+        return Pruned(0)
+
+    monkeypatch.setattr("mess_workers.watcher.prune", asked_meanwhile)
+    folder.walk()
+    assert store.roots.wanted_walks(-1.0) == [folder.root]
+
+
+def test_a_root_that_vanishes_for_a_moment_while_it_is_walked_is_walked_again(
+    folder: WatchedFolder, store: Store, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (music / "new.flac").write_bytes(b"x")
+    os.utime(music / "new.flac", (1, 1))
+    looks = iter([False])
+    monkeypatch.setattr("mess_workers.watcher.is_there", lambda _root: next(looks, True))
+    folder.walk()
+    before = store.roots.all()[0].walked_at
+    folder.tick(time.monotonic())
+    assert store.roots.all()[0].walked_at != before
 
 
 def test_too_many_events_are_given_up_for_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ class WatchedFolder:
     def walk(self) -> None:
         """Compare the whole folder with the ledger."""
         self._save()  # what was said of it before, such as that it does not answer, is over
+        self._store.roots.begin_walk(self.root)
         walk = Walk([self.root])
         present: set[str] = set()
         for group in _groups(walk):
@@ -98,7 +99,8 @@ class WatchedFolder:
             self._note(group)
             self._pulse(time.monotonic())
             if not is_there(self.root):
-                return  # it went away under our feet; the next look will say so
+                self._walk_due = True  # it went away under our feet
+                return
         for line in walk.unreadable:
             log.warning("cannot read %s", line)
         self._judge(prune(self._store, self.root, present))
