@@ -1,6 +1,6 @@
 """How surely duplicates are told from other tracks.
 
-    python benchmarks/duplicates.py vary FILE… --to FOLDER     seven variants of each file, by ffmpeg
+    python benchmarks/duplicates.py vary FILE… --to FOLDER     twelve variants of each file, by ffmpeg
     mess index FILE… FOLDER OTHER_MUSIC…                       into a home of its own
     python benchmarks/duplicates.py judge                      asks that home (MESS_HOME)
 
@@ -11,6 +11,7 @@ not. `judge` lays each track along its candidates, as `mess duplicates find` doe
 from __future__ import annotations
 
 import argparse
+import random
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -27,6 +28,10 @@ HALL = (
     "[0:a]aresample=44100,atempo=1.03,aecho=0.8:0.7:60|110|170:0.5|0.35|0.25[a];"
     "[a][1:a]amix=inputs=2:duration=first:weights=1 1"
 )
+TAKE = (
+    "[0:a]aresample=44100,WANDER,aecho=0.8:0.7:60|110|170:0.5|0.35|0.25,bass=g=2[a];"
+    "[a][1:a]amix=inputs=2:duration=first:weights=1 1"
+)
 VARIANTS = {
     "mp3": ("mp3", ["-b:a", "64k"]),
     "opus": ("opus", ["-b:a", "48k"]),
@@ -35,17 +40,34 @@ VARIANTS = {
     "tempo": ("mp3", ["-b:a", "160k", "-af", "atempo=1.06"]),
     "remaster": ("mp3", ["-b:a", "192k", "-af", "bass=g=4,treble=g=4,"
         "acompressor=threshold=-20dB:ratio=4:makeup=4,alimiter=limit=0.9"]),
+    "gain": ("flac", ["-af", "volume=-7dB"]),
+    "balance": ("mp3", ["-b:a", "192k", "-af", "bass=g=-3,treble=g=4"]),
+    "limit": ("mp3", ["-b:a", "192k", "-af", "volume=9dB,alimiter=limit=0.95:level=disabled"]),
+    "wander": ("mp3", ["-b:a", "192k", "-af", "WANDER"]),
+    "take": ("mp3", ["-b:a", "160k", "-f", "lavfi", "-i", NOISE, "-filter_complex", TAKE]),
     "trim": ("mp3", ["-b:a", "128k", "-af", "atrim=start=3.1,asetpts=PTS-STARTPTS"]),
     "hall": ("mp3", ["-b:a", "128k", "-f", "lavfi", "-i", NOISE, "-filter_complex", HALL]),
 }  # fmt: skip
+
+
+def wander(name: str) -> str:
+    """A filter by which the tempo changes by up to 5 % every few seconds, otherwise for each file."""
+    rng = random.Random(name)
+    turns, at_s = [], 0.0
+    for _ in range(40):
+        turns.append(f"{at_s:.1f} atempo tempo {rng.uniform(0.95, 1.05):.3f}")
+        at_s += rng.uniform(4, 10)
+    return f"asendcmd=c='{';'.join(turns)}',atempo=1.0"
 
 
 def vary(files: list[Path], to: Path) -> None:
     """Write all variants of some files."""
     to.mkdir(parents=True, exist_ok=True)
     for file in files:
-        for name, (ending, options) in VARIANTS.items():
-            target = to / f"{file.parent.name}__{file.stem}--{name}.{ending}"
+        own = f"{file.parent.name}__{file.stem}"
+        for name, (ending, plain) in VARIANTS.items():
+            target = to / f"{own}--{name}.{ending}"
+            options = [option.replace("WANDER", wander(own)) for option in plain]
             inputs = [option for option in options if option in ("-f", "lavfi", "-i", NOISE)]
             rest = [option for option in options if option not in inputs]
             subprocess.run(

@@ -1059,12 +1059,12 @@ ORDER BY track_id, ordinal
 -- Two tracks sound like the same music. What a person said of them stays.
 -- name: save_found_duplicate
 INSERT INTO duplicates (one_id, other_id, kind, state, likeness, coverage, speed, offset_s, harmony,
-    semitones)
+    semitones, range_lu)
 VALUES (%(one_id)s, %(other_id)s, %(kind)s, 'found', %(likeness)s, %(coverage)s, %(speed)s,
-    %(offset_s)s, %(harmony)s, %(semitones)s)
+    %(offset_s)s, %(harmony)s, %(semitones)s, %(range_lu)s)
 ON CONFLICT (one_id, other_id) DO UPDATE SET likeness = excluded.likeness,
     coverage = excluded.coverage, speed = excluded.speed, offset_s = excluded.offset_s,
-    harmony = excluded.harmony, semitones = excluded.semitones,
+    harmony = excluded.harmony, semitones = excluded.semitones, range_lu = excluded.range_lu,
     kind = CASE WHEN duplicates.state = 'found' THEN excluded.kind ELSE duplicates.kind END
 
 -- Links of a track that were found earlier but not this time.
@@ -1086,7 +1086,8 @@ DELETE FROM duplicates WHERE one_id = %(one_id)s AND other_id = %(other_id)s RET
 
 -- Every link.
 -- name: list_duplicates
-SELECT one_id, other_id, kind, state, likeness, coverage, speed, offset_s, harmony, semitones
+SELECT one_id, other_id, kind, state, likeness, coverage, speed, offset_s, harmony, semitones,
+    range_lu
 FROM duplicates ORDER BY one_id, other_id
 
 -- Pairs of some tracks that are linked.

@@ -330,6 +330,7 @@ CREATE TABLE duplicates (
     harmony     real,
     semitones   smallint,
     noted_at    timestamptz NOT NULL DEFAULT now(),
+    range_lu    real,
     PRIMARY KEY (one_id, other_id),
     CHECK (one_id < other_id)
 );

@@ -116,8 +116,12 @@ def _document(link: Link, tracks: dict[int, Track]) -> dict[str, object]:
         "state": link.state,
         "heard": None
         if heard is None
-        else {name: round(getattr(heard, name), 4) for name in heard.__struct_fields__},
+        else {name: _rounded(getattr(heard, name)) for name in heard.__struct_fields__},
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _row(link: Link, tracks: dict[int, Track]) -> tuple[object, ...]:
@@ -130,4 +134,6 @@ def _row(link: Link, tracks: dict[int, Track]) -> tuple[object, ...]:
         f"windows {heard.likeness:.2f}, harmony {heard.harmony:.2f}, "
         f"speed × {heard.speed:.2f}, {heard.semitones:+d} semitones, covers {heard.coverage:.0%}"
     )  # fmt: skip
+    if heard is not None and heard.range_lu is not None:
+        facts += f", loudness ranges {heard.range_lu:.1f} LU apart"
     return link.one_id, names[0], link.other_id, names[1], link.kind, link.state, facts

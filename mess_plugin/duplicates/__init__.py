@@ -2,6 +2,7 @@
 
 course.py    lays one whole recording along another
 judging.py   what the two are to each other, from what was heard
+wording.py   and what their tags add to that
 finding.py   candidates by nearness, each judged, the links stored
 hiding.py    answers without what is linked to the seeds or to a better answer
 

@@ -7,7 +7,7 @@ once; afterwards only new ones do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mess_plugin.config import Settings
 from mess_plugin.duplicates.course import SPEEDS
@@ -15,12 +15,14 @@ from mess_plugin.duplicates.judging import (
     LEAST_COVERAGE,
     LEAST_HARMONY,
     REVISION,
+    Portrait,
     heard,
     kind_of,
     transposition,
 )
+from mess_plugin.duplicates.wording import worded
 from mess_plugin.facets import Facet
-from mess_plugin.model import Level, LevelVectors, Space
+from mess_plugin.model import Float32, Level, LevelVectors, Space, Tags
 from mess_plugin.nearest import nearest
 from mess_plugin.store import Store
 from mess_plugin.store.duplicates import Link
@@ -75,17 +77,27 @@ def links_of(store: Store, settings: Settings, space: Space, track_id: int) -> t
         for i, own in harmonies.items()
         if i != track_id and transposition(harmony[track_id], own)[0] >= LEAST_HARMONY
     ]
-    windows = store.embeddings.of_tracks(space, Level.WINDOW, [track_id, *fitting])
+    portraits = _portraits(store, space, {i: harmonies[i] for i in (track_id, *fitting)})
+    tags = {i: track.tags for i, track in store.library.get([track_id, *fitting]).items()}
     links = []
     for other_id in fitting:
         one_id, later_id = sorted((track_id, other_id))
-        if not _may_cover(windows[one_id], windows[later_id]):
-            continue
-        found = heard(windows[one_id], windows[later_id], harmonies[one_id], harmonies[later_id])
+        one, later = portraits[one_id], portraits[later_id]
+        found = heard(one, later) if _may_cover(one.windows, later.windows) else None
         kind = found and kind_of(*found)
         if found and kind:
+            kind = worded(kind, tags.get(one_id, Tags()), tags.get(later_id, Tags()))
             links.append(Link(one_id, later_id, kind, "found", found[1]))
     return tuple(links)
+
+
+def _portraits(
+    store: Store, space: Space, harmonies: Mapping[int, Float32]
+) -> Mapping[int, Portrait]:
+    ids = list(harmonies)
+    windows = store.embeddings.of_tracks(space, Level.WINDOW, ids)
+    ranges = {i: one.loudness.range_lu for i, (one, _) in store.facets.measures(ids).items()}
+    return {i: Portrait(windows[i], harmonies[i], ranges.get(i)) for i in ids}
 
 
 def _may_cover(one: LevelVectors, other: LevelVectors) -> bool:

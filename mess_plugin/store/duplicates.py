@@ -15,7 +15,10 @@ KINDS = ("same", "altered", "version", "live", "remaster")
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What was heard in a pair; see `mess_plugin.duplicates.judging`."""
+    """What was heard in a pair; see `mess_plugin.duplicates.judging`.
+
+    range_lu: how far their loudness ranges are apart, None where one of the two has none.
+    """
 
     likeness: float
     coverage: float
@@ -23,12 +26,13 @@ class Evidence(msgspec.Struct, frozen=True):
     offset_s: float
     harmony: float
     semitones: int
+    range_lu: float | None = None
 
 
 class Link(msgspec.Struct, frozen=True):
     """Two tracks that are the same music, one_id < other_id.
 
-    kind: "same", "altered" or "version" by evidence, also "live" or "remaster" by a person's word.
+    kind: "same", "remaster", "altered" or "version" by evidence, "live" by tags or a person's word.
     state: "found", "confirmed" or "rejected". evidence: None where only a person spoke.
     """
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mess_plugin.duplicates.course import Course, follow
-from mess_plugin.duplicates.judging import heard, kind_of
-from mess_plugin.model import Float32, LevelVectors
+from mess_plugin.duplicates.judging import Portrait, heard, kind_of
+from mess_plugin.duplicates.wording import worded
+from mess_plugin.model import Float32, LevelVectors, Tags
 from mess_plugin.pooling import unit
 from mess_plugin.store.duplicates import Evidence
 
@@ -87,8 +88,31 @@ def test_the_kind_follows_the_evidence() -> None:
     assert judged(0.9, speed=1.06) == "altered"
     assert judged(0.25, likeness=0.5, semitones=1) == "altered"
     assert judged(0.1, likeness=0.5, semitones=1) is None
+    assert judged(0.9, range_lu=0.6) == "remaster"
+    assert judged(0.7, range_lu=0.6) == "version"
+    assert judged(0.9, speed=1.06, range_lu=0.6) == "altered"
+    assert judged(0.9, range_lu=0.1) == "same"
+    assert judged(0.9, coverage=0.9, range_lu=0.6) == "same"  # the cut may be why
     assert judged(0.4, likeness=0.7) == "version"
     assert judged(0.2, likeness=0.7) is None
+
+
+def test_tags_name_a_kind_that_the_sound_allows() -> None:
+    plain = Tags(title="Alive", album="Deliver Us")
+    live, remaster = Tags(title="Alive (Live)"), Tags(title="Alive", album="Hits [Re-Mastered]")
+    assert worded("version", plain, live) == worded("altered", live, plain) == "live"
+    assert worded("version", live, live) == "version"  # both say so: two concerts
+    assert worded("same", plain, live) == "same"
+    assert worded("same", remaster, plain) == "remaster"
+    assert worded("version", remaster, plain) == "version"
+
+
+def test_loudness_ranges_are_compared() -> None:
+    music, own = windows(course_of_music(0, 40)), unit(np.ones((1, 576), np.float32))[0]
+    for other_lu, apart in ((4.5, 1.5), (None, None)):
+        found = heard(Portrait(music, own, 6.0), Portrait(music, own, other_lu))
+        assert found is not None
+        assert found[1].range_lu == apart
 
 
 def test_the_transposition_is_told() -> None:
@@ -97,7 +121,7 @@ def test_the_transposition_is_told() -> None:
     rng = np.random.default_rng(3)
     own = unit(rng.random((1, 4 * 144)).astype(np.float32) - 0.5)
     music = windows(course_of_music(0, 40))
-    found = heard(music, music, own[0], harmony.transposed(own, 11)[0])
+    found = heard(Portrait(music, own[0]), Portrait(music, harmony.transposed(own, 11)[0]))
     assert found is not None
     assert found[1].semitones == -1
     assert found[1].harmony == pytest.approx(1.0, abs=1e-4)
