@@ -2,9 +2,9 @@
 
     PYTHONPATH=.:workers:integrations python benchmarks/growth.py --tracks 1000 --tracks 100000
 
-Fills one database of each size with made-up tracks of the default encoder's space (a song vector and
-some sections each, indexed), and then adds real 4-minute tracks to all of them in turn: noted, sent,
-taken, stored with all their windows and facets, and given up again.
+Fills one database of each size with made-up tracks of the default encoder's space (all indexed; song
+vectors alone with `--windows 0`), and then adds real 4-minute tracks to all of them in turn: noted,
+sent, taken, stored with all their windows and facets, and given up again.
 What was heard is made up, so that only what can grow with the library is measured. Times are CPU
 seconds of this process and of the server, and wall clock in brackets; the ratio is what counts.
 """
@@ -24,11 +24,12 @@ import click
 import numpy as np
 import psycopg
 
+from benchmarks.made_up_library import make_library
 from benchmarks.server_cost import server_cpu_s
 from mess_plugin import audio, embedded, indexing
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.indexing import Heard, hear_whole, index, raw_space
-from mess_plugin.model import Level, Space, Tags
+from mess_plugin.indexing import Heard, hear_whole, index
+from mess_plugin.model import Tags
 from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.dispatch import Due
@@ -60,8 +61,8 @@ class Library:
 @click.command()
 @click.option("--tracks", multiple=True, default=(1000, 100_000), show_default=True)
 @click.option("--added", default=10, show_default=True, help="Real tracks added to each.")
-@click.option("--sections", default=3, show_default=True, help="Made up for each track.")
-def main(tracks: tuple[int, ...], added: int, sections: int) -> None:
+@click.option("--windows", default=10, show_default=True, help="Of each made-up track.")
+def main(tracks: tuple[int, ...], added: int, windows: int) -> None:
     """Fill, add in turn, print medians and ratios to the first size."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mess-growth-")))
@@ -73,10 +74,10 @@ def main(tracks: tuple[int, ...], added: int, sections: int) -> None:
         libraries = []
         for n_tracks in tracks:
             url = _database(held.endpoints.database_url, f"of_{n_tracks}")
-            store = stack.enter_context(open_store(url))
             began_s = time.monotonic()
-            _fill(store, url, plain, n_tracks, root, sections)
+            make_library(url, plain, n_tracks, windows, root)
             click.echo(f"{n_tracks} tracks made up in {time.monotonic() - began_s:.0f} s")
+            store = stack.enter_context(open_store(url))
             libraries.append(Library(n_tracks, root, store, plain))
         costs = _measure(home, libraries, heard, added)
     small = tracks[0]
@@ -100,50 +101,6 @@ def _database(url: str, name: str) -> str:
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
     return url.replace("/mess?", f"/{name}?", 1)
-
-
-def _fill(
-    store: Store, url: str, settings: Settings, n_tracks: int, root: str, sections: int
-) -> None:
-    """Made-up rows of everything that a track has, without windows."""
-    recipe = Recipe.of(settings)
-    space = raw_space(store, recipe, load_encoder(recipe, settings))
-    rows = {"n": n_tracks, "root": root, "recipe": str(recipe), "space": space.id}
-    random = (
-        "(SELECT array_agg(random() - 0.5) FROM generate_series(1, %(dim)s)"
-        " WHERE tracks.id + part IS NOT NULL)::vector::halfvec"
-    )
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute("SET maintenance_work_mem = '1GB'")
-        admin.execute(
-            "INSERT INTO tracks (identity, duration_s)"
-            " SELECT 'made-up ' || i, 240 FROM generate_series(1, %(n)s) AS i", rows,
-        )  # fmt: skip
-        admin.execute(
-            "INSERT INTO files (path, size_bytes, mtime_ns, track_id, title, words) SELECT"
-            " convert_to(%(root)s || '/' || id / 12 || '/' || id || '.flac', 'UTF8'), 1, 1, id,"
-            " 'title ' || id, 'title ' || id FROM tracks", rows,
-        )  # fmt: skip
-        admin.execute(
-            "INSERT INTO jobs (file_id, recipe, state, outcome, finished_at, started_at)"
-            " SELECT id, %(recipe)s, 'done', 'encoded', now() - interval '2 days',"
-            " now() - interval '2 days' FROM files", rows,
-        )  # fmt: skip
-        _drop_indexes(admin, space)
-        for level, parts in (("song", 1), ("section", sections)):
-            admin.execute(
-                "INSERT INTO embeddings (level, space_id, track_id, ordinal, start_s, end_s, vector)"
-                f" SELECT %(level)s, %(space)s, id, part, part * 60, part * 60 + 60, {random}"
-                " FROM tracks CROSS JOIN generate_series(0, %(parts)s - 1) AS part",
-                {**rows, "level": level, "parts": parts, "dim": space.dim},
-            )
-        store.spaces.create_indexes(space)
-        admin.execute("VACUUM ANALYZE")
-
-
-def _drop_indexes(admin: psycopg.Connection[tuple[object, ...]], space: Space) -> None:
-    for level in Level:
-        admin.execute(f"DROP INDEX {level.value}_embeddings_space_{space.id}")
 
 
 def _measure(

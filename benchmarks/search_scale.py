@@ -45,6 +45,7 @@ from pgvector.psycopg import register_vector
 from usearch.index import Index
 
 from benchmarks.exact_windows import ExactWindows, batches
+from benchmarks.made_up_library import build_indexes, fill
 from benchmarks.server_cost import server_cpu_s, server_memory_mb
 from benchmarks.synthetic_facets import copy_rows, described
 from benchmarks.synthetic_music import HOP_S, WINDOW_S, Music
@@ -57,12 +58,10 @@ from mess_plugin.passages import find_passages
 from mess_plugin.reference import seed_of_track
 from mess_plugin.search import ask
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.embeddings import Embeddings
-from mess_plugin.store.session import Session
-from mess_plugin.store.spaces import Spaces
 
 K = 20
 EF_SEARCH = 200  # of both indexes
+_RECIPE = "synthetic"
 
 
 def main() -> None:
@@ -123,7 +122,7 @@ def measure(
 def space_of(store: Store, music: Music) -> Space:
     """Labelled like that of the default encoder."""
     info = EncoderInfo("synthetic", "1", 24_000, 5.0, 5.0, 0.5, 1, "none", "mean", "none")
-    return store.spaces.raw("synthetic", info, music.songs.shape[1], WINDOW_S, HOP_S, "shipped")
+    return store.spaces.raw(_RECIPE, info, music.songs.shape[1], WINDOW_S, HOP_S, "shipped")
 
 
 def build(
@@ -135,12 +134,10 @@ def build(
 ) -> Iterator[tuple[str, str]]:
     """Load a library and index it; figures by name."""
     began_s = time.perf_counter()
-    fill(admin, space, music)
+    fill(admin, space, music, _RECIPE)
     yield "load, s", f"{time.perf_counter() - began_s:.0f}"
     began_s, began_cpu_s = time.perf_counter(), server_cpu_s(home)
-    admin.execute(f"SET maintenance_work_mem = '{build_memory}'")
-    Spaces(Session(admin)).create_indexes(space)
-    admin.execute("RESET maintenance_work_mem")
+    build_indexes(admin, space, build_memory)
     wall_s, cpu_s = time.perf_counter() - began_s, server_cpu_s(home) - began_cpu_s
     yield "index build, s wall / CPU", f"{wall_s:.0f} / {cpu_s:.0f}"
     yield "disk per 1,000 tracks, MB", disk(admin, len(music.songs))
@@ -170,31 +167,6 @@ def questions(
         yield "section, index: p50 / p95 / CPU ms", figures
         yield from window_recalls(store, settings, space, music, asking[:30], part)
         yield "insertion of one track, p50 / p95 ms", insert_some(store, admin, space, music)
-
-
-def fill(admin: psycopg.Connection[object], space: Space, music: Music) -> None:
-    """Tracks, locations and vectors; no index yet. Tracks have the ids 1 … n."""
-    for level in Level:  # built at once, later
-        admin.execute(f"DROP INDEX IF EXISTS {level.value}_embeddings_space_{space.id}")
-    n_tracks = len(music.songs)
-    # Foreign keys are right by construction; checking five million of them one by one is not timed.
-    admin.execute("SET session_replication_role = replica")
-    admin.execute("TRUNCATE tracks, files, embeddings RESTART IDENTITY CASCADE")
-    admin.execute(
-        "INSERT INTO tracks (identity, duration_s) SELECT i, %s FROM generate_series(1, %s) AS i",
-        (max(music.length_s, 60.0), n_tracks),
-    )
-    admin.execute(
-        "INSERT INTO files (path, size_bytes, mtime_ns, track_id, title)"
-        " SELECT convert_to('/' || id, 'UTF8'), 1, 1, id, 'title ' || id FROM tracks"
-    )
-    embeddings = Embeddings(Session(admin))
-    for batch in batches(n_tracks, 200):
-        with admin.transaction():
-            for row in batch:
-                embeddings.write(space, row + 1, music.levels(row))
-    admin.execute("RESET session_replication_role")
-    admin.execute("VACUUM ANALYZE")
 
 
 def describe(admin: psycopg.Connection[object], n_tracks: int) -> None:

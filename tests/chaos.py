@@ -79,7 +79,7 @@ class House:
         self.disk.fill()
         return "disk filled"
 
-    def free_disk(self, timeout_s: float = 60.0) -> str:
+    def free_disk(self, timeout_s: float = 240.0) -> str:
         """Make room there as soon as the server has missed it; what happened."""
         if self.disk is None:
             return "no disk was full"
@@ -90,7 +90,7 @@ class House:
         self.disk.free()
         return "disk freed"
 
-    def jump_clocks(self, hours: float, timeout_s: float = 60.0) -> str:
+    def jump_clocks(self, hours: float, timeout_s: float = 240.0) -> str:
         """All clocks jump, as soon as the database is there; what happened."""
         self.clock.set(hours)
         deadline_s = time.monotonic() + timeout_s
@@ -105,12 +105,17 @@ class House:
 
 
 @contextmanager
-def house(home: Path, music: Path, **changes: object) -> Iterator[House]:
-    """Everything that `mess up` starts, with this checkout's code."""
+def house(
+    home: Path, music: Path, *, with_small_disk: bool = True, **changes: object
+) -> Iterator[House]:
+    """Everything that `mess up` starts, with this checkout's code.
+
+    with_small_disk: let the vectors lie on a disk that can be filled, where one can be mounted.
+    """
     settings = load_settings(
         {"MESS_HOME": str(home)},
-        encoder="descriptors", jobs=1, nice=0, watch=(str(music),), listen="127.0.0.1:0",
-        **{"settle_s": 0.3, "attempts": 5, **changes},
+        jobs=1, nice=0, watch=(str(music),), listen="127.0.0.1:0",
+        **{"encoder": "descriptors", "settle_s": 0.3, "attempts": 5, **changes},
     )  # fmt: skip
     environment = variables(settings)
     clock = FakeClock(home.parent / "clock")
@@ -125,7 +130,9 @@ def house(home: Path, music: Path, **changes: object) -> Iterator[House]:
         with open_store(held.endpoints.database_url):
             pass
         # Left in this order: first everything goes down, then its disk.
-        disk = stack.enter_context(small_disk(home, held.endpoints.database_url))
+        disk = None
+        if with_small_disk:
+            disk = stack.enter_context(small_disk(home, held.endpoints.database_url))
         stack.enter_context(held)
         stack.callback(embedded.down, home)
         embedded.up(home, programs, timeout_s=120)
