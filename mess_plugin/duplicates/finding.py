@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from mess_plugin.config import Settings
 from mess_plugin.duplicates.course import SPEEDS
 from mess_plugin.duplicates.judging import (
@@ -18,10 +20,10 @@ from mess_plugin.duplicates.judging import (
     Portrait,
     heard,
     kind_of,
-    transposition,
 )
 from mess_plugin.duplicates.wording import worded
 from mess_plugin.facets import Facet
+from mess_plugin.facets.harmony import similarity
 from mess_plugin.model import Float32, Level, LevelVectors, Space, Tags
 from mess_plugin.nearest import nearest
 from mess_plugin.store import Store
@@ -71,12 +73,12 @@ def links_of(store: Store, settings: Settings, space: Space, track_id: int) -> t
     by_song = nearest(store, settings, space, Level.SONG, song.vectors[0], CANDIDATES, [track_id])
     by_harmony = store.facets.nearest_harmonies(harmony[track_id], CANDIDATES, [track_id])
     ids = {*(hit.track_id for hit in by_song), *by_harmony}
-    harmonies = harmony | store.facets.of_tracks(Facet.HARMONY, sorted(ids))
-    fitting = [
-        i
-        for i, own in harmonies.items()
-        if i != track_id and transposition(harmony[track_id], own)[0] >= LEAST_HARMONY
-    ]
+    others = store.facets.of_tracks(Facet.HARMONY, sorted(ids))
+    if not others:
+        return ()
+    likeness = similarity(harmony[track_id], np.stack(list(others.values())))
+    fitting = [i for i, like in zip(others, likeness, strict=True) if like >= LEAST_HARMONY]
+    harmonies = harmony | others
     portraits = _portraits(store, space, {i: harmonies[i] for i in (track_id, *fitting)})
     tags = {i: track.tags for i, track in store.library.get([track_id, *fitting]).items()}
     links = []
