@@ -117,4 +117,6 @@ def _print(answer: Answer | Steered) -> None:
     say(f"similar to {_name(answer)}{asked}:")
     if isinstance(answer, Steered) and answer.taste is not None:
         say(f"the taste of {answer.taste.listener} is {answer.taste.state}")
-    print_table(["#", "#score", "#same recording", "#id", "track", "where", "why"], rows)
+    columns = ("#", "#score", "#same recording", "#id", "track", "where", "why")
+    said = [place for place, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+    print_table([columns[i] for i in said], [[row[i] for i in said] for row in rows])
