@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 for _name in _ONE_THREAD:
@@ -36,7 +37,8 @@ def main(queues: Sequence[str] = (INDEXING,), jobs: int | None = None) -> None:
         os.nice(settings.nice)
         be_present(settings.database_url or "")
         set_up(settings)
-        with sharing.hub(settings):
+        # Only files are encoded here.
+        with sharing.hub(settings) if INDEXING in queues else nullcontext():
             _work(settings, queues, jobs or settings.jobs)
 
 
