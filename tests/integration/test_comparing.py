@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,22 +21,11 @@ from mess_workers import comparing, tasks
 from mess_workers.dispatch import Dispatcher
 from mess_workers.names import DUPLICATES
 from mess_workers.queue import Queue
-from tests.event_tools import broker, program, settings_for
+from tests.event_tools import broker, program
 from tests.stored_library import add_track, levels_of, made_up_facets, raw_space, want
 
 Eventually = Callable[..., None]
 WAITING = "mess.maintenance\x06\x169"  # messages of the least priority
-
-
-@pytest.fixture
-def settings(tmp_path: Path, database_url: str, valkey_url: str) -> Settings:
-    return settings_for(tmp_path / "home", database_url, valkey_url)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    with open_store(settings.database_url or "") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,20 +19,9 @@ from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import SeenFile
 from mess_workers.queue import Held, Queue
 from mess_workers.reconcile import IN_FLIGHT, lost, send_due
-from tests.event_tools import broker, kill, program, see, settings_for, write_songs
+from tests.event_tools import broker, kill, program, see, write_songs
 
 Eventually = Callable[..., None]
-
-
-@pytest.fixture
-def settings(tmp_path: Path, database_url: str, valkey_url: str) -> Settings:
-    return settings_for(tmp_path / "home", database_url, valkey_url)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    with open_store(settings.database_url or "") as opened:
-        yield opened
 
 
 def recipe(settings: Settings) -> str:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest
 
 from mess_plugin.config import Settings
 from mess_plugin.recipe import Recipe
-from mess_plugin.store import Store, open_store
+from mess_plugin.store import Store
 from mess_workers.queue import Queue
 from mess_workers.reconcile import send_due
 from tests.audio_files import noise, write_audio
@@ -29,12 +29,6 @@ Eventually = Callable[..., None]
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str, valkey_url: str) -> Settings:
     return settings_for(tmp_path / "home", database_url, valkey_url, settle_s=0.2, attempts=2)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    with open_store(settings.database_url or "") as opened:
-        yield opened
 
 
 def start(settings: Settings, where: str, *words: str, log: Path) -> subprocess.Popen[bytes]:

@@ -21,7 +21,7 @@ from mess_plugin.config import Settings
 from mess_plugin.documents import answer_document
 from mess_plugin.errors import ConfigError
 from mess_plugin.search import similar
-from mess_plugin.store import Store, open_store
+from mess_plugin.store import Store
 from mess_workers.inbox import answer_events
 from mess_workers.queue import Queue
 from mess_workers.reconcile import send_due
@@ -42,12 +42,6 @@ def settings(tmp_path: Path, music: Path, database_url: str, valkey_url: str) ->
         tmp_path / "home", database_url, valkey_url,
         watch=(str(music),), http_rate_hz=10_000.0, settle_s=0.05,
     )  # fmt: skip
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    with open_store(settings.database_url or "") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from mess_plugin.config import Settings
 from mess_plugin.recipe import Recipe
-from mess_plugin.store import Store, open_store
+from mess_plugin.store import Store
 from mess_workers.observing import Changes, watch_limit_problem
 from mess_workers.pruning import Pruned, prune
 from mess_workers.watcher import WatchedFolder
@@ -41,12 +41,6 @@ def settings(
         poll_s=0.2,
         settle_s=0.3,
     )
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    with open_store(settings.database_url or "") as opened:
-        yield opened
 
 
 @pytest.fixture
