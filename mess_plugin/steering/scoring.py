@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from mess_plugin.facets import Facet
 from mess_plugin.facets.scale import similarity as facet_similarity
@@ -55,6 +56,17 @@ class Scores(msgspec.Struct, frozen=True):
     blended: Mapping[str, Float32] = msgspec.field(default_factory=dict)
     shares: Mapping[str, float] = msgspec.field(default_factory=dict)
 
+    def less(self, share: float) -> Scores:
+        """All that there is, made smaller by a share that something else is to make up."""
+        rest = 1 - share
+        return replace(
+            self,
+            scores=np.asarray(rest * self.scores, dtype=np.float32),
+            weights={part: rest * weight for part, weight in self.weights.items()},
+            unlike=np.asarray(rest * self.unlike, dtype=np.float32),
+            leaning=np.asarray(rest * self.leaning, dtype=np.float32),
+        )
+
 
 def blend(
     scores: Scores,
@@ -67,20 +79,17 @@ def blend(
     external: source → track → score in [0, 1], 0 where there is none. A track that is more like what
     is asked against than like the seeds stays out, whatever its scores.
     """
-    rest = 1 - sum(shares.values())
+    rest = scores.less(sum(shares.values()))
     blended = {
         source: np.array([of.get(i, 0.0) for i in table.track_ids], dtype=np.float32)
         for source, of in external.items()
     }
-    total = rest * scores.scores + _weighted(blended, shares, len(table.track_ids))
-    return Scores(
-        np.where((scores.scores > 0) | (scores.unlike <= 0), total, 0).astype(np.float32),
-        scores.likeness,
-        {part: rest * weight for part, weight in scores.weights.items()},
-        np.asarray(rest * scores.unlike, dtype=np.float32),
-        np.asarray(rest * scores.leaning, dtype=np.float32),
-        blended,
-        dict(shares),
+    total = rest.scores + _weighted(blended, shares, len(table.track_ids))
+    return replace(
+        rest,
+        scores=np.where((scores.scores > 0) | (scores.unlike <= 0), total, 0).astype(np.float32),
+        blended=blended,
+        shares=dict(shares),
     )
 
 
@@ -114,16 +123,10 @@ def lean(scores: Scores, table: Table, leaning: Leaning) -> Scores:
 
     table: with timbres, zeros where none was heard, which lean nowhere.
     """
-    rest = 1 - leaning.share
+    rest = scores.less(leaning.share)
     along = table.vectors[Facet.TIMBRE] @ leaning.direction
     added = np.asarray(leaning.share * along, dtype=np.float32)
-    return Scores(
-        np.asarray(rest * scores.scores + added, dtype=np.float32),
-        scores.likeness,
-        {part: rest * weight for part, weight in scores.weights.items()},
-        np.asarray(rest * scores.unlike, dtype=np.float32),
-        added,
-    )
+    return replace(rest, scores=rest.scores + added, leaning=added)
 
 
 def parts_of(weights: Mapping[str, float], views: Weights) -> dict[str, float]:

@@ -49,11 +49,6 @@ class BatchingEncoder:
         self._requests.put(_Request(windows, frames))
         return frames.result()
 
-    @property
-    def n_waiting(self) -> int:
-        """Requests that no batch has taken yet."""
-        return self._requests.qsize()
-
     def _work(self) -> None:
         while True:
             for batch in equally_long(self._gather()):

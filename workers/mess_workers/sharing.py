@@ -44,17 +44,7 @@ class SharedEncoder:
             described: tuple[EncoderInfo, Mapping[Level, Projection]] = self._hub.describe(recipe)
         except (EOFError, OSError) as error:
             raise _gone(error) from error
-        self._info, self._projections = described
-
-    @property
-    def info(self) -> EncoderInfo:
-        """The label."""
-        return self._info
-
-    @property
-    def projections(self) -> Mapping[Level, Projection]:
-        """Post-processing shipped with the weights."""
-        return self._projections
+        self.info, self.projections = described
 
     def encode(self, windows: Float32) -> Float32:
         """(n_windows, n_samples) → (n_windows, n_frames, dim), in a batch with what others ask."""

@@ -30,7 +30,7 @@ class Mini:
         """tensors, notes: contents of a weights file. Raises KeyError for what it lacks."""
         self._net = MiniNet(tensors)
         self._mean, self._scale = tensors["frame.mean"], tensors["frame.scale"]
-        self._projections = {
+        self.projections: Mapping[Level, Projection] = {
             level: Projection(
                 tensors[f"projection.{level}.mean"],
                 tensors[f"projection.{level}.matrix"],
@@ -38,7 +38,7 @@ class Mini:
             )
             for level in Level
         }
-        self._info = EncoderInfo(
+        self.info = EncoderInfo(
             name=NAME,
             revision=notes["revision"],
             rate_hz=RATE_HZ,
@@ -51,16 +51,6 @@ class Mini:
             licence=LICENCE,
         )
 
-    @property
-    def info(self) -> EncoderInfo:
-        """The label."""
-        return self._info
-
-    @property
-    def projections(self) -> Mapping[Level, Projection]:
-        """Fitted with the weights: one for each level."""
-        return self._projections
-
     def encode(self, windows: Float32) -> Float32:
         """(n_windows, n_samples) at 24 kHz → (n_windows, n_frames, dim), four frames a second.
 
@@ -68,7 +58,7 @@ class Mini:
         Raises ValueError where windows are shorter than `info.min_s`.
         """
         if len(windows) == 0:
-            return np.zeros((0, 0, self._info.dim), np.float32)
+            return np.zeros((0, 0, self.info.dim), np.float32)
         if windows.shape[1] < FRAME_SAMPLES:
             raise ValueError(f"windows of {windows.shape[1]} samples are under {FRAME_SAMPLES}")
         frames = [
