@@ -17,7 +17,7 @@ from benchmarks.fit_facets import sketch_of
 from mess_plugin.evaluation.excerpts import ExcerptCache
 from mess_plugin.evaluation.listing import Role, read_listing
 from mess_plugin.facets import attributes, energy, scale
-from mess_plugin.facets.sketch import FACET_RATE_HZ
+from mess_plugin.facets.statistics import FACET_RATE_HZ
 
 
 def unevenness(shares: np.ndarray) -> float:

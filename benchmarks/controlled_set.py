@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mess_plugin.facets import Facet, TrackFacets, key, scale
-from mess_plugin.facets.listening import hear_facets
+from mess_plugin.facets.extract import hear_facets
 from mess_plugin.model import Float32
 
 Row = dict[str, str]

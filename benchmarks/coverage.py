@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from mess_plugin import audio, encoders
-from mess_plugin.analysis import analyse, embed
+from mess_plugin.analysis.hierarchy import analyse, embed
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.encoders.base import Encoder, EncoderInfo
+from mess_plugin.library.walk import Walk
 from mess_plugin.model import Float32, Level, Projection
-from mess_plugin.pooling import unit
-from mess_plugin.walk import Walk
 
 SHARES = (1.0, 0.5, 0.25, 0.1)
 NEAREST = 3

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from mess_plugin import encoders
+from mess_plugin.analysis.pooling import project
 from mess_plugin.encoders.base import Encoder, EncoderOptions
 from mess_plugin.evaluation import report, tasks
 from mess_plugin.evaluation.embedding import (
@@ -35,7 +36,6 @@ from mess_plugin.evaluation.tasks import Place, TaskResult
 from mess_plugin.evaluation.transforms import TRANSFORMS
 from mess_plugin.evaluation.trials import HALF_S, SECTION_S, Section, draw_sections
 from mess_plugin.model import Float32, Projection, Waveform
-from mess_plugin.pooling import project
 
 EXCERPT_S = 60.0
 SECTION_HOP_S = 5.0

@@ -34,11 +34,15 @@ import numpy as np
 
 from benchmarks.mini_crossval import joined, only
 from mess_plugin import embedded, encoders
-from mess_plugin.analysis import analyse, embed
+from mess_plugin.analysis.hierarchy import analyse, embed
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import Encoder, EncoderInfo, EncoderOptions
-from mess_plugin.evaluate_library import ablation
-from mess_plugin.evaluate_search import (
+from mess_plugin.evaluation import report, tasks
+from mess_plugin.evaluation.excerpts import ExcerptCache, duration_s
+from mess_plugin.evaluation.library import ablation
+from mess_plugin.evaluation.listing import Recording, Role, read_listing
+from mess_plugin.evaluation.repeats import Repeats
+from mess_plugin.evaluation.search import (
     Sample,
     System,
     half_against_half,
@@ -46,20 +50,16 @@ from mess_plugin.evaluate_search import (
     section_lookup,
     similarities,
 )
-from mess_plugin.evaluation import report, tasks
-from mess_plugin.evaluation.excerpts import ExcerptCache, duration_s
-from mess_plugin.evaluation.listing import Recording, Role, read_listing
-from mess_plugin.evaluation.repeats import Repeats
 from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.evaluation.trials import HALF_S, SECTION_S
 from mess_plugin.facets import TrackFacets
-from mess_plugin.facets.listening import hear_sound
-from mess_plugin.indexing import raw_space
+from mess_plugin.facets.extract import hear_sound
+from mess_plugin.library.index import raw_space
 from mess_plugin.model import Float32, Level, Projection, Tags, Waveform
 from mess_plugin.pretraining.folds import folds
-from mess_plugin.recipe import Recipe
-from mess_plugin.refit import refit
-from mess_plugin.rerank import SONG_ALONE, weights_of
+from mess_plugin.search.rerank import SONG_ALONE, weights_of
+from mess_plugin.spaces.recipe import Recipe
+from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import SeenFile
 

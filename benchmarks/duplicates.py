@@ -18,10 +18,10 @@ from pathlib import Path
 
 from mess_plugin.config import load_settings
 from mess_plugin.duplicates.finding import links_of
+from mess_plugin.search.asking import answering_space
 from mess_plugin.services import connected
-from mess_plugin.steering.asking import answering_space
+from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import open_store
-from mess_plugin.switching import settled
 
 NOISE = "anoisesrc=color=pink:amplitude=0.02:sample_rate=44100"
 HALL = (

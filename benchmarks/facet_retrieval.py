@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mess_plugin import encoders
+from mess_plugin.analysis.pooling import project
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.evaluation import report, tasks
 from mess_plugin.evaluation.embedding import embed_recording, fit_whitening
@@ -18,10 +19,9 @@ from mess_plugin.evaluation.excerpts import ExcerptCache
 from mess_plugin.evaluation.listing import Role, read_listing
 from mess_plugin.evaluation.trials import SECTION_S
 from mess_plugin.facets import Facet, Loudness, scale
-from mess_plugin.facets.listening import summarise
-from mess_plugin.facets.sketch import FACET_RATE_HZ, Sketcher
+from mess_plugin.facets.extract import summarise
+from mess_plugin.facets.statistics import FACET_RATE_HZ, Sketcher
 from mess_plugin.model import Float32
-from mess_plugin.pooling import project
 
 EXCERPT_S = 60.0
 FEEL = "feel"

@@ -2,8 +2,8 @@
 
     python benchmarks/fit_descriptors.py LIST AUDIO --cache DIR
 
-LIST and AUDIO as in dev_retrieval.py. Writes scale.npz into the encoder's package. No labels are
-used. Whoever runs it on another list has to give the encoder a new revision.
+LIST and AUDIO as in dev_retrieval.py. Writes descriptors_scale.npz into mess_plugin/features. No
+labels are used. Whoever runs it on another list has to give the encoder a new revision.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mess_plugin.encoders import descriptors
+from mess_plugin import features
 from mess_plugin.encoders.descriptors import INFO, describe_window
 from mess_plugin.evaluation.excerpts import ExcerptCache
 from mess_plugin.evaluation.listing import Role, read_listing
 from mess_plugin.model import Float32, Waveform
 
 EXCERPT_S = 60.0
-SCALE_FILE = Path(descriptors.__file__).with_name("scale.npz")
+SCALE_FILE = Path(features.__file__).with_name("descriptors_scale.npz")
 
 
 def describe(waveform: Waveform) -> Float32:

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.evaluation.excerpts import ExcerptCache
 from mess_plugin.evaluation.listing import Role, read_listing
 from mess_plugin.facets import Facet, energy, harmony
-from mess_plugin.facets.listening import described
-from mess_plugin.facets.sketch import FACET_RATE_HZ, Sketch, Sketcher
+from mess_plugin.facets.extract import described
+from mess_plugin.facets.statistics import FACET_RATE_HZ, Sketch, Sketcher
 from mess_plugin.model import Float32, Waveform
-from mess_plugin.pooling import unit
 
 TARGET = Path(__file__).parents[1] / "mess_plugin" / "facets" / "scale.npz"
 EXCERPT_S = 60.0

@@ -26,16 +26,17 @@ import psycopg
 
 from benchmarks.made_up_library import make_library
 from benchmarks.server_cost import server_cpu_s
-from mess_plugin import audio, embedded, indexing
+from mess_plugin import audio, embedded
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.indexing import Heard, hear_whole, index
+from mess_plugin.library import index as indexing
+from mess_plugin.library.index import Heard, hear_whole, index
+from mess_plugin.library.pruning import prune_some
 from mess_plugin.model import Tags
-from mess_plugin.recipe import Recipe, load_encoder
+from mess_plugin.spaces.active_encoder import answering
+from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.dispatch import Due
 from mess_plugin.store.ledger import SeenFile
-from mess_plugin.switching import answering
-from mess_workers.pruning import prune_some
 from tests.audio_files import music, write_audio
 
 _ROUNDS = 3

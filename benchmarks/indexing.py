@@ -26,13 +26,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import av
 
 from mess_plugin import audio, embedded, encoders
-from mess_plugin.analysis import embed, listen, summarise
+from mess_plugin.analysis.hierarchy import embed, listen, summarise
 from mess_plugin.encoders.base import Encoder
-from mess_plugin.indexing import raw_space
+from mess_plugin.library.index import raw_space
+from mess_plugin.library.walk import Walk
 from mess_plugin.model import Level, Waveform
-from mess_plugin.recipe import Recipe
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
-from mess_plugin.walk import Walk
 
 T = TypeVar("T")
 

@@ -22,9 +22,9 @@ from typing import TypeVar
 
 import psycopg
 
+from mess_integrations.jellyfin.accounts import Link
+from mess_integrations.jellyfin.api import Account, Host
 from mess_integrations.jellyfin.client import Client, Patience
-from mess_integrations.jellyfin.host import Account, Host
-from mess_integrations.jellyfin.link import Link
 from mess_integrations.jellyfin.sync import Report, look_at, rematch, sync
 from mess_plugin.embedded import down, lease
 from mess_plugin.store import Store, open_store

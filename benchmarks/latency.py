@@ -28,7 +28,7 @@ from benchmarks.made_up_library import make_library, write_files
 from mess_plugin import embedded
 from mess_plugin.config import load_settings
 from mess_plugin.model import Level
-from mess_plugin.recipe import Recipe
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from tests.audio_files import music, write_audio
 from tests.chaos import House, house

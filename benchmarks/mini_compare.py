@@ -22,6 +22,7 @@ import torch
 from benchmarks.dev_retrieval import middles
 from benchmarks.mini_crossval import Remembering, joined, only
 from mess_plugin import encoders
+from mess_plugin.analysis.pooling import project
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.encoders.mini.spectra import spectra
 from mess_plugin.evaluation import report, tasks
@@ -30,7 +31,6 @@ from mess_plugin.evaluation.excerpts import ExcerptCache
 from mess_plugin.evaluation.listing import Recording, Role, read_listing
 from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.model import Float32, Waveform
-from mess_plugin.pooling import project
 from mess_plugin.pretraining.folds import folds
 from mess_plugin.pretraining.musicnn import MusiCNN
 

@@ -12,7 +12,7 @@ own with its default settings, but for the memory of the index build where it is
 built at once, after everything is loaded; `insertion` says what a library that grows track by track
 pays. Then, with all of it warm:
 
-song      `mess_plugin.search.ask` for a track: candidates, rerank, sections, cards
+song      `mess_plugin.search.engine.ask` for a track: candidates, rerank, sections, cards
 section   the same for 15 s of a track, of which the stored windows are at hand
 recall@20 the index beside an exact scan: song vectors; window vectors; and whole answers to a section,
           20 tracks each, where the exact side lets every window of the library look for candidates
@@ -50,13 +50,13 @@ from benchmarks.server_cost import server_cpu_s, server_memory_mb
 from benchmarks.synthetic_facets import copy_rows, described
 from benchmarks.synthetic_music import HOP_S, WINDOW_S, Music
 from mess_plugin import embedded
-from mess_plugin.alignment import passage_query
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.model import Float32, Interval, Level, Space
-from mess_plugin.passages import find_passages
-from mess_plugin.reference import seed_of_track
-from mess_plugin.search import ask
+from mess_plugin.search.alignment import passage_query
+from mess_plugin.search.engine import ask
+from mess_plugin.search.passages import find_passages
+from mess_plugin.search.references import seed_of_track
 from mess_plugin.store import Store, open_store
 
 K = 20

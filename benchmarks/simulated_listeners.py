@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.model import Float32
-from mess_plugin.pooling import unit
-from mess_plugin.steering.candidates import Table
-from mess_plugin.steering.evidence import of_verdicts
-from mess_plugin.steering.query import ASPECTS
-from mess_plugin.steering.scoring import alike
-from mess_plugin.steering.taste import fit_taste
+from mess_plugin.search.candidates import Table
+from mess_plugin.search.feedback import of_verdicts
+from mess_plugin.search.query import ASPECTS
+from mess_plugin.search.scoring import alike
+from mess_plugin.search.taste import fit_taste
 from mess_plugin.store.verdicts import Verdict
 
 N_TRACKS, N_EACH = 600, 10

@@ -28,18 +28,18 @@ from psycopg import sql
 from benchmarks.server_cost import server_cpu_s
 from benchmarks.synthetic_facets import Row, Rows, copy_rows, described, random_unit
 from benchmarks.synthetic_music import Music
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.duplicates.finding import links_of
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.model import Float32, Level
-from mess_plugin.pooling import unit
-from mess_plugin.recipe import Recipe
+from mess_plugin.playlists.generate import alike, arc, journey
+from mess_plugin.playlists.radio import first_of_radio
+from mess_plugin.search.asking import answering_space, steer
+from mess_plugin.search.query import ASPECTS, Filters, Query, Range
+from mess_plugin.search.taste import taste_of
 from mess_plugin.services import connected
-from mess_plugin.steering.asking import answering_space, steer
-from mess_plugin.steering.playlists import alike, arc, journey
-from mess_plugin.steering.query import ASPECTS, Filters, Query, Range
-from mess_plugin.steering.radio import first_of_radio
-from mess_plugin.steering.taste import taste_of
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.session import Session
 from mess_plugin.store.spaces import Spaces

@@ -9,10 +9,10 @@ import numpy as np
 import psycopg
 from pgvector import HalfVector
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.facets import REVISION
 from mess_plugin.facets.harmony import invariants
 from mess_plugin.model import Float32
-from mess_plugin.pooling import unit
 
 WIDTHS = {"timbre": 28, "harmony": 576, "rhythm": 66, "energy": 27, "structure": 280}
 Row = tuple[Any, ...]

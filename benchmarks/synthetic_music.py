@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.model import Float32, Level, LevelVectors
-from mess_plugin.pooling import unit
 
 CLUSTERS, SUBSPACE = 2000, 32
 HOP_S, WINDOW_S = 2.5, 5.0

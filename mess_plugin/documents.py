@@ -8,16 +8,16 @@ from mess_plugin.config import Settings
 from mess_plugin.facets import Facet, Measures
 from mess_plugin.facets import key as keys
 from mess_plugin.model import Interval, Match, Track
-from mess_plugin.search import Answer
-from mess_plugin.steering.asking import Steered
-from mess_plugin.steering.evidence import Evidence
-from mess_plugin.steering.playlists import Playlist
-from mess_plugin.steering.query import moods_of
-from mess_plugin.steering.scoring import Leaning
-from mess_plugin.steering.taste import Taste
+from mess_plugin.playlists.generate import Playlist
+from mess_plugin.search.asking import Steered
+from mess_plugin.search.engine import Answer
+from mess_plugin.search.feedback import Evidence
+from mess_plugin.search.query import moods_of
+from mess_plugin.search.scoring import Leaning
+from mess_plugin.search.taste import Taste
+from mess_plugin.spaces.active_encoder import answering, under_way
 from mess_plugin.store import Store
 from mess_plugin.store.verdicts import Verdict
-from mess_plugin.switching import answering, under_way
 
 
 def answer_document(answer: Answer) -> dict[str, object]:

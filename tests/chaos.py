@@ -25,17 +25,17 @@ import redis
 
 from mess_plugin import embedded
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe, load_encoder
+from mess_plugin.library.index import index
+from mess_plugin.library.walk import Walk
+from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store, open_store
-from mess_plugin.walk import Walk
 from tests.disasters import FakeClock, SmallDisk, jump, small_disk
 from tests.event_tools import variables, write_songs
 
 PROGRAMS = {
-    "dispatch": "mess_workers.dispatch",
+    "dispatch": "mess_workers.dispatcher",
     "http": "mess_integrations.http",
-    "watch": "mess_workers.watching",
+    "watch": "mess_workers.watch.supervisor",
     "worker": "mess_workers",
 }
 VICTIMS = (*PROGRAMS, "postgres", "valkey")

@@ -13,16 +13,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from mess_integrations.jellyfin.bursts import Pace
+from mess_integrations.jellyfin.accounts import Link
+from mess_integrations.jellyfin.api import Account, Host
 from mess_integrations.jellyfin.client import Client, Patience
-from mess_integrations.jellyfin.following import Follower
-from mess_integrations.jellyfin.host import Account, Host
-from mess_integrations.jellyfin.keeping import Keeper, Outcome
-from mess_integrations.jellyfin.link import Link
+from mess_integrations.jellyfin.debounce import Pace
+from mess_integrations.jellyfin.follower import Follower
+from mess_integrations.jellyfin.reconciler import Keeper, Outcome
 from mess_integrations.jellyfin.sync import Report, sync
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.config import Settings
 from mess_plugin.model import Tags
-from mess_plugin.pooling import unit
 from mess_plugin.store import Store, open_store
 from tests.jellyfin_contract import VERSIONS, contract
 from tests.jellyfin_host import SERVER, USER, FakeJellyfin, item_id, serving
@@ -81,7 +81,7 @@ class Bench:
 
     def best(self, number: int, k: int) -> list[str]:
         """What the search itself answers, as items."""
-        from mess_plugin.search import similar
+        from mess_plugin.search.engine import similar
 
         found = similar(self.store, self.settings, f"mess:{self.tracks[number]}", k=k)
         return [item_id(self.tracks.index(match.track.id) + 1) for match in found.matches]

@@ -17,9 +17,9 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from mess_integrations.osc.server import listening
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe, load_encoder
-from mess_plugin.refit import refit
+from mess_plugin.library.index import index
+from mess_plugin.spaces.recipe import Recipe, load_encoder
+from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
 

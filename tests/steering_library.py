@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe, load_encoder
+from mess_plugin.library.index import index
+from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
 

@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import numpy as np
 
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.analysis.windows import grid
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.facets import Facet, KeyEstimate, Loudness, Measures, TempoEstimate, TrackFacets
 from mess_plugin.model import Float32, Level, LevelVectors, Space, Tags
-from mess_plugin.pooling import unit
-from mess_plugin.recipe import Recipe
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
 from mess_plugin.store.ledger import SeenFile
-from mess_plugin.windows import grid
 
 RECIPE = "descriptors||5/2.5"
 DIM = 16

@@ -19,7 +19,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from mess_plugin.audio import promise
+from mess_plugin.audio import declared_duration
 from mess_plugin.audio.source import Source
 from mess_plugin.errors import AudioError
 
@@ -153,7 +153,7 @@ class Container:
 
         None where it states nothing and FFmpeg only divides its size by a bit rate.
         """
-        return promise.stated_duration_s(
+        return declared_duration.stated_duration_s(
             self.av.format.name,
             self.source,
             self.stream.codec_context.sample_rate,

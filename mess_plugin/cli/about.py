@@ -11,9 +11,9 @@ from mess_plugin.errors import UsageError
 from mess_plugin.facets import Measures
 from mess_plugin.facets import key as keys
 from mess_plugin.model import Track
-from mess_plugin.reference import find_track
+from mess_plugin.search.query import moods_of
+from mess_plugin.search.references import find_track
 from mess_plugin.services import connected
-from mess_plugin.steering.query import moods_of
 from mess_plugin.store import open_store
 
 

@@ -16,11 +16,11 @@ from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import DEFAULT_ENCODER, describe, descriptions
 from mess_plugin.errors import MessError
-from mess_plugin.pathmap import PathMap
-from mess_plugin.recipe import weights_of
+from mess_plugin.library.pathmap import PathMap
 from mess_plugin.services import connected, ping_broker
+from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.recipe import weights_of
 from mess_plugin.store import open_store
-from mess_plugin.switching import settled
 
 _LOW_DISK_GB = 1.0
 

@@ -9,12 +9,12 @@ from mess_plugin.config import load_settings
 from mess_plugin.duplicates.finding import find as look
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Track
-from mess_plugin.reference import find_pair
+from mess_plugin.search.asking import answering_space
+from mess_plugin.search.references import find_pair
 from mess_plugin.services import connected
-from mess_plugin.steering.asking import answering_space
+from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import open_store
 from mess_plugin.store.duplicates import KINDS, Link
-from mess_plugin.switching import settled
 
 
 @click.group()

@@ -15,10 +15,10 @@ from mess_plugin.documents import switch_document
 from mess_plugin.encoders import describe, descriptions
 from mess_plugin.encoders.base import EncoderDescription, EncoderOptions, WeightsState
 from mess_plugin.errors import UsageError
-from mess_plugin.recipe import Recipe, weights_of
 from mess_plugin.services import connected, has_library
+from mess_plugin.spaces.active_encoder import answering
+from mess_plugin.spaces.recipe import Recipe, weights_of
 from mess_plugin.store import open_store
-from mess_plugin.switching import answering
 
 
 @click.group(cls=Extensible, invoke_without_command=True)
@@ -106,7 +106,7 @@ def test(name: str, files: tuple[str, ...], precision: str) -> None:
     import numpy as np  # noqa: PLC0415  the list of encoders needs none of these
 
     from mess_plugin import audio  # noqa: PLC0415
-    from mess_plugin.windows import slide  # noqa: PLC0415
+    from mess_plugin.analysis.windows import slide  # noqa: PLC0415
 
     encoder = describe(name)
     if encoder.test_precision is None:

@@ -10,16 +10,16 @@ from msgspec.structs import replace
 from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import UsageError
-from mess_plugin.evaluate_library import Plan, Task, ablation
-from mess_plugin.evaluate_library import evaluate as measure
-from mess_plugin.evaluate_search import System
 from mess_plugin.evaluation import report
 from mess_plugin.evaluation.labels import LabelForm
-from mess_plugin.recipe import Recipe, load_encoder
-from mess_plugin.rerank import SONG_ALONE, weights_of
+from mess_plugin.evaluation.library import Plan, Task, ablation
+from mess_plugin.evaluation.library import evaluate as measure
+from mess_plugin.evaluation.search import System
+from mess_plugin.search.rerank import SONG_ALONE, weights_of
 from mess_plugin.services import connected
+from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store, open_store
-from mess_plugin.switching import settled
 
 
 @click.command()

@@ -13,7 +13,7 @@ from mess_plugin.config import load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.exploring.clusters import Clusters, cluster
 from mess_plugin.exploring.documents import clusters_document, map_document
-from mess_plugin.exploring.landscape import Landscape, survey
+from mess_plugin.exploring.feature_matrix import Landscape, survey
 from mess_plugin.exploring.layout import LAYOUTS, lay_out
 from mess_plugin.model import Float32
 from mess_plugin.services import connected

@@ -7,8 +7,8 @@ import click
 from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import load_settings
 from mess_plugin.errors import AudioError
+from mess_plugin.library.backfill import refresh
 from mess_plugin.services import connected
-from mess_plugin.steering.refresh import refresh
 from mess_plugin.store import open_store
 
 

@@ -8,15 +8,15 @@ import click
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
+from mess_plugin.metric.cross_validation import Trial
 from mess_plugin.metric.fitting import fit_metric, named
 from mess_plugin.metric.judgements import read
-from mess_plugin.metric.trial import Trial
-from mess_plugin.recipe import Recipe
-from mess_plugin.reference import find_track
+from mess_plugin.search.references import find_track
 from mess_plugin.services import connected
+from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import open_store
 from mess_plugin.store.metrics import Metric
-from mess_plugin.switching import settled
 
 PLAIN = "plain"
 

@@ -13,14 +13,15 @@ from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import playlist_document
 from mess_plugin.errors import UsageError
-from mess_plugin.playlist import write_json, write_m3u, write_xspf
-from mess_plugin.reference import find_track
+from mess_plugin.playlists import generate
+from mess_plugin.playlists.formats import write_json, write_m3u, write_xspf
+from mess_plugin.playlists.generate import Playlist
+from mess_plugin.playlists.radio import first_of_radio
+from mess_plugin.search import parsing
+from mess_plugin.search.references import find_track
 from mess_plugin.services import connected
-from mess_plugin.steering import parsing, playlists
-from mess_plugin.steering.playlists import Playlist
-from mess_plugin.steering.radio import first_of_radio
+from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import Store, open_store
-from mess_plugin.switching import settled
 
 _WRITERS = {".m3u": write_m3u, ".m3u8": write_m3u, ".xspf": write_xspf, ".json": write_json}
 _SHARED = (
@@ -54,7 +55,7 @@ def alike(refs: tuple[str, ...], **words: Any) -> None:
     """Make a list of tracks like REF, ordered so that each leads to the next."""
     _run(
         words,
-        lambda store, settings: playlists.alike(
+        lambda store, settings: generate.alike(
             store, settings, refs, parsing.query(words), n=words["n"], seed=words["seed"]
         ),
     )
@@ -68,7 +69,7 @@ def journey(start: str, end: str, **words: Any) -> None:
     """Make an even path from START to END, both included."""
     _run(
         words,
-        lambda store, settings: playlists.journey(
+        lambda store, settings: generate.journey(
             store, settings, start, end, parsing.query(words), n=words["n"], seed=words["seed"]
         ),
     )
@@ -83,10 +84,10 @@ def arc(curve: str, like: tuple[str, ...], **words: Any) -> None:
 
     CURVE is rise, fall, peak, valley, wave, or points from 0 to 1 such as 0.2,0.9,0.4.
     """
-    points = playlists.parse_curve(curve)
+    points = generate.parse_curve(curve)
     _run(
         words,
-        lambda store, settings: playlists.arc(
+        lambda store, settings: generate.arc(
             store,
             settings,
             points,

@@ -10,11 +10,11 @@ import numpy as np
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
 from mess_plugin.errors import UsageError
-from mess_plugin.explain import timestamp
-from mess_plugin.form import Form, contrasted, form_of
+from mess_plugin.search.explain import timestamp
+from mess_plugin.search.self_similarity import Form, contrasted, form_of
 from mess_plugin.services import connected
+from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import open_store
-from mess_plugin.switching import settled
 
 WIDTH, HEIGHT = 64, 24  # characters of the drawing
 _SHADES = " ░▒▓█"
@@ -41,7 +41,7 @@ def sections(ref: str, png: Path | None, encoder: str | None, as_json: bool) -> 
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         form = form_of(store, settled(store, ready), ref)
     if png is not None:
-        from mess_plugin.picture import save_picture  # noqa: PLC0415  only where a picture is drawn
+        from mess_plugin.search.picture import save_picture  # noqa: PLC0415  only where a picture is drawn
 
         save_picture(form, png)
         say(f"self-similarity of {form.seed.name} written to {png}")

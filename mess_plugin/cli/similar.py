@@ -12,16 +12,16 @@ from mess_plugin.cli.output import encoder_option, json_option, print_json, prin
 from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import load_settings
 from mess_plugin.documents import question_document
-from mess_plugin.explain import clock, told
 from mess_plugin.model import Level
-from mess_plugin.playlist import write_m3u
-from mess_plugin.search import Answer
+from mess_plugin.playlists.formats import write_m3u
+from mess_plugin.search import parsing
+from mess_plugin.search.asking import Steered
+from mess_plugin.search.engine import Answer
+from mess_plugin.search.explain import clock, told
+from mess_plugin.search.question import answer, depth, interval_of
 from mess_plugin.services import connected
-from mess_plugin.steering import parsing
-from mess_plugin.steering.asking import Steered
-from mess_plugin.steering.question import answer, depth, interval_of
+from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import open_store
-from mess_plugin.switching import settled
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mess_plugin.cli.output import F
-from mess_plugin.steering.query import ASPECTS, HIDE, MOODS, SHOW
+from mess_plugin.search.query import ASPECTS, HIDE, MOODS, SHOW
 
 _OPTIONS = (
     click.option("--emphasis", metavar="FACET=N,…", help="How much facets count; the feel is 1."),

@@ -12,7 +12,7 @@ import click
 from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import AudioError, UsageError
-from mess_plugin.pathmap import PathMap
+from mess_plugin.library.pathmap import PathMap
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.tagging.planning import (

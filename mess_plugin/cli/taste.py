@@ -10,16 +10,16 @@ from mess_plugin.cli.output import encoder_option, json_option, print_json, prin
 from mess_plugin.config import load_settings
 from mess_plugin.documents import evidence_document, taste_document
 from mess_plugin.model import Track
-from mess_plugin.reference import find_pair
+from mess_plugin.search import listeners as accounts_of
+from mess_plugin.search.asking import answering_space
+from mess_plugin.search.feedback import evidence_of
+from mess_plugin.search.listeners import accounts_document
+from mess_plugin.search.query import check_listener
+from mess_plugin.search.references import find_pair
+from mess_plugin.search.taste import taste_of
 from mess_plugin.services import connected
-from mess_plugin.steering import accounts as accounts_of
-from mess_plugin.steering.accounts import accounts_document
-from mess_plugin.steering.asking import answering_space
-from mess_plugin.steering.evidence import evidence_of
-from mess_plugin.steering.query import check_listener
-from mess_plugin.steering.taste import taste_of
+from mess_plugin.spaces.active_encoder import answering, settled
 from mess_plugin.store import open_store
-from mess_plugin.switching import answering, settled
 
 _listener = click.option(
     "--listener", default="me", show_default=True, metavar="NAME", help="Who says so."

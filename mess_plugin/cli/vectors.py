@@ -10,10 +10,10 @@ from mess_plugin.cli.output import encoder_option, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.model import Level
-from mess_plugin.recipe import Recipe, load_encoder
 from mess_plugin.services import connected, has_library
+from mess_plugin.spaces.active_encoder import answering, settled
+from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import open_store
-from mess_plugin.switching import answering, settled
 from mess_plugin.vector_files import Row, check_file, write_columns, write_vectors
 
 _WHAT = ("vectors", "facets", "measures")
@@ -39,10 +39,10 @@ def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) ->
     They are heard as the library is: with the encoder that `mess encoders use` chose, unless
     --encoder or a setting names one. Where there is no library yet, none is started.
     """
-    from mess_plugin.analysis import (  # noqa: PLC0415  `mess export` needs none of it
+    from mess_plugin.analysis.hierarchy import (  # noqa: PLC0415  `mess export` needs none of it
         embed as embed_level,
     )
-    from mess_plugin.indexing import hear  # noqa: PLC0415
+    from mess_plugin.library.index import hear  # noqa: PLC0415
 
     check_file(out)
     settings = _as_the_library(load_settings(encoder=encoder))
@@ -106,9 +106,9 @@ def export(what: str, level: str, out: Path, encoder: str | None) -> None:
 
 
 def _export_heard(what: str, out: Path) -> None:
-    from mess_plugin import heard  # noqa: PLC0415  `mess embed` needs none of it
+    from mess_plugin import export  # noqa: PLC0415  `mess embed` needs none of it
 
-    columns_of = heard.facet_columns if what == "facets" else heard.measure_columns
+    columns_of = export.facet_columns if what == "facets" else export.measure_columns
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
         columns = columns_of(store)
     if not len(columns["ids"]):

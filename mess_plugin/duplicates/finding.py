@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from mess_plugin.config import Settings
-from mess_plugin.duplicates.course import SPEEDS
-from mess_plugin.duplicates.judging import (
+from mess_plugin.duplicates.classify import (
     LEAST_COVERAGE,
     LEAST_HARMONY,
     REVISION,
@@ -21,11 +20,12 @@ from mess_plugin.duplicates.judging import (
     heard,
     kind_of,
 )
+from mess_plugin.duplicates.time_alignment import SPEEDS
 from mess_plugin.duplicates.wording import worded
 from mess_plugin.facets import Facet
 from mess_plugin.facets.harmony import similarity
 from mess_plugin.model import Float32, Level, LevelVectors, Space, Tags
-from mess_plugin.nearest import nearest
+from mess_plugin.search.nearest import nearest
 from mess_plugin.store import Store
 from mess_plugin.store.duplicates import Link
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from mess_plugin.analysis import analyse, embed
+from mess_plugin.analysis.hierarchy import analyse, embed
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.model import Float32, Level, Projection, Waveform
 
@@ -25,7 +25,7 @@ def embed_recording(
 
     waveform: mono at the encoder's rate, at least info.min_s long. window_s, hop_s: of the pooled
     windows; the last one ends at the end of the recording, and silent ones are left out. Raises
-    AudioError as `mess_plugin.analysis.analyse` does.
+    AudioError as `mess_plugin.analysis.hierarchy.analyse` does.
     """
     analysis = analyse([waveform], encoder, window_s=window_s, hop_s=hop_s, source="the recording")
     song, windows = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from mess_plugin.encoders.descriptors.spectra import (
+from mess_plugin.features.spectra import (
     FFT_SAMPLES,
     HOP_SAMPLES,
     RATE_HZ,

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.errors import UsageError
-from mess_plugin.exploring.landscape import Landscape
+from mess_plugin.exploring.feature_matrix import Landscape
 from mess_plugin.exploring.naming import names_of
 from mess_plugin.model import Float32
-from mess_plugin.pooling import unit
 
 MAX_CLUSTERS = 200
 _RESTARTS = 4

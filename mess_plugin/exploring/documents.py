@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mess_plugin.exploring.clusters import Clusters
-from mess_plugin.exploring.landscape import Landscape
+from mess_plugin.exploring.feature_matrix import Landscape
 from mess_plugin.model import Float32
 
 

@@ -12,7 +12,7 @@ from itertools import count
 
 import numpy as np
 
-from mess_plugin.store.steering import Facts
+from mess_plugin.store.filters import Facts
 
 _SHIFT = 0.5  # standard deviations of the library by which a group's median must differ
 _SHARE = 0.5  # of a group, that must have a tag …

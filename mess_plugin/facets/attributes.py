@@ -19,7 +19,7 @@ from math import erf, sqrt
 
 from mess_plugin.facets.energy import activity_signs
 from mess_plugin.facets.scale import load
-from mess_plugin.facets.sketch import Sketch
+from mess_plugin.facets.statistics import Sketch
 
 _ONSETS, _CENTROID = 0, 3  # of the signs of activity
 _PULSE = 17  # of the description of rhythm: the mean strength of the strongest period

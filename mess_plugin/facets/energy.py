@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mess_plugin.facets.sketch import ONSETS_HZ, Sketch
+from mess_plugin.analysis.windows import SILENCE_DB
+from mess_plugin.facets.statistics import ONSETS_HZ, Sketch
 from mess_plugin.model import Float32
-from mess_plugin.windows import SILENCE_DB
 
 COURSE_STEPS = 64
 _VECTOR_STEPS = 16

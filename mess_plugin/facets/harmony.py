@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mess_plugin.facets.sketch import CHROMA_HZ, Sketch
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.facets.statistics import CHROMA_HZ, Sketch
 from mess_plugin.model import Float32
-from mess_plugin.pooling import unit
 
 LAGS_S = (0.0, 0.5, 1.0, 2.0)
 _TABLE = 12 * 12

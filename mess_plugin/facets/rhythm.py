@@ -1,14 +1,14 @@
 """Rhythm: at which periods onsets recur, and how fast which bands pulse.
 
 Autocorrelation of onset strength at log-spaced lags and fluctuation strength, block by block (see
-`mess_plugin.encoders.descriptors.rhythm` for the sources), then their mean and spread.
+`mess_plugin.features.rhythm` for the sources), then their mean and spread.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from mess_plugin.facets.sketch import Sketch
+from mess_plugin.facets.statistics import Sketch
 from mess_plugin.model import Float32
 
 

@@ -19,10 +19,10 @@ from importlib.resources import files
 
 import numpy as np
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.facets import harmony
 from mess_plugin.facets.values import Facet
 from mess_plugin.model import Float32
-from mess_plugin.pooling import unit
 
 
 def standardised(facet: Facet, described: Float32) -> Float32:

@@ -11,10 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from mess_plugin.facets.sketch import COURSE_HZ, Sketch
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.analysis.sections import find_sections
+from mess_plugin.facets.statistics import COURSE_HZ, Sketch
 from mess_plugin.model import Float32, Timeline
-from mess_plugin.pooling import unit
-from mess_plugin.sections import find_sections
 
 STEPS = 24  # of relative time
 _PAIRS = np.triu_indices(STEPS, k=1)

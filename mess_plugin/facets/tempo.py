@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mess_plugin.facets.sketch import ONSETS_HZ
+from mess_plugin.facets.statistics import ONSETS_HZ
 from mess_plugin.facets.values import TempoEstimate
 from mess_plugin.model import Float32
 

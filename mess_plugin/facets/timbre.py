@@ -7,7 +7,7 @@ it tells more of what is played than of what it is played on (docs/quality.md).
 
 from __future__ import annotations
 
-from mess_plugin.facets.sketch import Sketch
+from mess_plugin.facets.statistics import Sketch
 from mess_plugin.model import Float32
 
 

@@ -8,17 +8,17 @@ import msgspec
 import numpy as np
 
 from mess_plugin.errors import UnknownName, UsageError
-from mess_plugin.metric.head import fit as fit_head
-from mess_plugin.metric.judgements import Comparisons, Judgements, compared
-from mess_plugin.metric.trial import (
+from mess_plugin.metric.cross_validation import (
     LEAST_COMPARISONS,
     LEAST_GROUPS,
     Trial,
     cross_validated,
     enough,
 )
+from mess_plugin.metric.judgements import Comparisons, Judgements, compared
+from mess_plugin.metric.linear_map import fit as fit_head
 from mess_plugin.model import Float32, Level, Projection, Space
-from mess_plugin.refit import fill
+from mess_plugin.spaces.refit import fill
 from mess_plugin.store import Store
 from mess_plugin.store.metrics import Metric
 

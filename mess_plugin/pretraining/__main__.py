@@ -20,7 +20,7 @@ from mess_plugin import encoders
 from mess_plugin.encoders.base import EncoderOptions
 from mess_plugin.errors import UsageError
 from mess_plugin.evaluation.listing import read_listing
-from mess_plugin.pretraining.coded import prepare_coded
+from mess_plugin.pretraining.codec_copies import prepare_coded
 from mess_plugin.pretraining.data import Collection
 from mess_plugin.pretraining.fitting import fit_and_export
 from mess_plugin.pretraining.folds import folds

@@ -11,8 +11,8 @@ from mess_plugin.model import Level
 from mess_plugin.pretraining import network
 from mess_plugin.pretraining.data import Collection
 from mess_plugin.pretraining.export import export, network_tensors
-from mess_plugin.pretraining.pooled import pool_collection, scaling
 from mess_plugin.pretraining.projection import Recipe, fit
+from mess_plugin.pretraining.projection_samples import pool_collection, scaling
 
 SONG = Recipe(weights=(1.0, 0.3, 0.6, 0.3), album=1.0, change=1.0, total=0.0, shrinkage=0.1)
 WINDOW = Recipe(weights=(0.5, 0.3, 0.7, 1.0), album=0.0, change=1.0, total=1.0, shrinkage=0.1)

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from mess_plugin.analysis import listen
+from mess_plugin.analysis.hierarchy import listen
 from mess_plugin.audio import decode
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.encoders.mini.spectra import FRAME_SAMPLES, LEVEL_RMS, MAX_GAIN, RATE_HZ

@@ -15,7 +15,7 @@ KINDS = ("same", "altered", "version", "live", "remaster")
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What was heard in a pair; see `mess_plugin.duplicates.judging`.
+    """What was heard in a pair; see `mess_plugin.duplicates.classify`.
 
     range_lu: how far their loudness ranges are apart, None where one of the two has none.
     """

@@ -11,9 +11,9 @@ from pgvector import HalfVector
 from psycopg import sql
 
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space
-from mess_plugin.statements import statement, template
 from mess_plugin.store.paths import to_text
 from mess_plugin.store.session import Session
+from mess_plugin.store.statements import statement, template
 
 _HEADER_BYTES = 4  # of a halfvec on the wire: its dimension and two unused bytes
 _COPY_TYPES = ["text", "int4", "int8", "int4", "float8", "float8", "text", "halfvec"]

@@ -15,7 +15,7 @@ class Metric(msgspec.Struct, frozen=True):
     """A learned map of song vectors, with a space of its own.
 
     chosen: whether questions are answered in it. plain_right, fitted_right, certainty: of its trial,
-    see `mess_plugin.metric.trial`.
+    see `mess_plugin.metric.cross_validation`.
     """
 
     name: str

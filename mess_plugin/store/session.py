@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from mess_plugin.statements import statement
+from mess_plugin.store.statements import statement
 
 
 class Session:

@@ -12,8 +12,8 @@ from psycopg import sql
 
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.model import Level, Projection, Space
-from mess_plugin.statements import template
 from mess_plugin.store.session import Session
+from mess_plugin.store.statements import template
 
 MAX_INDEXED_DIM = 4000  # what an HNSW index over halfvec takes
 

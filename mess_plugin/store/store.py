@@ -11,22 +11,22 @@ from pgvector.psycopg import register_vector
 from psycopg.conninfo import conninfo_to_dict
 
 from mess_plugin.errors import StoreError, UsageError
-from mess_plugin.migrate import migrate
-from mess_plugin.store.choices import Choices
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.duplicates import Duplicates
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.facets import Facets
+from mess_plugin.store.filters import Steering
 from mess_plugin.store.hosts import Hosts
 from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.library import Library
 from mess_plugin.store.metrics import Metrics
+from mess_plugin.store.migrate import migrate
+from mess_plugin.store.recipes import Choices
 from mess_plugin.store.roots import Roots
 from mess_plugin.store.session import Session
 from mess_plugin.store.smart import SmartPlaylists
 from mess_plugin.store.spaces import Spaces
-from mess_plugin.store.steering import Steering
 from mess_plugin.store.verdicts import Verdicts
 
 _SESSION = (

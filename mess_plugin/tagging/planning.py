@@ -11,14 +11,14 @@ import msgspec
 from mess_plugin import audio
 from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.facets import Measures
-from mess_plugin.pathmap import PathMap
-from mess_plugin.reference import find_track
+from mess_plugin.library.pathmap import PathMap
+from mess_plugin.library.tags import read_tags
+from mess_plugin.search.references import find_track
 from mess_plugin.store import Store
-from mess_plugin.tagging.carrier import Carrier
-from mess_plugin.tagging.replacing import replace_tags
+from mess_plugin.tagging.atomic_write import replace_tags
+from mess_plugin.tagging.tag_file import Carrier
 from mess_plugin.tagging.undo import Entry, Journal, Values
 from mess_plugin.tagging.values import value_of
-from mess_plugin.tags import read_tags
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from mess_plugin.audio import AUDIO_SUFFIXES
-from mess_plugin.recipe import Recipe
+from mess_plugin.library.walk import Walk
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import open_store
-from mess_plugin.walk import Walk
-from mess_workers.queue import Queue
-from mess_workers.reconcile import send_due
+from mess_workers.broker import Queue
+from mess_workers.delivery import send_due
 from tests.event_tools import program, settings_for, write_songs
 
 Eventually = Callable[..., None]

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from mess_integrations.jellyfin.link import file_of
+from mess_integrations.jellyfin.accounts import file_of
 from tests.beets_host import SAMPLES, environment
 from tests.jellyfin_contract import contract
 from tests.jellyfin_host import PASSWORD, FakeJellyfin, serving

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from mediafile import MediaFile
 
-from mess_plugin import spool
+from mess_plugin.library import spool
 from tests.audio_files import tone, write_audio
 from tests.beets_host import Beets
 

@@ -8,7 +8,7 @@ import sys
 from tests.beets_host import environment
 
 HEAVY = {
-    "av", "celery", "click", "kombu", "msgspec", "mess_plugin.model", "mess_plugin.search",
+    "av", "celery", "click", "kombu", "msgspec", "mess_plugin.model", "mess_plugin.search.engine",
     "mess_plugin.store", "mess_workers", "numpy", "pgvector", "psycopg", "redis", "rich", "torch",
     "transformers",
 }  # fmt: skip

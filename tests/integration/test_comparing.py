@@ -15,12 +15,12 @@ from mess_plugin.config import Settings
 from mess_plugin.facets import REVISION, Facet
 from mess_plugin.facets.harmony import invariants
 from mess_plugin.model import Level, LevelVectors, Space
-from mess_plugin.statements import statement
 from mess_plugin.store import Store, open_store
-from mess_workers import comparing, tasks
-from mess_workers.dispatch import Dispatcher
-from mess_workers.names import DUPLICATES
-from mess_workers.queue import Queue
+from mess_plugin.store.statements import statement
+from mess_workers import duplicate_search, tasks
+from mess_workers.broker import Queue
+from mess_workers.dispatcher import Dispatcher
+from mess_workers.task_names import DUPLICATES
 from tests.event_tools import broker, program
 from tests.stored_library import add_track, levels_of, made_up_facets, raw_space, want
 
@@ -61,18 +61,20 @@ def test_only_what_has_not_looked_does_and_a_rejection_stays(
 ) -> None:
     space = raw_space(store)
     one, other = add(store, space, "one", 1), add(store, space, "other", 2)
-    assert comparing.is_due(store, settings)
+    assert duplicate_search.is_due(store, settings)
     tasks.find_duplicates()
     assert links(store) == set()
-    assert not comparing.is_due(store, settings)
+    assert not duplicate_search.is_due(store, settings)
     copy = add(store, space, "copy of one", 1)
-    assert comparing.is_due(store, settings)
-    assert not comparing.is_due(store, msgspec.structs.replace(settings, find_duplicates=False))
-    assert comparing.look(store, settings) == 1
+    assert duplicate_search.is_due(store, settings)
+    assert not duplicate_search.is_due(
+        store, msgspec.structs.replace(settings, find_duplicates=False)
+    )
+    assert duplicate_search.look(store, settings) == 1
     assert links(store) == {(one, copy, "found")}
     store.duplicates.judge(one, copy, "rejected", None)
     store.duplicates.forget_searches()
-    assert comparing.look(store, settings) == 3
+    assert duplicate_search.look(store, settings) == 3
     assert links(store) == {(one, copy, "rejected")}
     assert other not in {i for link in links(store) for i in link[:2]}
 
@@ -81,11 +83,11 @@ def test_a_track_waits_until_its_harmony_is_heard(settings: Settings, store: Sto
     space = raw_space(store)
     one = add(store, space, "one", 1)
     copy = add_track(store, space, "/music/copy.flac", music(1))
-    assert comparing.look(store, settings) == 1
-    assert not comparing.is_due(store, settings)
+    assert duplicate_search.look(store, settings) == 1
+    assert not duplicate_search.is_due(store, settings)
     with store.transaction():
         store.facets.write(copy, made_up_facets(1))
-    assert comparing.look(store, settings) == 1
+    assert duplicate_search.look(store, settings) == 1
     assert links(store) == {(one, copy, "found")}
 
 
@@ -101,10 +103,10 @@ def test_killed_between_two_tracks_it_goes_on(
 
     monkeypatch.setattr(store.duplicates, "mark_searched", killed)
     with pytest.raises(KeyboardInterrupt):
-        comparing.look(store, settings)
+        duplicate_search.look(store, settings)
     assert links(store) == set()  # half a track is none
     monkeypatch.setattr(store.duplicates, "mark_searched", save)
-    assert comparing.look(store, settings) == 2
+    assert duplicate_search.look(store, settings) == 2
     assert links(store) == {(one, copy, "found")}
 
 
@@ -114,8 +116,8 @@ def test_a_moment_at_a_time(
     space = raw_space(store)
     for seed in range(3):
         add(store, space, str(seed), seed)
-    monkeypatch.setattr(comparing, "_AT_MOST_S", 0.0)
-    assert [comparing.look(store, settings) for _ in range(4)] == [1, 1, 1, 0]
+    monkeypatch.setattr(duplicate_search, "_AT_MOST_S", 0.0)
+    assert [duplicate_search.look(store, settings) for _ in range(4)] == [1, 1, 1, 0]
 
 
 def test_it_is_asked_for_while_no_file_waits(settings: Settings, store: Store) -> None:
@@ -150,7 +152,7 @@ def test_a_copy_is_linked_by_the_programs_of_mess_up(
     one, copy = add(store, space, "one", 1), add(store, space, "copy", 1)
     log = tmp_path / "log"
     with (
-        program("mess_workers.dispatch", settings, log),
+        program("mess_workers.dispatcher", settings, log),
         program("mess_workers.maintenance", settings, log),
     ):
         eventually(lambda: links(store) == {(one, copy, "found")}, 60)

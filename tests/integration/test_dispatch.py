@@ -14,11 +14,11 @@ import pytest
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import ServiceError
-from mess_plugin.recipe import Recipe
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import SeenFile
-from mess_workers.queue import Held, Queue
-from mess_workers.reconcile import IN_FLIGHT, lost, send_due
+from mess_workers.broker import Held, Queue
+from mess_workers.delivery import IN_FLIGHT, lost, send_due
 from tests.event_tools import broker, kill, program, see, write_songs
 
 Eventually = Callable[..., None]
@@ -189,7 +189,7 @@ def test_work_is_done_without_any_command_and_survives_a_killed_worker(
     settings: Settings, store: Store, tmp_path: Path, eventually: Eventually
 ) -> None:
     songs = write_songs(tmp_path / "music", 6)
-    with program("mess_workers.dispatch", settings, tmp_path / "dispatch.log"):
+    with program("mess_workers.dispatcher", settings, tmp_path / "dispatch.log"):
         with program("mess_workers", settings, tmp_path / "worker.log") as worker:
             store.ledger.want(see(songs), recipe(settings))
             eventually(lambda: states(store, settings).get("done", 0) >= 1, 60)
@@ -204,7 +204,7 @@ def test_work_is_done_without_any_command_and_survives_a_killed_worker(
 def test_a_stopped_dispatcher_ends_in_order(
     settings: Settings, tmp_path: Path, eventually: Eventually
 ) -> None:
-    with program("mess_workers.dispatch", settings, tmp_path / "log") as dispatcher:
+    with program("mess_workers.dispatcher", settings, tmp_path / "log") as dispatcher:
         eventually(lambda: "dispatching" in (tmp_path / "log").read_text(), 30)
         os.kill(dispatcher.pid, signal.SIGTERM)
         assert dispatcher.wait(20) == 0

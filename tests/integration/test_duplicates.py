@@ -20,10 +20,10 @@ from mess_plugin.config import Settings
 from mess_plugin.duplicates.finding import find
 from mess_plugin.errors import UsageError
 from mess_plugin.facets import Facet
-from mess_plugin.search import similar
-from mess_plugin.steering.asking import answering_space, steer
-from mess_plugin.steering.query import Filters, Query, Range
-from mess_plugin.steering.radio import radio
+from mess_plugin.playlists.radio import radio
+from mess_plugin.search.asking import answering_space, steer
+from mess_plugin.search.engine import similar
+from mess_plugin.search.query import Filters, Query, Range
 from mess_plugin.store import Store, open_store
 from tests.steering_library import SAMPLES, index_files, settings_for
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from mess_plugin import encoders
 from mess_plugin.cli.evaluate import evaluate
 from mess_plugin.errors import UsageError
-from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe
+from mess_plugin.library.index import index
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import open_store
 from mess_plugin.store.ledger import SeenFile
 

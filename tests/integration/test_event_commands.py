@@ -16,10 +16,10 @@ import psycopg
 import pytest
 
 from mess_plugin.config import Settings
-from mess_plugin.recipe import Recipe
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
-from mess_workers.queue import Queue
-from mess_workers.reconcile import send_due
+from mess_workers.broker import Queue
+from mess_workers.delivery import send_due
 from tests.audio_files import noise, write_audio
 from tests.event_tools import kill, program, see, settings_for, variables, write_songs
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mess_plugin import audio, reference
+from mess_plugin import audio
 from mess_plugin.audio.resampling import resample
 from mess_plugin.cli.services import _programs
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Level
-from mess_plugin.recipe import Recipe
-from mess_plugin.reference import Recording, Seed, resolve
-from mess_plugin.search import similar
+from mess_plugin.search import references
+from mess_plugin.search.engine import similar
+from mess_plugin.search.references import Recording, Seed, resolve
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from tests.audio_files import write_audio
 from tests.osc_peer import SAMPLES, index_files, settings_for
@@ -122,7 +123,7 @@ def test_bare_sound_at_any_rate(store: Store, settings: Settings) -> None:
 
 
 def test_one_encoder_serves_several_threads(settings: Settings, store: Store, copy: Path) -> None:
-    reference.make_ready(settings)
+    references.make_ready(settings)
 
     def hear(start_s: float) -> np.ndarray:
         with open_store(settings.database_url or "") as own:

@@ -14,17 +14,17 @@ import psycopg
 import pytest
 
 from mess_integrations.http.app import ENDPOINTS
-from mess_integrations.http.guard import MOST_BODY_BYTES, RateLimit
+from mess_integrations.http.auth import MOST_BODY_BYTES, RateLimit
 from mess_integrations.http.secret import token_for
 from mess_integrations.http.serving import address
 from mess_plugin.config import Settings
 from mess_plugin.documents import answer_document
 from mess_plugin.errors import ConfigError
-from mess_plugin.search import similar
+from mess_plugin.search.engine import similar
 from mess_plugin.store import Store
-from mess_workers.inbox import answer_events
-from mess_workers.queue import Queue
-from mess_workers.reconcile import send_due
+from mess_workers.broker import Queue
+from mess_workers.delivery import send_due
+from mess_workers.file_events import answer_events
 from tests.event_tools import program, see, settings_for, write_songs
 from tests.http_client import TOKEN, Client, Eventually, serving
 
@@ -84,7 +84,7 @@ def test_answers_are_those_of_the_command_line(
     settings: Settings, store: Store, music: Path, call: Client, eventually: Eventually
 ) -> None:
     songs = write_songs(music, 4)
-    from mess_plugin.recipe import Recipe
+    from mess_plugin.spaces.recipe import Recipe
 
     store.ledger.want(see(songs), str(Recipe.of(settings)))
     with program("mess_workers", settings, music.parent / "worker.log"):
@@ -134,8 +134,8 @@ def test_no_file_outside_of_the_library_is_opened(
 ) -> None:
     outside = write_songs(tmp_path / "private", 1)[0]
     (music / "link.flac").symlink_to(outside)
+    from mess_integrations.allowed_folders import Roots
     from mess_integrations.http.library import confined
-    from mess_integrations.roots import Roots
     from mess_plugin.errors import UsageError
 
     strange = (outside, music / ".." / "private" / outside.name, music / "link.flac", "/etc/passwd")

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mess_integrations.jellyfin import link as links
+from mess_integrations.jellyfin import accounts as links
 from tests.http_client import Client, serving
 from tests.jellyfin_bench import Bench
 from tests.jellyfin_host import OTHER, USER

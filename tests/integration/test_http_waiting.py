@@ -12,12 +12,12 @@ import pytest
 from mess_integrations.http.app import ENDPOINTS
 from mess_integrations.http.routing import Call, Endpoint, Reply, Service
 from mess_plugin.config import Settings
-from mess_plugin.indexing import index
-from mess_plugin.recipe import Recipe, load_encoder
+from mess_plugin.library.index import index
+from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import open_store
 from mess_plugin.store.ledger import SeenFile
-from mess_workers.queue import Queue
-from mess_workers.reconcile import IN_FLIGHT, send_due
+from mess_workers.broker import Queue
+from mess_workers.delivery import IN_FLIGHT, send_due
 from tests.event_tools import see, settings_for, write_songs
 from tests.http_client import Client, Eventually, serving
 

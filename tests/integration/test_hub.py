@@ -19,14 +19,14 @@ import pytest
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import MissingWeights, ServiceError
-from mess_plugin.recipe import Recipe, load_encoder
-from mess_workers import sharing
-from mess_workers.hub import ADDRESS, KEY
+from mess_plugin.spaces.recipe import Recipe, load_encoder
+from mess_workers import gpu_client
+from mess_workers.gpu_server import ADDRESS, KEY
 
 MINI = "mess-mini||5/2.5"
 _PRETEND = """
 import os, sys
-import mess_workers.hub as hub
+import mess_workers.gpu_server as hub
 hub.has_gpu = lambda: {has_gpu}
 open(sys.argv[1], "w").write(str(os.getpid()))
 hub.main()
@@ -38,12 +38,12 @@ def running(folder: Path, settings: Settings, *, has_gpu: bool = True) -> Iterat
     """A hub's process id."""
     note = folder / "pid"
     command = [sys.executable, "-c", _PRETEND.format(has_gpu=has_gpu), str(note)]
-    with sharing.hub(settings, command):
+    with gpu_client.hub(settings, command):
         yield int(note.read_text())
 
 
-def connect(recipe: str) -> sharing.SharedEncoder:
-    return sharing.SharedEncoder(recipe, os.environ[ADDRESS], bytes.fromhex(os.environ[KEY]))
+def connect(recipe: str) -> gpu_client.SharedEncoder:
+    return gpu_client.SharedEncoder(recipe, os.environ[ADDRESS], bytes.fromhex(os.environ[KEY]))
 
 
 def is_alive(pid: int) -> bool:
@@ -82,9 +82,11 @@ def test_it_encodes_as_the_encoder_itself(tmp_path: Path, settings: Settings) ->
 
 def test_only_encoders_for_a_gpu_are_shared(tmp_path: Path, settings: Settings) -> None:
     with running(tmp_path, settings):
-        assert not isinstance(sharing.load(Recipe.parse(MINI), settings), sharing.SharedEncoder)
+        assert not isinstance(
+            gpu_client.load(Recipe.parse(MINI), settings), gpu_client.SharedEncoder
+        )
         with pytest.raises(MissingWeights):  # by the hub, and its error arrives as it was
-            sharing.load(Recipe.parse("mert-95m||5/2.5"), settings)
+            gpu_client.load(Recipe.parse("mert-95m||5/2.5"), settings)
 
 
 def test_without_a_gpu_there_is_none(
@@ -97,7 +99,7 @@ def test_without_a_gpu_there_is_none(
 
 def test_a_stranger_is_refused(tmp_path: Path, settings: Settings) -> None:
     with running(tmp_path, settings), pytest.raises(AuthenticationError):
-        sharing.SharedEncoder(MINI, os.environ[ADDRESS], b"another key")
+        gpu_client.SharedEncoder(MINI, os.environ[ADDRESS], b"another key")
 
 
 def test_a_hub_that_dies_ends_its_worker_and_says_so(

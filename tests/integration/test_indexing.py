@@ -18,10 +18,10 @@ from mess_plugin import audio, encoders
 from mess_plugin.config import load_settings
 from mess_plugin.encoders.base import Encoder, EncoderInfo
 from mess_plugin.errors import EncoderError
+from mess_plugin.library.walk import Walk
 from mess_plugin.model import Float32, Level, Projection
-from mess_plugin.recipe import Recipe
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
-from mess_plugin.walk import Walk
 from mess_workers import tasks
 from tests.audio_files import music, tone, write_audio
 

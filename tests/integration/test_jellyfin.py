@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from mess_integrations.jellyfin import link as links
+from mess_integrations.jellyfin import accounts as links
+from mess_integrations.jellyfin.auth import Door
 from mess_integrations.jellyfin.cli import jellyfin
 from mess_integrations.jellyfin.client import Patience, Unlinked
-from mess_integrations.jellyfin.door import Door
 from mess_plugin.errors import ConfigError, ServiceError, UsageError
 from mess_plugin.model import Tags
 from mess_plugin.store.inbox import Feedback

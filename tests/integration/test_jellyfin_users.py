@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from mess_integrations.jellyfin import link as links
+from mess_integrations.jellyfin import accounts as links
+from mess_integrations.jellyfin.accounts import Link
+from mess_integrations.jellyfin.api import Account, welcome
 from mess_integrations.jellyfin.cli import jellyfin
-from mess_integrations.jellyfin.following import Follower
-from mess_integrations.jellyfin.host import Account, welcome
-from mess_integrations.jellyfin.keeping import Keeper, Outcome
-from mess_integrations.jellyfin.link import Link
+from mess_integrations.jellyfin.follower import Follower
+from mess_integrations.jellyfin.reconciler import Keeper, Outcome
 from mess_integrations.jellyfin.sync import sync
 from mess_plugin.errors import ConfigError, UsageError
 from tests.jellyfin_bench import Bench, N, account_of, make_link

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Tags
-from mess_plugin.pooling import unit
-from mess_plugin.steering.paths import Songs
-from mess_plugin.steering.playlists import arc, journey
-from mess_plugin.steering.query import Query
+from mess_plugin.playlists.generate import arc, journey
+from mess_plugin.playlists.paths import Songs
+from mess_plugin.search.query import Query
 from mess_plugin.store import open_store
 from tests.stored_library import (
     DIM,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mess_plugin.library import mounts
+from mess_plugin.library.pruning import Pruned, prune, prune_some
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Ledger
 from mess_plugin.store.roots import Root
-from mess_workers import mounts
-from mess_workers.pruning import Pruned, prune, prune_some
 from tests.stored_library import add_track, levels_of, raw_space, want
 
 

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 from mess_plugin import encoders
-from mess_plugin.indexing import project_into
+from mess_plugin.analysis.pooling import project
+from mess_plugin.analysis.projection import CENTRE_FROM
+from mess_plugin.library.index import project_into
 from mess_plugin.model import Level, Space
-from mess_plugin.pooling import project
-from mess_plugin.projection import CENTRE_FROM
-from mess_plugin.refit import refit
+from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
 from tests.stored_library import RECIPE, add_track, fill, levels_of, raw_space
 
@@ -104,7 +104,8 @@ def test_a_writer_during_the_switch_misses_nothing(
     base = raw_space(store)
     fill(store, base, CENTRE_FROM)
     code = (
-        "import sys; from mess_plugin.store import open_store; from mess_plugin.refit import refit\n"
+        "import sys; from mess_plugin.store import open_store\n"
+        "from mess_plugin.spaces.refit import refit\n"
         f"with open_store(sys.argv[1]) as store: print(refit(store, {RECIPE!r}).id)\n"
     )
     with open_store(database_url) as writer, writer.transaction():

@@ -14,8 +14,8 @@ from psycopg import sql
 
 from mess_plugin.embedded import Endpoints
 from mess_plugin.errors import StoreError
-from mess_plugin.migrate import migrate, migrations
-from mess_plugin.statements import _statements, folder, statement
+from mess_plugin.store.migrate import migrate, migrations
+from mess_plugin.store.statements import _statements, folder, statement
 
 CATALOGUE = {
     "columns": """SELECT table_name, column_name, ordinal_position, column_default, is_nullable,
@@ -72,7 +72,7 @@ def test_numbers_are_unique_and_in_order() -> None:
 
 def test_many_processes_may_migrate_at_once(empty_url: str) -> None:
     code = (
-        "import sys, psycopg; from mess_plugin.migrate import migrate\n"
+        "import sys, psycopg; from mess_plugin.store.migrate import migrate\n"
         "with psycopg.connect(sys.argv[1], autocommit=True) as c: print(migrate(c))\n"
     )
     started = [

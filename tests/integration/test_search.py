@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.analysis.projection import CENTRE_FROM
 from mess_plugin.config import Settings
 from mess_plugin.errors import AmbiguousReference, MessError, UsageError
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tags
-from mess_plugin.nearest import nearest
-from mess_plugin.pooling import unit
-from mess_plugin.projection import CENTRE_FROM
-from mess_plugin.reference import find_track
-from mess_plugin.refit import refit
-from mess_plugin.search import similar
+from mess_plugin.search.engine import similar
+from mess_plugin.search.nearest import nearest
+from mess_plugin.search.references import find_track
+from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
 from tests.audio_files import music, write_audio
 from tests.stored_library import (
@@ -239,7 +239,7 @@ def test_a_question_during_a_switch_is_answered_in_the_new_space(
                 assert refit(other, RECIPE, force=True) is not None
         return nearest(store, settings, space, *rest)
 
-    monkeypatch.setattr("mess_plugin.steering.candidates.nearest", late)
+    monkeypatch.setattr("mess_plugin.search.candidates.nearest", late)
     answer = similar(store, house, str(ids[0]), k=3)
     assert len(answer.matches) == 3
     assert spaces[0] == first
@@ -310,9 +310,9 @@ def test_a_copy_of_a_known_recording_is_that_recording(
     from uuid import uuid4
 
     from mess_plugin import encoders
-    from mess_plugin.indexing import index
-    from mess_plugin.recipe import Recipe
-    from mess_plugin.walk import Walk
+    from mess_plugin.library.index import index
+    from mess_plugin.library.walk import Walk
+    from mess_plugin.spaces.recipe import Recipe
 
     folder = tmp_path / "music"
     folder.mkdir()

@@ -9,21 +9,21 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.analysis.windows import grid
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.facets import Facet, Loudness, Measures, TrackFacets
-from mess_plugin.form import form_of
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tags
-from mess_plugin.nearest import nearest
-from mess_plugin.pooling import unit
-from mess_plugin.reference import seed_of_track
-from mess_plugin.search import ask, similar
-from mess_plugin.steering.asking import steer
-from mess_plugin.steering.query import Filters, Query, Range
+from mess_plugin.search.asking import steer
+from mess_plugin.search.engine import ask, similar
+from mess_plugin.search.nearest import nearest
+from mess_plugin.search.query import Filters, Query, Range
+from mess_plugin.search.references import seed_of_track
+from mess_plugin.search.self_similarity import form_of
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import SeenFile
-from mess_plugin.windows import grid
 
 DIM = 32
 DURATION_S = 60.0

@@ -16,16 +16,16 @@ from mess_plugin.config import Settings
 from mess_plugin.embedded import Endpoints
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.facets import Facet
+from mess_plugin.library.backfill import refresh
 from mess_plugin.model import Match
-from mess_plugin.playlist import write_json, write_m3u, write_xspf
-from mess_plugin.steering import asking
-from mess_plugin.steering.asking import steer
-from mess_plugin.steering.playlists import alike, arc, journey, parse_curve
-from mess_plugin.steering.query import ASPECTS, Filters, Query, Range
-from mess_plugin.steering.radio import radio
-from mess_plugin.steering.refresh import refresh
-from mess_plugin.steering.scoring import Leaning
-from mess_plugin.steering.taste import Taste, taste_of
+from mess_plugin.playlists.formats import write_json, write_m3u, write_xspf
+from mess_plugin.playlists.generate import alike, arc, journey, parse_curve
+from mess_plugin.playlists.radio import radio
+from mess_plugin.search import asking
+from mess_plugin.search.asking import steer
+from mess_plugin.search.query import ASPECTS, Filters, Query, Range
+from mess_plugin.search.scoring import Leaning
+from mess_plugin.search.taste import Taste, taste_of
 from mess_plugin.store import Store, open_store
 from tests.steering_library import SAMPLES, index_files, settings_for
 

@@ -10,12 +10,12 @@ import pytest
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
-from mess_plugin.search import similar
+from mess_plugin.search.engine import similar
+from mess_plugin.spaces.active_encoder import State, answering, begin, complete, settled, under_way
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import SeenFile
-from mess_plugin.switching import State, answering, begin, complete, settled, under_way
-from mess_workers.dispatch import Dispatcher
-from mess_workers.queue import Queue
+from mess_workers.broker import Queue
+from mess_workers.dispatcher import Dispatcher
 from tests.event_tools import kill, program, see, settings_for, write_songs
 from tests.stored_library import add_track, levels_of, raw_space
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from mess_plugin.cli.tag import tag
 from mess_plugin.errors import UsageError
+from mess_plugin.library.tags import read_tags
 from mess_plugin.store import Store, open_store
-from mess_plugin.tags import read_tags
 from tests.audio_files import music, write_audio
 from tests.steering_library import index_files, settings_for
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mess_plugin.cli.taste import taste
 from mess_plugin.errors import MessError
-from mess_plugin.steering.evidence import evidence_of
+from mess_plugin.search.feedback import evidence_of
 from mess_plugin.store import open_store
 from mess_plugin.store.inbox import Feedback
 from tests.stored_library import add_track, levels_of, raw_space

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from mess_plugin.config import Settings
-from mess_plugin.recipe import Recipe
+from mess_plugin.library.pruning import Pruned, prune
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
-from mess_workers.observing import Changes, watch_limit_problem
-from mess_workers.pruning import Pruned, prune
-from mess_workers.watcher import WatchedFolder
+from mess_workers.watch.folder import WatchedFolder
+from mess_workers.watch.observer import Changes, watch_limit_problem
 from tests.event_tools import settings_for
 
 Run = Callable[[Callable[[], object]], None]
@@ -237,7 +237,7 @@ def test_a_walk_meets_what_was_asked_before_it_not_during_it(
         store.roots.request_walks()
         return Pruned(0)
 
-    monkeypatch.setattr("mess_workers.watcher.prune", asked_meanwhile)
+    monkeypatch.setattr("mess_workers.watch.folder.prune", asked_meanwhile)
     folder.walk()
     assert store.roots.wanted_walks(-1.0) == [folder.root]
 
@@ -248,7 +248,7 @@ def test_a_root_that_vanishes_for_a_moment_while_it_is_walked_is_walked_again(
     (music / "new.flac").write_bytes(b"x")
     os.utime(music / "new.flac", (1, 1))
     looks = iter([False])
-    monkeypatch.setattr("mess_workers.watcher.is_there", lambda _root: next(looks, True))
+    monkeypatch.setattr("mess_workers.watch.folder.is_there", lambda _root: next(looks, True))
     folder.walk()
     before = store.roots.all()[0].walked_at
     folder.tick(time.monotonic())
@@ -258,7 +258,7 @@ def test_a_root_that_vanishes_for_a_moment_while_it_is_walked_is_walked_again(
 def test_too_many_events_are_given_up_for_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     from watchdog.events import FileModifiedEvent
 
-    monkeypatch.setattr("mess_workers.observing._MOST_WAITING", 10)
+    monkeypatch.setattr("mess_workers.watch.observer._MOST_WAITING", 10)
     changes = Changes()
     for i in range(25):
         changes.on_any_event(FileModifiedEvent(f"/m/{i}.flac"))

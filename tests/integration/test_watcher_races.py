@@ -16,9 +16,9 @@ from mess_plugin.config import Settings
 from mess_plugin.model import Tags
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import SeenFile
-from mess_workers import doubts
-from mess_workers.observing import observe
-from mess_workers.watcher import WatchedFolder
+from mess_workers.watch import rechecks
+from mess_workers.watch.folder import WatchedFolder
+from mess_workers.watch.observer import observe
 from tests.event_tools import settings_for
 
 
@@ -60,8 +60,8 @@ def settings(tmp_path: Path, database_url: str, valkey_url: str) -> Settings:
 def watched(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watched]:
-    monkeypatch.setattr(doubts, "_QUIET_S", 0.5)
-    monkeypatch.setattr(doubts, "_ASK_S", 0.2)
+    monkeypatch.setattr(rechecks, "_QUIET_S", 0.5)
+    monkeypatch.setattr(rechecks, "_ASK_S", 0.2)
     music = tmp_path / "music"
     music.mkdir()
     with open_store(settings.database_url or "") as store:

@@ -14,12 +14,12 @@ import psycopg
 import pytest
 
 from mess_plugin.config import Settings
-from mess_plugin.recipe import Recipe
+from mess_plugin.library.walk import Walk
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
-from mess_plugin.walk import Walk
-from mess_workers.feed import Feeding, Progress
-from mess_workers.queue import Queue
-from mess_workers.reconcile import send_due
+from mess_workers.broker import Queue
+from mess_workers.delivery import send_due
+from mess_workers.index_run import Feeding, Progress
 from tests.audio_files import music, noise, write_audio
 from tests.event_tools import broker, kill, program, settings_for
 

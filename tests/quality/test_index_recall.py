@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.model import Level, LevelVectors, Projection
-from mess_plugin.pooling import unit
 from mess_plugin.store import open_store
 from tests.stored_library import RECIPE, add_track, raw_space
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mess_plugin import encoders
-from mess_plugin.analysis import analyse, embed
+from mess_plugin.analysis.hierarchy import analyse, embed
 from mess_plugin.errors import AudioError
 from mess_plugin.model import Float32, Level
 from tests.audio_files import music
@@ -76,7 +76,7 @@ MEASURE = """
 from pathlib import Path
 import numpy as np
 from mess_plugin import encoders
-from mess_plugin.analysis import analyse
+from mess_plugin.analysis.hierarchy import analyse
 from mess_plugin.encoders.base import EncoderInfo
 
 class Cheap:

@@ -19,7 +19,7 @@ import pytest
 
 from mess_plugin.audio import AUDIO_SUFFIXES, decode, identify, is_audio, probe
 from mess_plugin.errors import AudioError
-from mess_plugin.tags import read_tags
+from mess_plugin.library.tags import read_tags
 from tests.audio_files import CODECS, tone, write_audio
 
 RATE_HZ = 24_000

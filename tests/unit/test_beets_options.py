@@ -8,8 +8,8 @@ import click
 
 from mess_integrations.beets.options import add_steering_options, words_of
 from mess_plugin.cli.steering import steering_options
-from mess_plugin.steering import parsing
-from mess_plugin.steering.query import Filters, Query, Range
+from mess_plugin.search import parsing
+from mess_plugin.search.query import Filters, Query, Range
 
 
 def parsed(*args: str) -> dict[str, object]:

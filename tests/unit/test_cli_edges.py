@@ -13,7 +13,7 @@ from mess_plugin.cli.library import failures
 from mess_plugin.cli.main import main
 from mess_plugin.cli.output import printable
 from mess_plugin.cli.similar import similar
-from mess_workers.pruning import is_gone
+from mess_plugin.library.pruning import is_gone
 
 
 def test_an_unknown_log_level_is_one_line(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mess_plugin.duplicates.course import Course, follow
-from mess_plugin.duplicates.judging import Portrait, heard, kind_of
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.duplicates.classify import Portrait, heard, kind_of
+from mess_plugin.duplicates.time_alignment import Course, follow
 from mess_plugin.duplicates.wording import worded
 from mess_plugin.model import Float32, LevelVectors, Tags
-from mess_plugin.pooling import unit
 from mess_plugin.store.duplicates import Evidence
 
 HOP_S, WINDOW_S, DIM = 2.5, 5.0, 24

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mess_plugin import encoders
+from mess_plugin.analysis.pooling import project
 from mess_plugin.evaluation.embedding import (
     embed_recording,
     fit_centring,
@@ -13,7 +14,6 @@ from mess_plugin.evaluation.embedding import (
     fit_zscore,
 )
 from mess_plugin.model import Float32
-from mess_plugin.pooling import project
 
 RATE_HZ = 24_000
 

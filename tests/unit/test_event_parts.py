@@ -9,11 +9,11 @@ from datetime import datetime
 import pytest
 
 from mess_plugin.errors import ConfigError
-from mess_plugin.pathmap import PathMap
+from mess_plugin.library.mounts import file_system, tells_of_changes
+from mess_plugin.library.pathmap import PathMap
 from mess_workers.logs import JsonLines, working_at
-from mess_workers.mounts import file_system, tells_of_changes
 from mess_workers.schedule import is_open
-from mess_workers.watcher import next_night
+from mess_workers.watch.folder import next_night
 
 MOUNTS = r"""rootfs / ext4 rw 0 0
 nas:/music /srv/music nfs4 rw 0 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mess_plugin.explain import clock, part_reason, section_reason, told
 from mess_plugin.model import Interval, Tags, Track
+from mess_plugin.search.explain import clock, part_reason, section_reason, told
 
 
 @pytest.mark.parametrize(

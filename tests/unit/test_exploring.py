@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.exploring.clusters import cluster
 from mess_plugin.exploring.drawing import SIDE, save_map
-from mess_plugin.exploring.landscape import Landscape
+from mess_plugin.exploring.feature_matrix import Landscape
 from mess_plugin.exploring.layout import lay_out, principal
 from mess_plugin.exploring.naming import names_of
-from mess_plugin.pooling import unit
-from mess_plugin.store.steering import Facts
+from mess_plugin.store.filters import Facts
 
 
 def known(number: int, **values: object) -> Facts:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mess_plugin.facets import Facet, harmony, key, tempo
-from mess_plugin.facets.listening import hear_facets, summarise
-from mess_plugin.facets.sketch import FACET_RATE_HZ as RATE_HZ
-from mess_plugin.facets.sketch import ONSETS_HZ, Sketch, Sketcher
+from mess_plugin.facets.extract import hear_facets, summarise
+from mess_plugin.facets.statistics import FACET_RATE_HZ as RATE_HZ
+from mess_plugin.facets.statistics import ONSETS_HZ, Sketch, Sketcher
 from mess_plugin.facets.values import Loudness, TrackFacets
 from mess_plugin.model import Float32
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.analysis.windows import grid
 from mess_plugin.cli.sections import HEIGHT, WIDTH, drawing
-from mess_plugin.form import MAX_STEPS, Form, contrasted, self_similarity
 from mess_plugin.model import Float32, Interval, Level, LevelVectors
-from mess_plugin.picture import save_picture
-from mess_plugin.pooling import unit
-from mess_plugin.reference import Seed
-from mess_plugin.windows import grid
+from mess_plugin.search.picture import save_picture
+from mess_plugin.search.references import Seed
+from mess_plugin.search.self_similarity import MAX_STEPS, Form, contrasted, self_similarity
 
 
 def two_halves(duration_s: float) -> LevelVectors:

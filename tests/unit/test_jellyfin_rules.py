@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from mess_integrations.jellyfin.editing import observe
-from mess_integrations.jellyfin.matching import Shelf, path_map
-from mess_integrations.jellyfin.naming import is_rule, parse
+from mess_integrations.jellyfin.file_index import Shelf, path_map
+from mess_integrations.jellyfin.names import is_rule, parse
 from mess_integrations.jellyfin.rules import Rule, Seed
 from mess_plugin.cli.services import _is_on
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.model import Interval
-from mess_plugin.steering.query import Filters, Query, Range
+from mess_plugin.search.query import Filters, Query, Range
 from mess_plugin.store.hosts import Edit, HostItem, Kept, KnownFile
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.errors import UsageError
-from mess_plugin.metric.head import fit, leads
+from mess_plugin.metric.cross_validation import cross_validated, enough, folds, groups_of
 from mess_plugin.metric.judgements import Comparisons, Judgements, compared, read
-from mess_plugin.metric.trial import cross_validated, enough, folds, groups_of
+from mess_plugin.metric.linear_map import fit, leads
 from mess_plugin.model import Float32, Space
-from mess_plugin.pooling import unit
-from mess_plugin.rerank import SECTION_WEIGHTS, weights_of
+from mess_plugin.search.rerank import SECTION_WEIGHTS, weights_of
 
 N_GROUPS, EACH = 16, 4
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from mess_plugin import encoders
+from mess_plugin.analysis.pooling import project
 from mess_plugin.encoders.base import Encoder, EncoderOptions
 from mess_plugin.encoders.mini.spectra import N_TONES, spectra
 from mess_plugin.errors import ConfigError, MissingWeights, WrongWeights
 from mess_plugin.model import Level
-from mess_plugin.pooling import project
 
 RATE_HZ = 24_000
 

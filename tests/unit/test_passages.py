@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mess_plugin.alignment import (
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.analysis.windows import grid
+from mess_plugin.model import Float32, Interval, LevelVectors
+from mess_plugin.search.alignment import (
     PassageQuery,
     align,
     interpolated,
@@ -18,11 +21,8 @@ from mess_plugin.alignment import (
     repeats,
     windows_inside,
 )
-from mess_plugin.model import Float32, Interval, LevelVectors
-from mess_plugin.passages import confidence, find_passages
-from mess_plugin.pooling import unit
+from mess_plugin.search.passages import confidence, find_passages
 from mess_plugin.store.embeddings import Neighbour
-from mess_plugin.windows import grid
 
 WINDOW_S, HOP_S = 5.0, 2.5
 DIM = 24

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mess_plugin.model import Tags, Track
-from mess_plugin.playlist import write_m3u, write_xspf
+from mess_plugin.playlists.formats import write_m3u, write_xspf
 
 file_names = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 10} & set(name))
 

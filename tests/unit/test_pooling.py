@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mess_plugin.analysis.pooling import POOLINGS, audible, pool, project, unit
 from mess_plugin.model import Float32, Projection, Timeline
-from mess_plugin.pooling import POOLINGS, audible, pool, project, unit
 
 LOUD, QUIET = -20.0, -90.0
 

@@ -26,7 +26,7 @@ from mess_plugin.pretraining import train as training  # noqa: E402
 from mess_plugin.pretraining.__main__ import TERMS, main, without_parts  # noqa: E402
 from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix  # noqa: E402
 from mess_plugin.pretraining.checkpoint import TABLE_MAGIC, read_checkpoint  # noqa: E402
-from mess_plugin.pretraining.coded import prepare_coded  # noqa: E402
+from mess_plugin.pretraining.codec_copies import prepare_coded  # noqa: E402
 from mess_plugin.pretraining.data import Collection, Place, Sampler  # noqa: E402
 from mess_plugin.pretraining.losses import Heads, Weights, contrast_loss  # noqa: E402
 from mess_plugin.pretraining.network import N_STEM, MiniNet, Stem  # noqa: E402

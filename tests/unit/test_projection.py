@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mess_plugin.analysis.pooling import project, unit
+from mess_plugin.analysis.projection import CENTRE_FROM, MAX_DIM, WHITEN_FROM, fit
 from mess_plugin.model import Float32
-from mess_plugin.pooling import project, unit
-from mess_plugin.projection import CENTRE_FROM, MAX_DIM, WHITEN_FROM, fit
 
 
 def cone(n: int, dim: int, seed: int = 0) -> Float32:

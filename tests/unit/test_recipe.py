@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mess_plugin.errors import UsageError
-from mess_plugin.recipe import Recipe
+from mess_plugin.spaces.recipe import Recipe
 
 names = st.text(st.characters(categories=["L", "N"], include_characters="-_"), min_size=1)
 layers = st.none() | st.from_regex(r"[0-9]{1,2}([-,][0-9]{1,2})?", fullmatch=True)

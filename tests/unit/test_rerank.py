@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mess_plugin.analysis.pooling import unit
 from mess_plugin.facets import Facet
 from mess_plugin.model import Float32, Level, LevelVectors, Space
-from mess_plugin.pooling import unit
-from mess_plugin.rerank import (
+from mess_plugin.search.rerank import (
     MAX_WINDOWS,
     SONG_ALONE,
     Profile,

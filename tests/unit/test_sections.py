@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.analysis.sections import MIN_SECTION_S, find_sections, letter, novelty, sloped
 from mess_plugin.model import Float32, Timeline
-from mess_plugin.pooling import unit
-from mess_plugin.sections import MIN_SECTION_S, find_sections, letter, novelty, sloped
 
 RATE_HZ = 4.0
 DIM = 24

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mess_plugin import spool
-from mess_plugin.spool import Changes
+from mess_plugin.library import spool
+from mess_plugin.library.spool import Changes
 
 ODD = "/m/caf\udce9.flac"  # a byte that is no UTF-8
 

@@ -7,9 +7,9 @@ import pytest
 
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.model import Float32, Tags, Track
-from mess_plugin.steering import parsing, reasons
-from mess_plugin.steering.diversity import choose
-from mess_plugin.steering.query import Filters, Query, Range
+from mess_plugin.search import parsing, reasons
+from mess_plugin.search.diversity import choose
+from mess_plugin.search.query import Filters, Query, Range
 
 
 def test_emphasis_counts_beside_the_feel() -> None:
@@ -134,9 +134,9 @@ def test_reasons_change_with_their_causes() -> None:
 
 
 def test_scores_from_elsewhere_make_up_their_share() -> None:
-    from mess_plugin.steering.blending import normalised
-    from mess_plugin.steering.candidates import Table
-    from mess_plugin.steering.scoring import Scores, blend
+    from mess_plugin.search.blending import normalised
+    from mess_plugin.search.candidates import Table
+    from mess_plugin.search.scoring import Scores, blend
 
     assert normalised({1: 10.0, 2: 10.0, 3: 500.0, 4: -3.0}) == {1: 0.75, 2: 0.75, 3: 1.0, 4: 0.25}
     table = Table((1, 2, 3), {"feel": np.zeros((3, 2), np.float32)})
@@ -152,8 +152,8 @@ def test_scores_from_elsewhere_make_up_their_share() -> None:
 
 
 def test_a_leaning_makes_up_its_share() -> None:
-    from mess_plugin.steering.candidates import Table
-    from mess_plugin.steering.scoring import Leaning, Scores, blend, lean
+    from mess_plugin.search.candidates import Table
+    from mess_plugin.search.scoring import Leaning, Scores, blend, lean
 
     timbres = np.array([[1, 0], [-1, 0], [0, 0]], np.float32)  # of the third nothing was heard
     table = Table((1, 2, 3), {"feel": np.zeros((3, 2), np.float32), "timbre": timbres})
@@ -170,7 +170,7 @@ def test_a_leaning_makes_up_its_share() -> None:
 
 
 def test_what_cannot_be_blended_is_refused() -> None:
-    from mess_plugin.steering.written import query_of
+    from mess_plugin.search.written import query_of
 
     assert parsing.query({"blend": ("plays=0.3", "a=b.tsv=0.2")}).blend == {
         "plays": 0.3,
@@ -188,7 +188,7 @@ def test_what_cannot_be_blended_is_refused() -> None:
 
 def test_moods_are_words_for_ranges() -> None:
     from mess_plugin.facets import Loudness, Measures
-    from mess_plugin.steering.query import moods_of
+    from mess_plugin.search.query import moods_of
 
     filters = parsing.query({"mood": "calm,bright", "bright": "-0.9"}).filters
     assert filters.attribute("activity") == Range(0.0, 0.35)

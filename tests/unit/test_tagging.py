@@ -18,11 +18,11 @@ from mutagen import mp4 as untyped_mp4
 from mess_plugin.audio import identify
 from mess_plugin.errors import AudioError, UnknownName, UsageError
 from mess_plugin.facets import KeyEstimate, Loudness, Measures, TempoEstimate
-from mess_plugin.tagging.carrier import Carrier
-from mess_plugin.tagging.replacing import replace_tags
+from mess_plugin.library.tags import read_tags
+from mess_plugin.tagging.atomic_write import replace_tags
+from mess_plugin.tagging.tag_file import Carrier
 from mess_plugin.tagging.undo import Entry, Journal, read_journal
 from mess_plugin.tagging.values import parse_fields, value_of
-from mess_plugin.tags import read_tags
 from tests.audio_files import tone, write_audio
 
 id3: Any = untyped_id3

@@ -31,8 +31,8 @@ from mutagen.id3 import (
 )  # fmt: skip
 from mutagen.mp4 import MP4FreeForm
 
+from mess_plugin.library.tags import read_tags
 from mess_plugin.model import Tags
-from mess_plugin.tags import read_tags
 from tests.audio_files import CODECS, tone, write_audio
 
 RECORDING = "0f4e2ba2-5a2c-4b0e-9d7b-3f1c2d4e5a6b"

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from mess_plugin.pooling import unit
-from mess_plugin.steering.candidates import Table
-from mess_plugin.steering.evidence import Evidence, of_acts, of_verdicts, strongest
-from mess_plugin.steering.pairs import held_out, preferences
-from mess_plugin.steering.query import ASPECTS
-from mess_plugin.steering.scoring import alike
-from mess_plugin.steering.taste import LEAST_PAIRS, fit_taste
+from mess_plugin.analysis.pooling import unit
+from mess_plugin.search.candidates import Table
+from mess_plugin.search.feedback import Evidence, of_acts, of_verdicts, strongest
+from mess_plugin.search.preferences import held_out, preferences
+from mess_plugin.search.query import ASPECTS
+from mess_plugin.search.scoring import alike
+from mess_plugin.search.taste import LEAST_PAIRS, fit_taste
 from mess_plugin.store.verdicts import Act, Verdict
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mess_plugin.errors import UsageError
-from mess_plugin.walk import Walk, absolute_roots
+from mess_plugin.library.walk import Walk, absolute_roots
 
 
 def names(walk: Walk) -> list[str]:

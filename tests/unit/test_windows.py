@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mess_plugin.model import Float32
-from mess_plugin.windows import (
+from mess_plugin.analysis.windows import (
     SILENCE_DB,
     TIMELINE_HZ,
     TimelineBuilder,
@@ -17,6 +16,7 @@ from mess_plugin.windows import (
     slide,
     spread,
 )
+from mess_plugin.model import Float32
 
 RATE_HZ = 100
 

@@ -18,11 +18,11 @@ for _name in _ONE_THREAD:
 
 from mess_plugin.config import Settings, load_settings  # noqa: E402  after the threads are settled
 from mess_plugin.services import connected, environment  # noqa: E402
-from mess_workers import sharing  # noqa: E402
+from mess_workers import gpu_client  # noqa: E402
 from mess_workers.app import make_app  # noqa: E402
 from mess_workers.limits import set_up  # noqa: E402
-from mess_workers.names import INDEXING  # noqa: E402
-from mess_workers.presence import be_present  # noqa: E402
+from mess_workers.registry import be_present  # noqa: E402
+from mess_workers.task_names import INDEXING  # noqa: E402
 
 _RECYCLE_AFTER_KB = 3_000_000  # a child that has grown beyond this is replaced after its task
 
@@ -38,7 +38,7 @@ def main(queues: Sequence[str] = (INDEXING,), jobs: int | None = None) -> None:
         be_present(settings.database_url or "")
         set_up(settings)
         # Only files are encoded here.
-        with sharing.hub(settings) if INDEXING in queues else nullcontext():
+        with gpu_client.hub(settings) if INDEXING in queues else nullcontext():
             _work(settings, queues, jobs or settings.jobs)
 
 

@@ -6,7 +6,7 @@ from celery import Celery
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError
-from mess_workers.names import INDEXING, PRIORITY_STEPS
+from mess_workers.task_names import INDEXING, PRIORITY_STEPS
 
 _MARGIN_S = 60.0  # a task may outlast its file's own limit by this before it is stopped
 

@@ -27,16 +27,16 @@ from mess_plugin.cli.output import json_option, print_json, printable, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MissingWeights, UsageError
-from mess_plugin.intake import drain
-from mess_plugin.recipe import Recipe, weights_of
-from mess_plugin.refit import refit
+from mess_plugin.library.pruning import prune as prune_root
+from mess_plugin.library.reconcile import drain
+from mess_plugin.library.walk import Walk, absolute_roots
 from mess_plugin.services import connected
+from mess_plugin.spaces.active_encoder import answering, complete, settled
+from mess_plugin.spaces.recipe import Recipe, weights_of
+from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
-from mess_plugin.switching import answering, complete, settled
-from mess_plugin.walk import Walk, absolute_roots
-from mess_workers.feed import Feeding, Progress
-from mess_workers.pruning import prune as prune_root
-from mess_workers.queue import Queue
+from mess_workers.broker import Queue
+from mess_workers.index_run import Feeding, Progress
 from mess_workers.worker import Worker
 
 

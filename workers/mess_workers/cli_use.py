@@ -14,14 +14,14 @@ from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import switch_document
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MessError, MissingWeights
-from mess_plugin.recipe import Recipe, load_encoder, weights_of
 from mess_plugin.services import connected
+from mess_plugin.spaces.active_encoder import State, Switch, answering, begin, complete, under_way
+from mess_plugin.spaces.recipe import Recipe, load_encoder, weights_of
 from mess_plugin.store import Store, open_store
-from mess_plugin.switching import State, Switch, answering, begin, complete, under_way
+from mess_workers.broker import Queue
 from mess_workers.cli import progress_bar, worker_for
-from mess_workers.feed import Progress
-from mess_workers.queue import Queue
-from mess_workers.reconcile import send_due
+from mess_workers.delivery import send_due
+from mess_workers.index_run import Progress
 from mess_workers.worker import Worker
 
 _LOOK_S = 0.5

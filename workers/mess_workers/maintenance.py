@@ -6,7 +6,7 @@ Fitting a projection takes a while and must neither wait behind ten thousand fil
 from __future__ import annotations
 
 import mess_workers.__main__ as worker
-from mess_workers.names import LOOKUPS, MAINTENANCE
+from mess_workers.task_names import LOOKUPS, MAINTENANCE
 
 if __name__ == "__main__":
     worker.main((LOOKUPS, MAINTENANCE), jobs=1)

@@ -17,18 +17,18 @@ from celery.exceptions import SoftTimeLimitExceeded
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError, EncoderError, StoreError
-from mess_plugin.indexing import Indexed, index
-from mess_plugin.pathmap import PathMap
-from mess_plugin.recipe import Recipe
-from mess_plugin.refit import refit
+from mess_plugin.library.index import Indexed, index
+from mess_plugin.library.pathmap import PathMap
+from mess_plugin.spaces.active_encoder import complete, under_way
+from mess_plugin.spaces.recipe import Recipe
+from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.ledger import Job
-from mess_plugin.switching import complete, under_way
-from mess_workers import sharing
-from mess_workers.comparing import look
+from mess_workers import gpu_client
+from mess_workers.duplicate_search import look
 from mess_workers.logs import working_at
-from mess_workers.names import DUPLICATES, INDEX_FILE, REFIT, SWITCH
-from mess_workers.presence import worker_id
+from mess_workers.registry import worker_id
+from mess_workers.task_names import DUPLICATES, INDEX_FILE, REFIT, SWITCH
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def settings() -> Settings:
 @lru_cache(maxsize=2)
 def encoder_for(recipe: str) -> Encoder:
     """The encoder of a recipe, loaded or connected to once per process."""
-    return sharing.load(Recipe.parse(recipe), settings())
+    return gpu_client.load(Recipe.parse(recipe), settings())
 
 
 @shared_task(name=INDEX_FILE)

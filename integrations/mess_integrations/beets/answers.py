@@ -14,10 +14,10 @@ from mess_integrations.beets.fields import Found
 from mess_integrations.beets.session import opened
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
-from mess_plugin.explain import told
 from mess_plugin.model import Interval, Match
-from mess_plugin.steering.query import MAX_K, Query
-from mess_plugin.steering.question import answer as answer_of
+from mess_plugin.search.explain import told
+from mess_plugin.search.query import MAX_K, Query
+from mess_plugin.search.question import answer as answer_of
 from mess_plugin.store import Store
 
 _PATHS_AT_ONCE = 200  # SQLite limits how deep a condition may nest

@@ -151,8 +151,8 @@ class Commands:
 
 def _question(lib: Library, opts: Values) -> Question:
     from mess_integrations.beets.answers import Question  # noqa: PLC0415
-    from mess_plugin.steering import parsing  # noqa: PLC0415
-    from mess_plugin.steering.question import interval_of  # noqa: PLC0415
+    from mess_plugin.search import parsing  # noqa: PLC0415
+    from mess_plugin.search.question import interval_of  # noqa: PLC0415
 
     against: list[Item] = []
     for text in opts.against or ():

@@ -10,10 +10,11 @@ from __future__ import annotations
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from mess_plugin import embedded, spool
+from mess_plugin import embedded
 from mess_plugin.config import Settings
 from mess_plugin.errors import MessError
-from mess_plugin.spool import Changes
+from mess_plugin.library import spool
+from mess_plugin.library.spool import Changes
 
 
 def deliver(settings: Settings, changes: Changes, limit_s: float) -> str | None:

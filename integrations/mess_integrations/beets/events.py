@@ -14,7 +14,7 @@ from mess_integrations.beets.collecting import Collector
 
 if TYPE_CHECKING:
     from mess_plugin.config import Settings
-    from mess_plugin.spool import Changes
+    from mess_plugin.library.spool import Changes
 
 
 class News:
@@ -89,7 +89,7 @@ class News:
             self._log.warning("{} kept until MESS can be told: {}", text, trouble)
 
     def _take(self) -> Changes:
-        from mess_plugin.spool import Changes  # noqa: PLC0415
+        from mess_plugin.library.spool import Changes  # noqa: PLC0415
 
         return Changes(*self._collector.take(), self._root)
 
@@ -99,7 +99,7 @@ class News:
             self._harmless(self._keep)()
 
     def _keep(self) -> None:
-        from mess_plugin import spool  # noqa: PLC0415
+        from mess_plugin.library import spool  # noqa: PLC0415
 
         settings = self._settings()
         spool.keep(settings.home, self._take())

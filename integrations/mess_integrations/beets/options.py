@@ -52,7 +52,7 @@ def add_steering_options(parser: OptionParser) -> None:
 
 
 def words_of(opts: Values) -> dict[str, Any]:
-    """What was said, by the names of `mess_plugin.steering.parsing.query`; without `against`."""
+    """What was said, by the names of `mess_plugin.search.parsing.query`; without `against`."""
     names = [details.get("dest", flag[2:].replace("-", "_")) for flag, details in _OPTIONS]
     words = {name: getattr(opts, name) for name in names if name != "against"}
     return {"album": words.pop("album_name"), **words}

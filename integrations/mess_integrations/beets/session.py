@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mess_plugin import intake
 from mess_plugin.config import Settings
-from mess_plugin.recipe import Recipe
+from mess_plugin.library import reconcile
 from mess_plugin.services import connected
+from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
-from mess_plugin.switching import settled
 
 
 @contextmanager
@@ -22,5 +22,5 @@ def opened(settings: Settings) -> Iterator[tuple[Settings, Store]]:
     """
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         asked = settled(store, ready)
-        intake.drain(settings.home, store, str(Recipe.of(asked)))
+        reconcile.drain(settings.home, store, str(Recipe.of(asked)))
         yield asked, store

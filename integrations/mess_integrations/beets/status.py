@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from mess_integrations.beets.delivery import is_up
 from mess_integrations.beets.session import opened
-from mess_plugin import spool
 from mess_plugin.config import Settings
+from mess_plugin.library import spool
 
 
 def describe(settings: Settings, paths: Sequence[str]) -> list[str]:

@@ -12,21 +12,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mess_integrations.allowed_folders import Roots
 from mess_integrations.http import (
-    exploring,
+    clusters,
+    feedback,
     health,
     library,
     questions,
     smart_playlists,
-    tastes,
     webhooks,
 )
-from mess_integrations.http.guard import Guard, RateLimit, Refused
+from mess_integrations.http.auth import Guard, RateLimit, Refused
 from mess_integrations.http.metrics import Metrics
 from mess_integrations.http.openapi import describe
 from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service, read_query
 from mess_integrations.http.stores import Stores
-from mess_integrations.roots import Roots
 from mess_plugin.config import Settings
 from mess_plugin.errors import AudioError, MessError, UsageError
 
@@ -40,8 +40,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *webhooks.ENDPOINTS,
     *library.ENDPOINTS,
     *questions.ENDPOINTS,
-    *tastes.ENDPOINTS,
-    *exploring.ENDPOINTS,
+    *feedback.ENDPOINTS,
+    *clusters.ENDPOINTS,
     *smart_playlists.ENDPOINTS,
 )
 

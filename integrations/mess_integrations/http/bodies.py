@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from mess_plugin.errors import UsageError
-from mess_plugin.steering.query import Query
-from mess_plugin.steering.written import QUERY_WORDS, known, query_of
+from mess_plugin.search.query import Query
+from mess_plugin.search.written import QUERY_WORDS, known, query_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec.structs import replace
 
+from mess_integrations.allowed_folders import Roots
 from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service
-from mess_integrations.roots import Roots
 from mess_plugin.documents import (
     answer_document,
     measures_document,
@@ -18,12 +18,12 @@ from mess_plugin.documents import (
 )
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Level
-from mess_plugin.reference import find_track
-from mess_plugin.search import MAX_K, Answer
-from mess_plugin.steering.query import Query
-from mess_plugin.steering.question import answer, depth, interval_of
+from mess_plugin.search.engine import MAX_K, Answer
+from mess_plugin.search.query import Query
+from mess_plugin.search.question import answer, depth, interval_of
+from mess_plugin.search.references import find_track
+from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import Store
-from mess_plugin.switching import settled
 
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 

@@ -14,13 +14,13 @@ from mess_integrations.http.routing import Call, Endpoint, Reply, Service
 from mess_plugin.config import Settings
 from mess_plugin.documents import playlist_document, question_document
 from mess_plugin.model import Level
-from mess_plugin.playlist import m3u, xspf
-from mess_plugin.steering.playlists import Playlist, alike, arc, journey, parse_curve
-from mess_plugin.steering.query import Query
-from mess_plugin.steering.question import answer, depth, interval_of
-from mess_plugin.steering.radio import first_of_radio
+from mess_plugin.playlists.formats import m3u, xspf
+from mess_plugin.playlists.generate import Playlist, alike, arc, journey, parse_curve
+from mess_plugin.playlists.radio import first_of_radio
+from mess_plugin.search.query import Query
+from mess_plugin.search.question import answer, depth, interval_of
+from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import Store
-from mess_plugin.switching import settled
 
 
 class SimilarBody(msgspec.Struct, frozen=True):

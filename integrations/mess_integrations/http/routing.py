@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from mess_integrations.allowed_folders import Roots
 from mess_integrations.http.metrics import Metrics
 from mess_integrations.http.stores import Stores
-from mess_integrations.roots import Roots
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 

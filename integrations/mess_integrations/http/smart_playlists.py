@@ -12,8 +12,8 @@ import msgspec
 
 from mess_integrations.http.bodies import read_object
 from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service
-from mess_integrations.jellyfin import link as links
-from mess_integrations.jellyfin.declared import Declared, in_file, read_one, rule_of
+from mess_integrations.jellyfin import accounts as links
+from mess_integrations.jellyfin.specs import Declared, in_file, read_one, rule_of
 from mess_plugin.errors import UsageError
 from mess_plugin.store import Store
 from mess_plugin.store.smart import Smart

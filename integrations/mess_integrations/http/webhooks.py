@@ -16,7 +16,7 @@ from mess_integrations.http.bodies import read_json
 from mess_integrations.http.jellyfin_events import feedback_of, means_library_change
 from mess_integrations.http.routing import Call, Endpoint, Reply, Service
 from mess_plugin.errors import UsageError
-from mess_plugin.walk import is_below, watched_roots
+from mess_plugin.library.walk import is_below, watched_roots
 
 _MOST_PATHS = 10_000
 

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
-from mess_integrations.jellyfin import link
-from mess_integrations.jellyfin.following import Follower
-from mess_integrations.jellyfin.host import Account, by_server, welcome
-from mess_integrations.jellyfin.link import Link
+from mess_integrations.jellyfin.accounts import Link, file_of, load
+from mess_integrations.jellyfin.api import Account, by_server, welcome
+from mess_integrations.jellyfin.follower import Follower
 from mess_plugin.cli.output import say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError, StoreError
@@ -113,7 +112,7 @@ def _follow_linked(
 ) -> None:
     """Follow all servers until somebody is linked or unlinked."""
     written = _written(settings.home)
-    links = link.load(settings.home)
+    links = load(settings.home)
     accounts = [Account.of(one) for one in links]
     servers = [_Server(store, settings, group, links) for group in by_server(accounts)]
     try:
@@ -128,7 +127,7 @@ def _follow_linked(
 
 def _written(home: Path) -> int:
     try:
-        return link.file_of(home).stat().st_mtime_ns
+        return file_of(home).stat().st_mtime_ns
     except OSError:
         return 0
 

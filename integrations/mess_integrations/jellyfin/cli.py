@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import click
 import msgspec
 
-from mess_integrations.jellyfin import link as links
-from mess_integrations.jellyfin.door import Door
-from mess_integrations.jellyfin.host import Account, Host, by_server, welcome
-from mess_integrations.jellyfin.keeping import Keeper, Outcome
-from mess_integrations.jellyfin.matching import path_map
+from mess_integrations.jellyfin import accounts as links
+from mess_integrations.jellyfin.api import Account, Host, by_server, welcome
+from mess_integrations.jellyfin.auth import Door
+from mess_integrations.jellyfin.file_index import path_map
+from mess_integrations.jellyfin.reconciler import Keeper, Outcome
 from mess_integrations.jellyfin.sync import Report
 from mess_integrations.jellyfin.sync import sync as read_list
 from mess_plugin.cli.output import json_option, print_json, print_table, printable, say

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from mess_integrations.jellyfin.host import MOST_IDS, Account, Host
-from mess_integrations.jellyfin.link import Link
+from mess_integrations.jellyfin.accounts import Link
+from mess_integrations.jellyfin.api import MOST_IDS, Account, Host
 from mess_integrations.jellyfin.rules import Rule
 from mess_plugin.config import Settings
 from mess_plugin.model import Match
-from mess_plugin.search import similar
-from mess_plugin.steering.asking import steer
-from mess_plugin.steering.query import MAX_K
+from mess_plugin.search.asking import steer
+from mess_plugin.search.engine import similar
+from mess_plugin.search.query import MAX_K
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import Edit
 

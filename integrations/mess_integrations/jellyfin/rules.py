@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from mess_plugin.model import Interval
-from mess_plugin.steering.query import Query
+from mess_plugin.search.query import Query
 
 MOST_TRACKS = 500
 Refresh = Literal["auto", "daily", "weekly", "once"]

@@ -12,9 +12,9 @@ from datetime import datetime
 
 import msgspec
 
-from mess_integrations.jellyfin.host import Account, Host
-from mess_integrations.jellyfin.link import Link
-from mess_integrations.jellyfin.matching import Shelf, path_map
+from mess_integrations.jellyfin.accounts import Link
+from mess_integrations.jellyfin.api import Account, Host
+from mess_integrations.jellyfin.file_index import Shelf, path_map
 from mess_plugin.errors import ServiceError
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import HostItem, Identified, Reading

@@ -7,6 +7,7 @@ import os
 import msgspec
 from msgspec.structs import replace
 
+from mess_integrations.allowed_folders import Roots
 from mess_integrations.osc.requests import (
     MAX_K,
     BadRequest,
@@ -14,7 +15,6 @@ from mess_integrations.osc.requests import (
     Options,
     TrackLookup,
 )
-from mess_integrations.roots import Roots
 from mess_plugin.config import Settings
 from mess_plugin.errors import (
     AmbiguousReference,
@@ -26,10 +26,10 @@ from mess_plugin.errors import (
     UsageError,
 )
 from mess_plugin.model import Interval, Level, Match
-from mess_plugin.reference import Recording, Seed, find_track
-from mess_plugin.search import similar
+from mess_plugin.search.engine import similar
+from mess_plugin.search.references import Recording, Seed, find_track
+from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import Store
-from mess_plugin.switching import settled
 
 HEARING_LIMIT_S = 30.0  # for a file that is not in the library
 _JELLYFIN, _BEETS = "jellyfin:", "beets:"

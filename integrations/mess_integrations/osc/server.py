@@ -12,18 +12,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Any, cast
 
-from mess_integrations.osc.desk import Desk
+from mess_integrations.allowed_folders import Roots
 from mess_integrations.osc.discovery import announced
+from mess_integrations.osc.dispatcher import Desk
 from mess_integrations.osc.framing import STREAM_LIMIT_BYTES, detect, packets
+from mess_integrations.osc.jobs import Lookups
 from mess_integrations.osc.lookups import hurried
-from mess_integrations.osc.news import News
 from mess_integrations.osc.peers import Sender, TcpPeer
-from mess_integrations.osc.running import Lookups
-from mess_integrations.roots import Roots
-from mess_plugin import reference
+from mess_integrations.osc.subscriptions import News
 from mess_plugin.config import Settings
 from mess_plugin.errors import EncoderError, MessError, UsageError
-from mess_plugin.switching import settled
+from mess_plugin.search import references
+from mess_plugin.spaces.active_encoder import settled
 
 _RECEIVE_BUFFER_BYTES = 4 << 20  # uploads come in bursts
 _MOST_CONNECTIONS = 32
@@ -81,7 +81,7 @@ async def _warm(lookups: Lookups, settings: Settings) -> None:
     """Load the encoder and connect before the first question."""
     try:
         await lookups.library.run(lambda store: store.library.newest())
-        await lookups.hearing.run(lambda store: reference.make_ready(settled(store, settings)))
+        await lookups.hearing.run(lambda store: references.make_ready(settled(store, settings)))
     except EncoderError as error:
         _log.warning("only indexed files can be looked up: %s", error)
     except MessError as error:

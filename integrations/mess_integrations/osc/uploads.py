@@ -11,7 +11,7 @@ import numpy as np
 from mess_integrations.osc.limits import Table
 from mess_integrations.osc.requests import BadRequest, Begin, Commit, Data
 from mess_plugin.model import Waveform
-from mess_plugin.reference import Recording
+from mess_plugin.search.references import Recording
 
 BLOCK_BYTES = 1_024  # what every client can send; larger blocks are taken up to …
 _MAX_BLOCK_BYTES = 8_192

@@ -1,0 +1,78 @@
+"""What kinds of music the library holds, and where each track lies on its map."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_plugin.errors import UsageError
+from mess_plugin.exploring.clusters import cluster
+from mess_plugin.exploring.documents import clusters_document, map_document
+from mess_plugin.exploring.feature_matrix import survey
+from mess_plugin.exploring.layout import lay_out
+
+
+class ClustersQuery(msgspec.Struct, frozen=True):
+    """k clusters (by default from the size of the library); seed: the same again."""
+
+    k: int | None = None
+    seed: int = 0
+    examples: int = 3
+    outliers: int = 10
+
+
+class MapQuery(msgspec.Struct, frozen=True):
+    """layout: principal components, or t-SNE where openTSNE is installed."""
+
+    k: int | None = None
+    seed: int = 0
+    layout: Literal["pca", "tsne"] = "pca"
+
+
+def clusters(service: Service, call: Call) -> Reply:
+    """The document of `mess clusters --json`."""
+    query: ClustersQuery = call.query
+    if query.examples < 1:
+        raise UsageError(f"{query.examples} examples are asked for: wanted 1 or more")
+    with service.metrics.query_s.labels("clusters").time(), service.stores.use() as store:
+        landscape = survey(store, service.settings)
+        found = cluster(landscape, query.k, seed=query.seed, n_outliers=query.outliers)
+    return Reply(clusters_document(landscape, found, query.examples))
+
+
+def landscape_map(service: Service, call: Call) -> Reply:
+    """The document of `mess map --json`."""
+    query: MapQuery = call.query
+    with service.metrics.query_s.labels("map").time(), service.stores.use() as store:
+        landscape = survey(store, service.settings)
+        found = cluster(landscape, query.k, seed=query.seed)
+        points = lay_out(landscape.vectors, query.layout, seed=query.seed)
+    return Reply(map_document(landscape, found, points))
+
+
+_WRONG = {400: "The question is wrong; `error` says why.", 503: "The database does not answer."}
+_CARD = {"id": 7, "path": "/music/stage 3.ogg", "title": "Stage 3", "artist": "syncopika"}
+ENDPOINTS = (
+    Endpoint(
+        "GET", "/v1/clusters", "Groups of tracks that feel alike, and what stands apart", clusters,
+        ClustersQuery, answers={200: "As `mess clusters --json` prints them.", **_WRONG},
+        answer_example={
+            "tracks": 443,
+            "clusters": [{
+                "number": 1, "name": "chiptune, driving, fast", "size": 41, "tightness": 0.6,
+                "examples": [{**_CARD, "likeness": 0.8}],
+            }],
+            "outliers": [{**_CARD, "likeness": 0.1}],
+        },
+    ),
+    Endpoint(
+        "GET", "/v1/map", "The library in two dimensions", landscape_map, MapQuery,
+        answers={200: "As `mess map --json` prints it.", **_WRONG},
+        answer_example={
+            "clusters": ["chiptune, driving, fast"],
+            "tracks": [{**_CARD, "x": 0.4, "y": 0.7, "cluster": 1}],
+        },
+    ),
+)  # fmt: skip

@@ -1,0 +1,168 @@
+"""What each request sets off. Everything here is quick; the work goes to `running.Lookups`."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Hashable
+from importlib.metadata import version
+
+from mess_integrations.osc import replies
+from mess_integrations.osc.jobs import Lookups
+from mess_integrations.osc.limits import Allowance, Table
+from mess_integrations.osc.lookups import code_of, of_recording
+from mess_integrations.osc.peers import Peer, Ports, Send, Sender, UdpPeer
+from mess_integrations.osc.requests import (
+    Auth,
+    BadRequest,
+    Begin,
+    Cancel,
+    ClientPort,
+    Commit,
+    Data,
+    FileLookup,
+    Options,
+    Ping,
+    Request,
+    Status,
+    Subscribe,
+    TrackLookup,
+    id_of,
+    parse,
+)
+from mess_integrations.osc.subscriptions import News
+from mess_integrations.osc.uploads import BLOCK_BYTES, Uploads
+from mess_integrations.osc.wire import Message, read_packet
+from mess_plugin.config import Settings
+from mess_plugin.errors import MessError
+from mess_plugin.spaces.active_encoder import answering
+from mess_plugin.spaces.recipe import Recipe
+from mess_plugin.store import Store
+
+_AUTHORISED_S = 12 * 3600.0
+_log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Takes packets from senders. Lives in the event loop."""
+
+    def __init__(self, settings: Settings, lookups: Lookups, news: News, send: Send) -> None:
+        """send: for a UDP packet, with host and port."""
+        self._settings = settings
+        self._lookups = lookups
+        self._news = news
+        self._send = send
+        self._ports = Ports(settings.osc_reply_port)
+        self._uploads = Uploads()
+        self._authorised: Table[Hashable, bool] = Table(1024, _AUTHORISED_S)
+        self._requests = Allowance(100, 200)
+        self._lookups_allowed = Allowance(20, 40)
+        self._complaints = Allowance(10, 20)
+        self._version = version("mess-plugin")
+
+    def receive(self, packet: bytes, sender: Sender) -> None:
+        """Take a packet. What is not OSC, or not meant for MESS, gets no answer."""
+        try:
+            messages = read_packet(packet)
+        except ValueError as error:
+            _log.debug("from %s: %s", sender.host, error)
+            return
+        for message in messages:
+            is_ours = message.address.startswith("/mess/")
+            # Our own answers, thrown back, must not be answered: two servers would never stop.
+            if is_ours and message.address not in replies.ADDRESSES:
+                self._take(message, sender)
+
+    def closed(self, peer: Peer) -> None:
+        """A connection ended."""
+        self._authorised.drop(peer.key)
+        self._news.subscribe(peer, on=False)
+
+    def _take(self, message: Message, sender: Sender) -> None:
+        is_data = message.address == "/mess/lookup/data"
+        if not is_data and not self._requests.take(sender.host):
+            self._complain(message, sender, BadRequest(429, "too many requests: slow down"))
+            return
+        try:
+            request, options = parse(message)
+            self._check_authorised(request, options, sender)
+            self._handle(request, options, sender, message.address)
+        except MessError as error:
+            self._complain(message, sender, error)
+
+    def _complain(self, message: Message, sender: Sender, error: MessError) -> None:
+        """Say what was wrong, unless this address has been told too often."""
+        if self._complaints.take(sender.host):
+            packet = replies.error(id_of(message), message.address, code_of(error), str(error))
+            self._peer(sender, 0).send(packet)
+
+    def _peer(self, sender: Sender, port: int) -> Peer:
+        if sender.connection is not None:
+            return sender.connection
+        return UdpPeer(sender.host, self._ports.of(sender, port), self._send)
+
+    def _check_authorised(self, request: Request, options: Options, sender: Sender) -> None:
+        secret = self._settings.osc_secret
+        if not secret or isinstance(request, Ping) or self._authorised.get(sender.key):
+            return
+        given = request.secret if isinstance(request, Auth) else options.auth
+        if given is None:
+            raise BadRequest(401, "send /mess/auth, or the key auth, with the secret first")
+        if not hmac.compare_digest(given.encode(), secret.encode()):
+            raise BadRequest(401, "this is not the secret")
+        if isinstance(request, Auth):
+            self._authorised.put(sender.key, True)
+
+    def _handle(self, request: Request, options: Options, sender: Sender, address: str) -> None:
+        peer = self._peer(sender, options.port)
+        match request:
+            case Ping():
+                peer.send(replies.pong(self._version))
+            case Auth():
+                peer.send(replies.auth_ok())
+            case ClientPort(port):
+                self._ports.note(sender, port)
+                self._peer(sender, 0).send(replies.client_ok(port))
+            case FileLookup() | TrackLookup():
+                self._allow_lookup(sender)
+                self._lookups.start(peer, request.id, request, options, address)
+            case Begin() | Data() | Commit():
+                self._upload(request, options, sender, peer)
+            case Cancel(id_):
+                self._cancel(peer, id_)
+            case Status():
+                self._lookups.tell(peer, self._library, address)
+            case Subscribe(on):
+                self._news.subscribe(peer, on)
+                peer.send(replies.subscribed(on))
+
+    def _allow_lookup(self, sender: Sender) -> None:
+        if not self._lookups_allowed.take(sender.host):
+            raise BadRequest(429, "too many lookups: slow down")
+
+    def _upload(
+        self, request: Begin | Data | Commit, options: Options, sender: Sender, peer: Peer
+    ) -> None:
+        key = (peer.key, request.id)
+        match request:
+            case Begin():
+                self._uploads.begin(key, request)
+                peer.send(replies.ready(request.id, BLOCK_BYTES))
+            case Data():
+                self._uploads.add(key, request)
+            case Commit():
+                self._allow_lookup(sender)
+                question = of_recording(self._uploads.commit(key, request))
+                self._lookups.start(peer, request.id, question, options, "/mess/lookup/commit")
+
+    def _cancel(self, peer: Peer, id_: str) -> None:
+        key = (peer.key, id_)
+        had_upload = self._uploads.drop(key)
+        if not self._lookups.cancel(key) and not had_upload:
+            raise BadRequest(404, f"no lookup {id_!r} of yours is under way")
+        peer.send(replies.cancelled(id_))
+
+    def _library(self, store: Store) -> bytes:
+        n_tracks, n_files, hours = store.library.count()
+        encoder = Recipe.parse(answering(store, self._settings)).encoder
+        return replies.library(n_tracks, n_files, hours, encoder, *self._lookups.counts)

@@ -1,0 +1,147 @@
+"""Lookups in flight: acknowledged at once, answered row by row, replaced, cancelled.
+
+Lives in the event loop; only the work itself is elsewhere. Whatever is sent about a lookup is sent
+from its own task, so nothing comes any more once the task is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Hashable
+
+from mess_integrations.allowed_folders import Roots
+from mess_integrations.osc import replies
+from mess_integrations.osc.db_threads import Lane
+from mess_integrations.osc.lookups import Question, answer, code_of, locate
+from mess_integrations.osc.peers import Peer
+from mess_integrations.osc.requests import BadRequest, FileLookup, Options, TrackLookup
+from mess_plugin.config import Settings
+from mess_plugin.errors import MessError
+from mess_plugin.model import Match
+from mess_plugin.store import Store
+
+LIBRARY_THREADS = 2
+HEARING_THREADS = 2
+_MOST_IN_FLIGHT = 64
+_ROWS_AT_ONCE = 16  # then a pause, so that small receive buffers do not overflow
+_PAUSE_S = 0.002
+_log = logging.getLogger(__name__)
+
+Key = tuple[Hashable, str]
+
+
+class Lookups:
+    """All lookups under way. At most one for each client and id: a new one replaces the old."""
+
+    def __init__(self, settings: Settings, roots: Roots) -> None:
+        url = settings.database_url or ""
+        self.library = Lane("library", url, LIBRARY_THREADS)
+        self.hearing = Lane("hearing", url, HEARING_THREADS)
+        self._settings = settings
+        self._roots = roots
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._took_s: deque[float] = deque([0.2], maxlen=16)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Lookups that wait, and that run."""
+        running = min(len(self._tasks), LIBRARY_THREADS)
+        return len(self._tasks) - running, running
+
+    def start(
+        self,
+        peer: Peer,
+        id_: str,
+        about: FileLookup | TrackLookup | Question,
+        options: Options,
+        request: str,
+    ) -> None:
+        """Take a lookup on. Raises BadRequest 503 where too many are under way."""
+        key = (peer.key, id_)
+        self.cancel(key)
+        if len(self._tasks) >= _MOST_IN_FLIGHT:
+            raise BadRequest(503, f"{_MOST_IN_FLIGHT} lookups are under way: try again later")
+        self._track(key, self._run(peer, id_, about, options, request))
+
+    def tell(self, peer: Peer, make: Callable[[Store], bytes], request: str) -> None:
+        """Answer with one packet that needs the database."""
+        key = (peer.key, request)
+        if key not in self._tasks:
+            self._track(key, self._tell(peer, make, request))
+
+    def cancel(self, key: Key) -> bool:
+        """Stop answering a lookup; whether there was one."""
+        task = self._tasks.pop(key, None)
+        return task is not None and task.cancel()
+
+    def close(self) -> None:
+        """Cancel everything."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+        self.library.close()
+        self.hearing.close()
+
+    def _track(self, key: Key, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[key] = task
+
+        def forget(_: asyncio.Task[None]) -> None:
+            if self._tasks.get(key) is task:
+                del self._tasks[key]
+
+        task.add_done_callback(forget)
+
+    def _eta_s(self) -> float:
+        mean_s = sum(self._took_s) / len(self._took_s)
+        waiting, _ = self.counts
+        return mean_s * (1 + waiting / LIBRARY_THREADS)
+
+    async def _run(
+        self,
+        peer: Peer,
+        id_: str,
+        about: FileLookup | TrackLookup | Question,
+        options: Options,
+        request: str,
+    ) -> None:
+        """One lookup from its acknowledgement to its last row."""
+        started = time.monotonic()
+        state = "running" if len(self._tasks) <= LIBRARY_THREADS else "queued"
+        peer.send(replies.ack(id_, state, self._eta_s()))
+        try:
+            matches = await self._answer(about, options)
+        except MessError as error:
+            peer.send(replies.error(id_, request, code_of(error), str(error)))
+            return
+        except Exception:  # noqa: BLE001  the boundary of a task; the pool has logged it
+            peer.send(replies.error(id_, request, 500, "MESS failed here; its log says more"))
+            return
+        self._took_s.append(time.monotonic() - started)
+        await _send_all(peer, id_, matches)
+        peer.send(replies.done(id_, len(matches), time.monotonic() - started))
+
+    async def _tell(self, peer: Peer, make: Callable[[Store], bytes], request: str) -> None:
+        try:
+            peer.send(await self.library.run(make))
+        except MessError as error:
+            peer.send(replies.error("", request, code_of(error), str(error)))
+
+    async def _answer(
+        self, about: FileLookup | TrackLookup | Question, options: Options
+    ) -> tuple[Match, ...]:
+        if isinstance(about, Question):
+            question = about
+        else:
+            question = await self.library.run(lambda store: locate(store, self._roots, about))
+        lane = self.library if question.is_known else self.hearing
+        return await lane.run(lambda store: answer(store, self._settings, question, options))
+
+
+async def _send_all(peer: Peer, id_: str, matches: tuple[Match, ...]) -> None:
+    for number, one in enumerate(matches):
+        if number and number % _ROWS_AT_ONCE == 0:
+            await asyncio.sleep(_PAUSE_S)
+        peer.send(replies.match(id_, one, len(matches)))

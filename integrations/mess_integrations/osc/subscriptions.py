@@ -1,0 +1,70 @@
+"""Subscribers, and what is new in the library: asked for only while somebody listens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Hashable
+
+from mess_integrations.osc import replies
+from mess_integrations.osc.db_threads import Lane
+from mess_integrations.osc.limits import Table
+from mess_integrations.osc.peers import Peer
+from mess_plugin.errors import MessError
+from mess_plugin.model import Track
+from mess_plugin.store import Store
+
+LIFETIME_S = 600.0
+_LOOK_EVERY_S = 1.0
+_MOST_SUBSCRIBERS = 64
+_MOST_AT_ONCE = 100
+_LATE = 200  # ids are given before they are committed: so far back a late one is still found
+_log = logging.getLogger(__name__)
+
+
+class News:
+    """Tells subscribers of each new track once. A subscription lasts ten minutes unless renewed."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._subscribers: Table[Hashable, Peer] = Table(_MOST_SUBSCRIBERS, LIFETIME_S)
+        self._told: set[int] = set()
+        self._newest: int | None = None
+
+    def subscribe(self, peer: Peer, on: bool) -> None:
+        """Add, renew or remove a subscriber."""
+        if on:
+            self._subscribers.put(peer.key, peer)
+        else:
+            self._subscribers.drop(peer.key)
+
+    async def watch(self) -> None:
+        """Look and tell until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            subscribers = self._subscribers.values()
+            if not subscribers:
+                self._newest = None
+                continue
+            try:
+                tracks = await self._lane.run(self._look)
+            except MessError as error:
+                _log.warning("cannot look for new tracks: %s", error)
+                continue
+            for track in tracks:
+                for peer in subscribers:
+                    peer.send(replies.indexed(track))
+
+    def _look(self, store: Store) -> list[Track]:
+        """What came since the last look; nothing at the first one."""
+        if self._newest is None:
+            self._newest = store.library.newest()
+            self._told = set(store.library.after(self._newest - _LATE, _LATE))
+            return []
+        found = store.library.after(self._newest - _LATE, _LATE + _MOST_AT_ONCE)
+        new = [track_id for track_id in found if track_id not in self._told]
+        tracks = store.library.get(new)
+        self._told.update(tracks)
+        self._newest = max([self._newest, *tracks])
+        self._told = {track_id for track_id in self._told if track_id > self._newest - 2 * _LATE}
+        return [tracks[track_id] for track_id in new if track_id in tracks]

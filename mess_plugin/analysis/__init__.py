@@ -1,0 +1,1 @@
+"""The hierarchy: windows, timeline, sections and pooled vectors of one recording."""

@@ -1,0 +1,39 @@
+"""The song vectors of all tracks of the library, and what people know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mess_plugin.config import Settings
+from mess_plugin.errors import UsageError
+from mess_plugin.model import Float32
+from mess_plugin.search.asking import answering_space
+from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.store import Store
+from mess_plugin.store.filters import Facts
+
+LEAST_TRACKS = 3
+
+
+class Landscape(msgspec.Struct, frozen=True):
+    """facts: of n tracks, in the order of their ids; vectors: (n, dim) float32, unit length."""
+
+    facts: Sequence[Facts]
+    vectors: Float32
+
+
+def survey(store: Store, settings: Settings) -> Landscape:
+    """All tracks that are there now, in the space that answers. Raises UsageError for under three.
+
+    Memory: one float32 vector and one small row a track, 130 MB for 100,000 tracks of 192 dimensions.
+    """
+    space = answering_space(store, settled(store, settings))
+    facts, vectors = store.steering.landscape(space)
+    if len(facts) < LEAST_TRACKS:
+        raise UsageError(
+            f"the library holds {len(facts)} tracks: at least {LEAST_TRACKS} are needed; run "
+            "`mess index FOLDER` first"
+        )
+    return Landscape(facts, vectors)

@@ -1,0 +1,166 @@
+"""Blocks of sound → the statistics that all facets are computed from, in one pass.
+
+Sound is taken in blocks of 5 s whose level is evened out, so that gain does not matter. What is
+kept grows by about 3 kB per second of music: ten hours fit into 110 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from mess_plugin.analysis.windows import SILENCE_DB
+from mess_plugin.features import harmony, rhythm, timbre
+from mess_plugin.features.spectra import (
+    HOP_SAMPLES,
+    RATE_HZ,
+    SPECTRA_PER_S,
+    loudness_normalised,
+    spectra,
+)
+from mess_plugin.model import Float32, Waveform
+
+FACET_RATE_HZ = RATE_HZ
+BLOCK_S = 5
+ONSETS_HZ = SPECTRA_PER_S  # 48
+CHROMA_HZ = RATE_HZ / harmony.HOP_SAMPLES  # 8
+COURSE_HZ = 4
+_BLOCK_SAMPLES = BLOCK_S * RATE_HZ
+_OVERLAP_SAMPLES = harmony.FFT_SAMPLES - harmony.HOP_SAMPLES  # the longest spectrum reaches over
+_SHORTEST_SAMPLES = RATE_HZ // 2
+_SPECTRA = _BLOCK_SAMPLES // HOP_SAMPLES
+_CHROMA = _BLOCK_SAMPLES // harmony.HOP_SAMPLES
+_COURSE = BLOCK_S * COURSE_HZ
+SHAPES = timbre.CEPSTRA + len(timbre.CONTRAST_EDGES_HZ) - 1 + 2
+"""Cepstra, contrast, centroid and flatness: what a spectrum looks like apart from its level."""
+
+
+class Sketch(msgspec.Struct, frozen=True):
+    """What was heard; rows of silent blocks are left out of shapes and periods, kept in courses.
+
+    shape_mean: (SHAPES,), shape_covariance: (SHAPES, SHAPES) of the spectra of sounding blocks.
+    periods: (n, 18) and modulations: (n, 30), one row a sounding block. onsets: (n,) at ONSETS_HZ.
+    chroma: (n, 12), C first, at CHROMA_HZ, unit length or zero; tonalness: (n,) in dB.
+    course: (n, SHAPES + 12) at COURSE_HZ, shapes and chroma; level_db: (n,) at COURSE_HZ, RMS.
+    """
+
+    shape_mean: Float32
+    shape_covariance: Float32
+    periods: Float32
+    modulations: Float32
+    onsets: Float32
+    chroma: Float32
+    tonalness: Float32
+    course: Float32
+    level_db: Float32
+    duration_s: float
+
+
+class Sketcher:
+    """Takes sound at RATE_HZ and gives a sketch of it."""
+
+    def __init__(self) -> None:
+        self._buffer = np.empty(0, dtype=np.float32)
+        self._n_samples = 0
+        self._count = 0
+        self._sum = np.zeros(SHAPES)
+        self._squares = np.zeros((SHAPES, SHAPES))
+        self._rows: dict[str, list[Float32]] = {
+            name: []
+            for name in ("periods", "modulations", "onsets", "harmonies", "course", "level")
+        }
+
+    def overhear(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
+        """Pass a stream on unchanged, and take it in by the way."""
+        for block in blocks:
+            self.add(block)
+            yield block
+
+    def add(self, block: Waveform) -> None:
+        """Take (n,) float32 samples."""
+        self._n_samples += len(block)
+        self._buffer = np.concatenate((self._buffer, block))
+        while len(self._buffer) >= _BLOCK_SAMPLES + _OVERLAP_SAMPLES:
+            self._describe(self._buffer[: _BLOCK_SAMPLES + _OVERLAP_SAMPLES])
+            self._buffer = self._buffer[_BLOCK_SAMPLES:]
+
+    def finish(self) -> Sketch | None:
+        """The sketch; None where there was less than half a second of sound, or only silence."""
+        if len(self._buffer) >= _SHORTEST_SAMPLES:
+            self._describe(self._buffer)
+        self._buffer = np.empty(0, dtype=np.float32)
+        if not self._count:
+            return None
+        mean = self._sum / self._count
+        covariance = self._squares / self._count - np.outer(mean, mean)
+        harmonies = np.concatenate(self._rows["harmonies"])
+        return Sketch(
+            shape_mean=mean.astype(np.float32),
+            shape_covariance=covariance.astype(np.float32),
+            periods=np.stack(self._rows["periods"]),
+            modulations=np.stack(self._rows["modulations"]),
+            onsets=np.concatenate(self._rows["onsets"]),
+            chroma=np.roll(harmonies[:, :12], -3, axis=1),  # from A first to C first
+            tonalness=harmonies[:, 18],
+            course=np.concatenate(self._rows["course"]),
+            level_db=np.concatenate(self._rows["level"]),
+            duration_s=self._n_samples / RATE_HZ,
+        )
+
+    def _describe(self, samples: Waveform) -> None:
+        n_core = min(len(samples), _BLOCK_SAMPLES)
+        share = n_core / _BLOCK_SAMPLES
+        n_spectra, n_chroma, n_course = (
+            max(1, round(n * share)) for n in (_SPECTRA, _CHROMA, _COURSE)
+        )
+        level_db = _levels_db(samples[:n_core], n_course)
+        self._rows["level"].append(level_db)
+        normalised = loudness_normalised(samples)
+        spectrum = spectra(normalised)
+        harmonies, _times = harmony.harmony(normalised)
+        harmonies = _fit(harmonies, n_chroma)
+        shapes = np.hstack(
+            [timbre.cepstra(spectrum), timbre.contrast(spectrum), timbre.shape(spectrum)[:, 1:]]
+        )
+        onsets = _fit(rhythm.onset_strength(spectrum), n_spectra)
+        if level_db.max() >= SILENCE_DB:
+            self._count += len(shapes)
+            self._sum += shapes.sum(axis=0, dtype=np.float64)
+            self._squares += shapes.T.astype(np.float64) @ shapes
+            self._rows["periods"].append(rhythm.periodicity(onsets))
+            self._rows["modulations"].append(rhythm.modulation(spectrum))
+        else:
+            harmonies, onsets, shapes = (np.zeros_like(x) for x in (harmonies, onsets, shapes))
+        self._rows["onsets"].append(onsets.mean(axis=1))
+        self._rows["harmonies"].append(harmonies)
+        course = np.hstack([_averaged(shapes, n_course), _averaged(harmonies[:, :12], n_course)])
+        self._rows["course"].append(course)
+
+
+def _fit(rows: Float32, n_rows: int) -> Float32:
+    """Exactly n_rows rows: the surplus at the end is cut, the last one repeated if too few."""
+    if len(rows) >= n_rows:
+        return rows[:n_rows]
+    return np.concatenate([rows, np.repeat(rows[-1:], n_rows - len(rows), axis=0)])
+
+
+def _averaged(rows: Float32, n_rows: int) -> Float32:
+    """Rows averaged in n_rows even stretches; a stretch without a row takes the one before."""
+    edges = np.linspace(0, len(rows), n_rows + 1).astype(int)
+    return np.stack(
+        [
+            rows[min(a, len(rows) - 1) : max(b, min(a, len(rows) - 1) + 1)].mean(axis=0)
+            for a, b in pairwise(edges)
+        ]
+    ).astype(np.float32)
+
+
+def _levels_db(samples: Waveform, n_steps: int) -> Float32:
+    edges = np.linspace(0, len(samples), n_steps + 1).astype(int)
+    power = np.add.reduceat(np.square(samples, dtype=np.float64), edges[:-1])
+    mean: npt.NDArray[np.float64] = power / np.maximum(np.diff(edges), 1)
+    return (10 * np.log10(np.maximum(mean, 1e-12))).astype(np.float32)

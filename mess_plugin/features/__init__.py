@@ -1,0 +1,1 @@
+"""Plain signal processing that encoders and facets share."""

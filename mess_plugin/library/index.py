@@ -1,0 +1,202 @@
+"""Indexing: a job of the ledger → a stored track. The only place that writes music data.
+
+Every step can be repeated and every write is one transaction, so a process may die anywhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from mess_plugin import audio
+from mess_plugin.analysis.hierarchy import Analysis, analyse, embed
+from mess_plugin.analysis.pooling import project
+from mess_plugin.encoders.base import Encoder
+from mess_plugin.errors import AudioError
+from mess_plugin.facets import TrackFacets
+from mess_plugin.facets.extract import FacetListener, hear_facets
+from mess_plugin.facets.statistics import FACET_RATE_HZ
+from mess_plugin.library.pathmap import SAME_PATHS, PathMap
+from mess_plugin.library.tags import read_tags
+from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.spaces.recipe import Recipe
+from mess_plugin.store import Store
+from mess_plugin.store.ledger import Job
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A file after listening: what it is and what was heard in it.
+
+    facets: None where too little sounds for them.
+    """
+
+    analysis: Analysis
+    damage: str | None
+    facets: TrackFacets | None
+
+
+def hear(
+    path: Path,
+    encoder: Encoder,
+    recipe: Recipe,
+    limit_s: float | None,
+    interval: Interval | None = None,
+) -> Heard:
+    """Decode and analyse one file, or one stretch of it as if it were all there is.
+
+    Facets are for the library: `hear_whole` adds them. Raises AudioError with the reason where the
+    file cannot become music.
+    """
+    rate_hz = encoder.info.rate_hz
+    with audio.decode(path, rate_hz, interval=interval, limit_s=limit_s) as decoding:
+        analysis = analyse(
+            decoding,
+            encoder,
+            window_s=recipe.window_s,
+            hop_s=recipe.hop_s,
+            source=str(path),
+            coverage=recipe.coverage,
+        )
+        return Heard(analysis, decoding.damage, None)
+
+
+def hear_whole(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) -> Heard:
+    """Decode a file once and hear it with the encoder and for its facets; errors as for `hear`."""
+    rate_hz = encoder.info.rate_hz
+    listener = FacetListener()
+    with audio.decode(path, rate_hz, limit_s=limit_s, tap=listener.meter.push) as decoding:
+        blocks = listener.overhear(decoding) if rate_hz == FACET_RATE_HZ else decoding
+        analysis = analyse(
+            blocks,
+            encoder,
+            window_s=recipe.window_s,
+            hop_s=recipe.hop_s,
+            source=str(path),
+            coverage=recipe.coverage,
+        )
+        damage = decoding.damage
+    facets = listener.finish() if rate_hz == FACET_RATE_HZ else hear_facets(path, limit_s)
+    return Heard(analysis, damage, facets)
+
+
+class Indexed(msgspec.Struct, frozen=True):
+    """What became of a job, see `index`, and the track that the file holds where that is known."""
+
+    outcome: str
+    track_id: int | None = None
+
+
+class _Overtaken(Exception):
+    """The file was renamed or forgotten while it was heard: nothing may be written about it."""
+
+
+def index(
+    store: Store,
+    job: Job,
+    encoder: Encoder,
+    *,
+    limit_s: float | None,
+    paths: PathMap = SAME_PATHS,
+) -> Indexed:
+    """Do one job and say what became of it.
+
+    "encoded": the encoder ran; "known": the audio was in the library already, only the location and
+    the tags were noted; "gone": the file vanished; "changed": it changed or was renamed meanwhile
+    and is wanted again. paths: where this machine has the library's folders.
+    Raises AudioError where the file cannot become music.
+    """
+    path = Path(paths.local(job.path))
+    before = _fingerprint(path)
+    if before is None:
+        store.ledger.miss([job.path])
+        return Indexed("gone")
+    recipe = Recipe.parse(job.recipe)
+    space = raw_space(store, recipe, encoder)
+    try:
+        identity = audio.identify(path, limit_s=limit_s)
+        tags = read_tags(path)
+        track_id = store.library.find_identity(identity)
+        if track_id is not None and store.embeddings.has(space, track_id):
+            heard = None
+        else:
+            heard = hear_whole(path, encoder, recipe, limit_s)
+    except AudioError:
+        if _fingerprint(path) == before:
+            raise
+        return Indexed("changed")  # what could not be heard is not what is there now
+    if _fingerprint(path) != before:
+        return Indexed("changed")
+    try:
+        with store.transaction():
+            if heard is not None:
+                # Before any row is locked: no deadlock with a switch.
+                store.spaces.share_lock(space)
+                track_id = store.library.save(identity, heard.analysis.duration_s, heard.damage)
+                _write(store, space, track_id, heard.analysis, encoder)
+                if heard.facets is not None:
+                    store.facets.write(track_id, heard.facets)
+            assert track_id is not None
+            _locate(store, job, track_id, tags)
+    except _Overtaken:
+        return Indexed("changed")
+    return Indexed("known" if heard is None else "encoded", track_id)
+
+
+def _locate(store: Store, job: Job, track_id: int, tags: Tags) -> None:
+    if not store.ledger.locate(job.file_id, job.path, track_id, tags):
+        raise _Overtaken
+
+
+def raw_space(store: Store, recipe: Recipe, encoder: Encoder) -> Space:
+    """The space that an encoder's own vectors go to, made on first use.
+
+    The decoder's revision is part of it: another resampling gives other vectors. So is the coverage.
+    """
+    shipped = encoder.projections.get(Level.SONG)
+    info = encoder.info
+    width = info.dim * (2 if info.pooling == "mean+std" else 1)
+    share = "" if recipe.coverage == 1 else f".cover-{recipe.coverage!r}"
+    heard_as = replace(info, revision=f"{info.revision}.{audio.DECODER_REVISION}{share}")
+    return store.spaces.raw(
+        str(recipe),
+        heard_as,
+        shipped.matrix.shape[1] if shipped else width,
+        recipe.window_s,
+        recipe.hop_s,
+        shipped.version if shipped else "none",
+    )
+
+
+def project_into(
+    store: Store, space: Space, raw: dict[Level, LevelVectors]
+) -> dict[Level, LevelVectors]:
+    """Raw vectors of one recording through the maps of a projected space."""
+    projections = store.spaces.projections(space)
+    return {
+        level: LevelVectors(
+            vectors.intervals, project(vectors.vectors, projections.get(level)), vectors.labels
+        )
+        for level, vectors in raw.items()
+    }
+
+
+def _write(store: Store, space: Space, track_id: int, analysis: Analysis, encoder: Encoder) -> None:
+    """All levels into the raw space and into every space computed from it, under its lock."""
+    raw = {level: embed(analysis, level, encoder.projections) for level in Level}
+    store.embeddings.write(space, track_id, raw)
+    for projected in store.spaces.projected(space):
+        store.embeddings.write(projected, track_id, project_into(store, projected, raw))
+
+
+def _fingerprint(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise AudioError(
+            str(path), "unreadable", f"it cannot be opened: {error.strerror}"
+        ) from error
+    return stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,131 @@
+"""Which known files are really gone, and when that is too many to be believed.
+
+An unmounted disk looks like a library whose files were all deleted. So nothing is given up below a
+folder that is not there, below an empty one, or where too large a part would go at once; then a
+person has to confirm it. What is given up is hidden first, and forgotten after a grace time.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, field
+
+from mess_plugin.library.mounts import is_mounted
+from mess_plugin.library.walk import is_below
+from mess_plugin.store import Store
+
+PRUNE_AT_MOST = 0.5  # a larger share of vanished files looks like an unmounted disk
+_ALWAYS_FINE = 10  # files; a small library may lose most of itself
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """Files given up now; why more were not, None where nothing was held back; and which."""
+
+    gone: int
+    refused: str | None = None
+    held: Set[str] = field(default=frozenset(), compare=False)
+
+
+def prune(
+    store: Store, root: str, present: Set[str] | None = None, *, confirmed: bool = False
+) -> Pruned:
+    """Give up the known files at or below a folder that are not there any more.
+
+    present: paths that were just seen, to spare looking at each again. confirmed: a person said so,
+    so that any number may go and is forgotten at once.
+    """
+    known = store.ledger.known_paths([root])
+    gone = {
+        path: file_id
+        for path, file_id in known.items()
+        if (present is None or path not in present) and is_gone(path)
+    }
+    away = unmounted(store, root)
+    if confirmed:
+        store.ledger.forget_files(list(gone.values()))
+        store.roots.forget_mounts(away)
+        return Pruned(len(gone))
+    return _give_up(store, root, list(gone), away)
+
+
+def prune_some(store: Store, root: str, paths: Iterable[str]) -> Pruned:
+    """Like `prune`, for files below a folder of which an event says that they vanished."""
+    gone = store.ledger.known_among([path for path in paths if is_gone(path)])
+    if not gone:
+        return Pruned(0)
+    return _give_up(store, root, gone, unmounted(store, root))
+
+
+def unmounted(store: Store, root: str) -> list[str]:
+    """Where a disk was mounted below a root, or above it, that is not there now."""
+    return [
+        point
+        for point in store.roots.mounts()
+        if (is_below(point, root) or is_below(root, point)) and not is_mounted(point)
+    ]
+
+
+def _give_up(store: Store, root: str, gone: Sequence[str], away: Sequence[str]) -> Pruned:
+    below_away = {path for path in gone if any(is_below(path, point) for point in away)}
+    others = [path for path in gone if path not in below_away]
+    reason = suspicion(store, root, others)
+    if reason:
+        return Pruned(0, reason, frozenset(gone))
+    n_gone = store.ledger.miss(others)
+    if below_away:
+        point = next(point for point in away if any(is_below(path, point) for path in below_away))
+        reason = f"the disk at {point} is not mounted; nothing below it is forgotten"
+    return Pruned(n_gone, reason, frozenset(below_away))
+
+
+def suspicion(store: Store, root: str, gone: Sequence[str]) -> str | None:
+    """Why vanished files are not believed to be gone, None where they are.
+
+    Counted are all that are lost below the root, those missed before included. A file whose recording
+    lies elsewhere by now is not lost: it was moved while nobody looked.
+    """
+    if not gone:
+        return None
+    if not is_there(root):
+        return "the folder is not there; nothing below it is forgotten"
+    if _is_empty(root):
+        return "the folder is empty, but files in it are known; is a disk not mounted?"
+    at_most = len(gone) + store.ledger.count_missed()
+    if at_most <= _ALWAYS_FINE:
+        return None
+    enough = math.ceil(at_most * (1 - PRUNE_AT_MOST) / PRUNE_AT_MOST)
+    if store.ledger.some_there(root, gone, 2 * enough) >= enough:
+        return None  # without counting everything below a large root for each few files
+    n_there, n_lost = store.ledger.count_below(root, gone)
+    if n_lost > max(_ALWAYS_FINE, PRUNE_AT_MOST * (n_there + n_lost)):
+        return f"{n_lost} of {n_there + n_lost} known recordings are gone; is a disk missing?"
+    return None
+
+
+def is_there(root: str) -> bool:
+    """Whether a root, a folder or a file, can be looked at."""
+    return os.path.isfile(root) or (  # noqa: PTH113  text paths keep odd bytes
+        os.path.isdir(root) and os.access(root, os.R_OK | os.X_OK)  # noqa: PTH112
+    )
+
+
+def is_gone(path: str) -> bool:
+    """Whether there is certainly nothing at a path; False where that cannot be found out."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def _is_empty(root: str) -> bool:
+    try:
+        with os.scandir(root) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False

@@ -1,0 +1,85 @@
+"""Changes that a host noted while MESS was away, kept as small files until the ledger has them.
+
+A host such as beets must never wait for MESS: writing one file here takes a millisecond, starting a
+database takes hundreds. Each writer makes a file of its own, complete from the moment it has its
+name, and a file goes only after the ledger has taken it (`mess_plugin.library.reconcile`). So no
+lock is needed, a process may die anywhere, and what is taken twice does no harm.
+
+Nothing heavy is imported here: this runs inside the host.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+_FOLDER = "spool"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to files, as absolute paths (text with surrogate escapes for odd bytes).
+
+    touched: new or changed. moved: (from, to). removed: perhaps gone; whether they are is looked up
+    when the ledger takes the changes. root: the host's music folder; while it is missing or empty,
+    a disk may be, and nothing is forgotten.
+    """
+
+    touched: tuple[str, ...]
+    moved: tuple[tuple[str, str], ...]
+    removed: tuple[str, ...]
+    root: str
+
+    def __len__(self) -> int:
+        return len(self.touched) + len(self.moved) + len(self.removed)
+
+
+def keep(home: Path, changes: Changes) -> Path:
+    """Write changes to the spool of a MESS home. Raises OSError."""
+    folder = home / _FOLDER
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = f"{time.time_ns():020d}-{uuid4().hex}.json"
+    temporary = folder / f".{name}.part"
+    temporary.write_text(json.dumps(asdict(changes)), encoding="ascii")
+    return temporary.rename(folder / name)
+
+
+def waiting(home: Path) -> list[Path]:
+    """The files in the spool, oldest first; empty where there is none. Raises OSError."""
+    try:
+        return sorted(path for path in (home / _FOLDER).iterdir() if path.suffix == ".json")
+    except FileNotFoundError:
+        return []
+
+
+def count(home: Path) -> int:
+    """How many changes wait. Raises OSError."""
+    return sum(len(changes) for _, changes in read(home))
+
+
+def read(home: Path) -> Iterator[tuple[Path, Changes]]:
+    """The waiting changes with their files, oldest first. Raises OSError.
+
+    A file that holds no changes (a damaged disk, another version) is set aside as `….damaged`.
+    """
+    for path in waiting(home):
+        try:
+            yield path, _decode(json.loads(path.read_text(encoding="ascii")))
+        except FileNotFoundError:
+            continue  # another process has just taken it
+        except (ValueError, KeyError, TypeError):
+            path.rename(path.with_suffix(".damaged"))
+
+
+def _decode(raw: dict[str, Any]) -> Changes:
+    return Changes(
+        tuple(raw["touched"]),
+        tuple((old, new) for old, new in raw["moved"]),
+        tuple(raw["removed"]),
+        raw["root"],
+    )

@@ -1,0 +1,1 @@
+"""Playlists: generated, endless, and written to files."""

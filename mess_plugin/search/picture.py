@@ -1,0 +1,59 @@
+"""The self-similarity of a recording as a picture: bright where two moments sound alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mess_plugin.model import Float32
+from mess_plugin.search.explain import timestamp
+from mess_plugin.search.self_similarity import Form, contrasted
+
+SIDE = 800  # pixels of the matrix
+_STRIP, _MARGIN = 24, 40
+_COLOURS = np.array(
+    [(16, 14, 40), (90, 30, 110), (200, 70, 80), (250, 170, 70), (252, 250, 190)], dtype=np.float64
+)  # dark violet to pale yellow, evenly brighter
+_LETTERS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#edc948", "#9c755f")
+_PAPER, _INK, _LINE = "white", "black", (255, 255, 255)
+
+
+def save_picture(form: Form, path: Path) -> None:
+    """Write a PNG: the matrix, white lines at the boundaries, a strip of letters, and times.
+
+    Written beside the target and moved into place. Raises OSError.
+    """
+    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415  only where a picture is drawn
+
+    left = top = _STRIP + _MARGIN
+    image = Image.new("RGB", (left + SIDE + _MARGIN, top + SIDE + _STRIP), _PAPER)
+    matrix = Image.fromarray(_coloured(contrasted(form.similarity)))
+    image.paste(matrix.resize((SIDE, SIDE), Image.Resampling.NEAREST), (left, top))
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(13)
+    scale = SIDE / form.seed.duration_s
+    for interval, label in form.sections:
+        first, last = interval.start_s * scale, min(interval.end_s * scale, SIDE)
+        colour = _LETTERS[(ord(label[0]) - ord("A")) % len(_LETTERS)] if label else "#bbbbbb"
+        draw.rectangle((left + first, _MARGIN, left + last, top - 2), colour, _PAPER)
+        draw.rectangle((_MARGIN, top + first, left - 2, top + last), colour, _PAPER)
+        middle = (first + last) / 2
+        draw.text((left + middle, _MARGIN + _STRIP / 2), label, _INK, font, anchor="mm")
+        draw.text((_MARGIN + _STRIP / 2, top + middle), label, _INK, font, anchor="mm")
+        if interval.start_s > 0:
+            draw.line((left + first, top, left + first, top + SIDE), _LINE)
+            draw.line((left, top + first, left + SIDE, top + first), _LINE)
+        at = timestamp(interval.start_s)
+        draw.text((left + first, _MARGIN - 4), at, _INK, font, anchor="ls")
+        draw.text((_MARGIN - 4, top + first), at, _INK, font, anchor="rt")
+    temporary = path.with_name(f".{path.name}.part")
+    image.save(temporary, format="PNG", optimize=True)
+    temporary.replace(path)
+
+
+def _coloured(values: Float32) -> np.ndarray:
+    """(n, n) in [0, 1] → (n, n, 3) uint8."""
+    places = np.linspace(0, 1, len(_COLOURS))
+    channels = [np.interp(values, places, _COLOURS[:, channel]) for channel in range(3)]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)

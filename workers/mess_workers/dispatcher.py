@@ -1,0 +1,145 @@
+"""`python -m mess_workers.dispatcher`: keeps the workers fed from the ledger, as long as `mess up`.
+
+Everything it does can be repeated, and everything it knows is in the database, so it may be killed
+at any time; nothing is lost while it is away, it only waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mess_plugin.config import Settings, load_settings
+from mess_plugin.errors import MessError
+from mess_plugin.library.reconcile import drain
+from mess_plugin.services import connected
+from mess_plugin.spaces.active_encoder import State, answering, under_way
+from mess_plugin.spaces.refit import is_due
+from mess_plugin.store import Store, open_store
+from mess_workers import duplicate_search
+from mess_workers.broker import Queue
+from mess_workers.delivery import send_due
+from mess_workers.file_events import answer_events
+from mess_workers.logs import log_to_stderr
+from mess_workers.schedule import is_open
+from mess_workers.watch.threads import Aside, working
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0  # at least this often, also where nobody announced any work
+_TIDY_S = 60.0
+_SWITCH_S = 5.0
+_COMPARE_S = 5.0
+_KEEP_EVENTS_S = 30 * 86400.0
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """One dispatcher: call `tick` again and again."""
+
+    settings: Settings
+    store: Store
+    queue: Queue
+    _tidied_s: float = field(default=-_TIDY_S)
+    _switched_s: float = field(default=-_TIDY_S)
+    _compared_s: float = field(default=-_TIDY_S)
+    _compares: bool = False
+    _held: str = ""
+
+    def tick(self) -> int:
+        """Send what is due, tidy up. Returns the number sent."""
+        sent = 0
+        if is_open(self.settings.index_hours, datetime.now().astimezone()):
+            sent = send_due(self.store, self.queue)
+        if time.monotonic() - self._tidied_s >= _TIDY_S:
+            self._tidied_s = time.monotonic()
+            self._tidy()
+        if time.monotonic() - self._switched_s >= _SWITCH_S:
+            self._switched_s = time.monotonic()
+            self._switch()
+        if self._compares and time.monotonic() - self._compared_s >= _COMPARE_S:
+            self._compared_s = time.monotonic()
+            self._compare()
+        return sent
+
+    def _tidy(self) -> None:
+        forgotten = self.store.ledger.forget_missed(self.settings.keep_missing_s)
+        if forgotten:
+            log.info("%d files were missed for long enough and are forgotten", forgotten)
+        self.store.inbox.forget_old(_KEEP_EVENTS_S)
+        recipe = answering(self.store, self.settings)
+        if is_due(self.store, recipe):
+            self.queue.send_refit(recipe)
+        self._compares = duplicate_search.is_due(self.store, self.settings)
+
+    def _compare(self) -> None:
+        """Have some tracks look for duplicates, unless files wait for a worker."""
+        if not self.store.dispatch.sent():
+            self.queue.send_duplicates(within_s=_COMPARE_S)
+
+    def _switch(self) -> None:
+        """Look at a switch to another encoder, and have it completed where nothing is left to do."""
+        switch = under_way(self.store)
+        if switch is None:
+            return
+        if switch.state is State.READY:
+            self.queue.send_switch()
+        elif switch.state is State.HELD and switch.new != self._held:
+            self._held = switch.new
+            log.warning(
+                "%d files failed with %s: %s goes on answering",
+                switch.built.lost,
+                switch.new,
+                switch.old,
+            )
+
+
+class Intake(Aside):
+    """Brings what hosts noted and what events said into the ledger, beside the dispatcher."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("intake", settings.database_url)
+        self._settings = settings
+
+    def work(self, store: Store) -> None:
+        """Look at least every second, and at once where somebody announced something."""
+        while not self.ended.is_set():
+            answer_events(store, self._settings)
+            drain(self._settings.home, store, answering(store, self._settings))
+            store.dispatch.wait(_LOOK_S)
+
+
+def main() -> None:
+    """Dispatch until told to stop; where a server is away, wait for it."""
+    settings = load_settings()
+    log_to_stderr(settings.log_format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with connected(settings, broker=True) as ready:
+        log.info("dispatching")
+        while not stop.is_set():
+            try:
+                dispatch(ready, stop)
+            except MessError as error:
+                log.warning("%s; trying again", error)
+                stop.wait(_LOOK_S)
+
+
+def dispatch(ready: Settings, stop: threading.Event) -> None:
+    """Keep the workers fed until told to stop. Raises MessError where a server is away."""
+    intake = Intake(ready)
+    with open_store(ready.database_url or "") as store, working([intake]):
+        dispatcher = Dispatcher(ready, store, Queue(ready))
+        while not stop.is_set():
+            intake.check()
+            dispatcher.tick()
+            store.dispatch.wait(_LOOK_S)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Looking for duplicates without being asked: a little at a time, while no file waits.
+
+Which tracks have looked is in the database, a transaction a track, so it may be killed at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from mess_plugin.config import Settings
+from mess_plugin.duplicates.finding import find, is_left
+from mess_plugin.model import Space
+from mess_plugin.spaces.active_encoder import answering, settled
+from mess_plugin.store import Store
+
+log = logging.getLogger(__name__)
+
+_BATCH = 200  # tracks
+_AT_MOST_S = 2.0  # other maintenance waits no longer than this, and one track
+
+
+def is_due(store: Store, settings: Settings) -> bool:
+    """Whether tracks should look for duplicates now."""
+    space = _space(store, settings) if settings.find_duplicates else None
+    return space is not None and is_left(store, space)
+
+
+def look(store: Store, settings: Settings) -> int:
+    """Let some tracks look for duplicates, for a moment; how many did."""
+    space = _space(store, settings)
+    if space is None:
+        return 0
+    started_s = time.monotonic()
+    n_looked = 0
+    for track_id, links in find(store, settled(store, settings), space, limit=_BATCH):
+        n_looked += 1
+        if links:
+            log.info("track %d is linked to %d others", track_id, len(links))
+        if time.monotonic() - started_s > _AT_MOST_S:
+            break
+    return n_looked
+
+
+def _space(store: Store, settings: Settings) -> Space | None:
+    return store.spaces.searchable(answering(store, settings))

@@ -1,0 +1,78 @@
+"""Files wait until they lie still: many events about one file become one piece of work."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from mess_plugin.store.ledger import SeenFile
+from mess_workers.watch.writers import being_written
+
+
+@dataclass(slots=True)
+class _Pending:
+    """noticed_at: of the last event; still_since_s: monotonic time of the last change."""
+
+    noticed_at: datetime
+    still_since_s: float
+    looks_like: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class Settling:
+    """Paths of which something was heard. Times are monotonic seconds, given by the caller."""
+
+    settle_s: float
+    written: Callable[[Set[str]], set[str]] = being_written
+    _pending: dict[str, _Pending] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def touch(self, path: str, now_s: float) -> None:
+        """Something happened to a file: it has to lie still from now on."""
+        self._pending[path] = _Pending(datetime.now(UTC), now_s)
+
+    def forget(self) -> None:
+        """Drop everything, because a walk will find it."""
+        self._pending.clear()
+
+    def settled(self, now_s: float) -> tuple[list[SeenFile], list[str]]:
+        """(regular files that lie still, paths where there is nothing); both are not pending now.
+
+        A file lies still when size and time of change were the same for settle_s and, as far as can
+        be known, nobody has it open for writing.
+        """
+        still: dict[str, SeenFile] = {}
+        gone: list[str] = []
+        for path, pending in list(self._pending.items()):
+            if pending.looks_like is not None and now_s - pending.still_since_s < self.settle_s:
+                continue
+            found = _look(path)
+            if found is None:
+                gone.append(path)
+                del self._pending[path]
+            elif found != pending.looks_like:
+                if pending.looks_like is not None:
+                    pending.still_since_s, pending.noticed_at = now_s, datetime.now(UTC)
+                pending.looks_like = found
+            elif now_s - pending.still_since_s >= self.settle_s:
+                still[path] = SeenFile(path, *found, pending.noticed_at)
+        for path in self.written(still.keys()):
+            self._pending[path].still_since_s = now_s
+            del still[path]
+        for path in still:
+            del self._pending[path]
+        return list(still.values()), gone
+
+
+def _look(path: str) -> tuple[int, int] | None:
+    """(size, time of change) of a regular file; None for anything else, which no walk would see."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None

@@ -1,0 +1,283 @@
+"""Keeping the ledger in step with folders: by what is heard of them and by walks.
+
+Events only say where to look. What is done follows from what is there when the file lies still, so
+that lost, repeated and late events do no harm, and a walk of the folder comes to the same result.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from mess_plugin.audio import is_audio
+from mess_plugin.config import Settings
+from mess_plugin.library.mounts import mounted_below
+from mess_plugin.library.pruning import Pruned, is_there, prune, prune_some
+from mess_plugin.library.walk import Walk
+from mess_plugin.spaces.active_encoder import answering
+from mess_plugin.store import Store
+from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.roots import Root
+from mess_workers.watch.debounce import Settling
+from mess_workers.watch.observer import Change, Observing, observe
+from mess_workers.watch.rechecks import Doubts, Stirred
+
+log = logging.getLogger(__name__)
+
+_NIGHT_HOUR = 3  # of local time: everything is walked then
+_LOOK_AT_ROOT_S = 1.0
+_GROUP = 500  # files noted in one statement
+_MOST_PENDING = 100_000  # files that wait to lie still; beyond this a walk is cheaper
+
+
+class _Identity(NamedTuple):
+    """Device and number of a root that is there, and what is mounted below it.
+
+    Another disk in its place has others; and no event tells of a disk that is mounted.
+    """
+
+    device: int
+    number: int
+    mounts: tuple[str, ...]
+
+
+class WatchedFolder:
+    """One root. Call `tick` a few times a second; every part of it can be cut off and repeated."""
+
+    def __init__(self, store: Store, settings: Settings, root: str) -> None:
+        self.root = root
+        self._store = store
+        self._settings = settings
+        self._settling = Settling(settings.settle_s)
+        self._observing: Observing | None = None
+        self._identity: _Identity | None = None
+        self._looked_s = float("-inf")
+        self._walk_due = False
+        self._night = next_night(datetime.now().astimezone())
+        self._doubts = Doubts()
+        self._stirred = Stirred()
+
+    def tick(self, now_s: float) -> None:
+        """Look after the root, hear what happened, and note what lies still."""
+        if now_s - self._looked_s >= _LOOK_AT_ROOT_S:
+            self._looked_s = now_s
+            self._look_at_root()
+        if self._observing is None:
+            return
+        if not self._observing.is_alive:
+            log.warning("%s: its observer ended", self.root)
+            self.close()
+            self._look_at_root()
+            return
+        if self._observing.changes.lost.is_set():
+            self._observing.changes.lost.clear()
+            log.warning("%s: events were lost; walking it", self.root)
+            self._walk_due = True
+        self._pulse(now_s)
+        if self._walk_due or self._is_night():
+            self._walk_due = False
+            self.walk()
+        if self._stirred.is_over(now_s):
+            self._look_again(now_s)
+        if self._doubts.are_due(now_s):
+            self._miss(())
+
+    def walk(self) -> None:
+        """Compare the whole folder with the ledger."""
+        self._save()  # what was said of it before, such as that it does not answer, is over
+        self._store.roots.begin_walk(self.root)
+        walk = Walk([self.root])
+        present: set[str] = set()
+        for group in _groups(walk):
+            present.update(file.path for file in group)
+            self._note(group)
+            self._pulse(time.monotonic())
+            if not is_there(self.root):
+                self._walk_due = True  # it went away under our feet
+                return
+        for line in walk.unreadable:
+            log.warning("cannot read %s", line)
+        self._judge(prune(self._store, self.root, present))
+        self._save()
+        self._store.roots.walked(self.root)
+
+    def want_walk(self) -> None:
+        """Walk at the next tick."""
+        self._walk_due = True
+
+    def close(self) -> None:
+        """Stop observing."""
+        if self._observing is not None:
+            self._observing.close()
+            self._observing = None
+
+    def _look_at_root(self) -> None:
+        """Notice when the root vanishes, returns, or is another one than before."""
+        identity = _identity(self.root)
+        if identity == self._identity and (identity is None) == (self._observing is None):
+            return
+        self.close()
+        self._settling.forget()
+        self._identity = identity
+        if identity is None:
+            log.warning("%s is not there; nothing in it is forgotten meanwhile", self.root)
+        else:
+            self._start()
+        self._save()
+        if identity is not None:
+            self._store.roots.remember_mounts(self.root, identity.mounts)
+
+    def _start(self) -> None:
+        try:
+            self._observing = observe(self.root, self._settings.watch_by, self._settings.poll_s)
+        except OSError as error:
+            log.warning("%s cannot be watched: %s", self.root, error.strerror)
+            self._identity = None
+            return
+        if self._observing.problem:
+            log.warning("%s: %s", self.root, self._observing.problem)
+        log.info("watching %s by %s", self.root, self._observing.how)
+        self._walk_due = True
+
+    def _want(self, files: Sequence[SeenFile]) -> None:
+        self._store.ledger.want(files, answering(self._store, self._settings))
+
+    def _pulse(self, now_s: float) -> None:
+        assert self._observing is not None
+        for change in self._observing.changes.drain():
+            self._take(change, now_s)
+        if len(self._settling) > _MOST_PENDING:
+            self._settling.forget()
+            self._walk_due = True
+        still, gone = self._settling.settled(now_s)
+        for group in _groups(still):
+            self._want(group)
+        if gone:
+            self._stirred.note(now_s, vanished=gone)
+            self._miss(gone)
+
+    def _take(self, change: Change, now_s: float) -> None:
+        if change.kind == "moved":
+            self._move(change, now_s)
+        elif not self._is_visible(change.path):
+            return
+        elif change.is_folder:
+            self._stirred.note(now_s, [change.path])
+            self._look_below([change.path], now_s)
+        elif is_audio(Path(change.path)):
+            self._settling.touch(change.path, now_s)
+
+    def _move(self, change: Change, now_s: float) -> None:
+        """A new name costs no listening, where both names are ours to see."""
+        ours = [path for path in (change.path, change.to) if self._is_visible(path)]
+        if not change.is_folder:
+            ours = [path for path in ours if is_audio(Path(path))]
+        if len(ours) == 2:
+            self._store.ledger.rename(change.path, change.to)
+        if change.is_folder:
+            self._stirred.note(now_s, ours)
+            self._look_below(ours, now_s)
+        else:
+            for path in ours:
+                self._settling.touch(path, now_s)
+
+    def _look_below(self, folders: Sequence[str], now_s: float) -> None:
+        """See to whatever is not the same there as in the ledger, in both directions."""
+        known = self._store.ledger.known_files(folders)
+        for file in Walk(folders):
+            if known.pop(file.path, None) != (file.size_bytes, file.mtime_ns):
+                self._settling.touch(file.path, now_s)
+        for path in known:
+            self._settling.touch(path, now_s)
+
+    def _look_again(self, now_s: float) -> None:
+        """What was stirred up lies still: look at it as it is now, and watch it as it is called now."""
+        assert self._observing is not None
+        folders, vanished = self._stirred.take()
+        if folders:
+            self._observing.watch_again(folders)
+            self._look_below(folders, now_s)
+        if vanished:
+            self._miss(vanished)
+
+    def _note(self, group: Sequence[SeenFile]) -> None:
+        """Want what lies still already; the rest has to settle first."""
+        young_ns = time.time_ns() - int(self._settings.settle_s * 1e9)
+        now_s = time.monotonic()
+        still = []
+        for file in group:
+            if young_ns < file.mtime_ns <= time.time_ns():
+                self._settling.touch(file.path, now_s)
+            else:
+                still.append(file)
+        if still:
+            self._want(still)
+
+    def _miss(self, paths: Iterable[str]) -> None:
+        """Give these up where they are gone, and those in doubt, if that can be believed."""
+        began_s = time.monotonic()
+        pruned = prune_some(self._store, self.root, self._doubts.paths | set(paths))
+        self._judge(pruned, time.monotonic() - began_s)
+
+    def _judge(self, pruned: Pruned, took_s: float = 0.0) -> None:
+        was_refused = bool(self._doubts.reason)
+        if not self._doubts.settle(pruned, time.monotonic(), took_s):
+            return
+        if pruned.refused and not was_refused:
+            log.warning(
+                "%s: %s; confirm with `mess watch --confirm-prune %s` if they are really gone",
+                self.root, pruned.refused, self.root,
+            )  # fmt: skip
+        self._save()
+
+    def _save(self) -> None:
+        """Tell the ledger how this root is."""
+        if self._observing is None:
+            state, detail, how = "absent", "the folder is not there", ""
+        else:
+            state = "refused" if self._doubts.reason else "watched"
+            detail, how = self._doubts.reason or self._observing.problem, self._observing.how
+        self._store.roots.save(Root(self.root, state, detail, how))
+
+    def _is_visible(self, path: str) -> bool:
+        """Whether a path lies in this root and no part of it below the root is hidden."""
+        if path == self.root:
+            return True
+        inside = path.removeprefix(self.root.rstrip("/") + "/")
+        return inside != path and not any(part.startswith(".") for part in inside.split("/"))
+
+    def _is_night(self) -> bool:
+        now = datetime.now().astimezone()
+        if now < self._night and self._night - now <= timedelta(days=1, hours=1):
+            return False
+        due = now >= self._night
+        self._night = next_night(now)
+        return due
+
+
+def next_night(now: datetime) -> datetime:
+    """The next time at which everything is walked."""
+    tonight = now.replace(hour=_NIGHT_HOUR, minute=0, second=0, microsecond=0)
+    return tonight if tonight > now else tonight + timedelta(days=1)
+
+
+def _identity(root: str) -> _Identity | None:
+    if not is_there(root):
+        return None
+    try:
+        found = os.stat(root)  # noqa: PTH116
+    except OSError:
+        return None
+    return _Identity(found.st_dev, found.st_ino, tuple(mounted_below(root)))
+
+
+def _groups(files: Iterable[SeenFile]) -> Iterable[list[SeenFile]]:
+    walk = iter(files)
+    while group := list(islice(walk, _GROUP)):
+        yield group

@@ -1,0 +1,192 @@
+"""Hearing from the operating system what happens below a folder, by inotify or by looking again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileAttribEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.polling import PollingObserver
+
+from mess_plugin.library.mounts import file_system, tells_of_changes
+
+# Opening and closing without a change is left out, or our own reading would wake us.
+_KINDS: list[type[FileSystemEvent]] = [
+    DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileAttribEvent, FileClosedEvent,
+    FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent,
+]  # fmt: skip
+_MOST_WAITING = 100_000  # events; beyond this a walk is cheaper
+_LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What happened. kind: "touched", "gone" or "moved" (from `path` to `to`)."""
+
+    kind: str
+    path: str
+    to: str = ""
+    is_folder: bool = False
+
+
+class Changes(FileSystemEventHandler):
+    """What happened below a folder, in order; `lost` is set where something may be missing."""
+
+    def __init__(self) -> None:
+        self.lost = threading.Event()
+        self._waiting: deque[Change] = deque()
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Called by watchdog from its thread."""
+        if len(self._waiting) >= _MOST_WAITING:
+            self._waiting.clear()
+            self.lost.set()
+        change = _change(event)
+        if change is not None:
+            self._waiting.append(change)
+
+    def drain(self) -> list[Change]:
+        """Everything since the last call, oldest first, without repetitions in a row."""
+        found: list[Change] = []
+        while self._waiting:
+            change = self._waiting.popleft()
+            if not found or found[-1] != change:
+                found.append(change)
+        return found
+
+    # The part of watchdog's inotify interface that reports an overflow of the kernel's queue.
+    def on_event(self, event: object) -> None:
+        """Nothing: the events themselves come through `on_any_event`."""
+
+    def on_watch_deleted(self, wd: object) -> None:
+        """Nothing: the watcher looks at its roots by itself."""
+
+    def on_queue_overflow(self) -> None:
+        """The kernel dropped events."""
+        self.lost.set()
+
+
+@dataclass(slots=True)
+class Observing:
+    """A running observer of one folder. how: "inotify" or "polling"; problem: why not inotify."""
+
+    changes: Changes
+    how: str
+    problem: str
+    _observer: BaseObserver
+    _threads: Callable[[], Sequence[threading.Thread]]
+    _watch_again: Callable[[Iterable[str]], None]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still hears anything."""
+        return all(thread.is_alive() for thread in self._threads())
+
+    def watch_again(self, folders: Iterable[str]) -> None:
+        """Make sure that these folders, and all below them, are watched under their present names."""
+        self._watch_again(folders)
+
+    def close(self) -> None:
+        """Stop observing."""
+        self._observer.stop()
+        self._observer.join(timeout=5.0)
+
+
+def observe(root: str, by: str, poll_s: float) -> Observing:
+    """Observe a folder and everything below it.
+
+    by: "inotify", "polling", or "auto": inotify, except where the file system does not tell of
+    changes or the kernel's limit of watches is too low. Raises OSError where the root is not there.
+    """
+    problem = ""
+    kind = file_system(os.path.realpath(root))
+    if by == "inotify" or (by == "auto" and tells_of_changes(kind)):
+        problem = watch_limit_problem(root)
+        if not problem:
+            try:
+                return _by_inotify(root)
+            except ImportError:
+                problem = "this system has no inotify"
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EMFILE):
+                    raise
+                problem = f"inotify refused ({error.strerror}): {_advice(_count_folders(root))}"
+    elif by == "auto":
+        problem = f"{kind} does not tell of changes"
+    return _by_polling(root, poll_s, problem)
+
+
+def watch_limit_problem(root: str, limit: int | None = None) -> str:
+    """Why the kernel's limit of watches is too low for a folder, "" where it is not."""
+    if limit is None:
+        try:
+            limit = int(_LIMIT.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return ""
+    n_folders = _count_folders(root)
+    if n_folders < limit:
+        return ""
+    return f"{n_folders} folders, but inotify may watch only {limit}: {_advice(n_folders)}"
+
+
+def _advice(n_folders: int) -> str:
+    enough = max(524_288, 2 * n_folders)
+    return f"raise it with `sudo sysctl fs.inotify.max_user_watches={enough}`; polling meanwhile"
+
+
+def _count_folders(root: str) -> int:
+    return sum(1 for _ in os.walk(root))
+
+
+def _by_polling(root: str, poll_s: float, problem: str) -> Observing:
+    changes = Changes()
+    observer = PollingObserver(timeout=poll_s)
+    observer.schedule(changes, root, recursive=True)
+    observer.start()
+    return Observing(
+        changes, "polling", problem, observer,
+        lambda: [observer, *observer.emitters], lambda _folders: None,
+    )  # fmt: skip
+
+
+def _by_inotify(root: str) -> Observing:
+    from mess_workers.watch.inotify import Inotify  # noqa: PLC0415  Linux only
+
+    changes = Changes()
+    observer = Inotify()
+    observer.observe(root, changes, _KINDS)
+    return Observing(
+        changes, "inotify", "", observer, lambda: observer.threads, observer.watch_again
+    )
+
+
+def _change(event: FileSystemEvent) -> Change | None:
+    path, to = os.fsdecode(event.src_path), os.fsdecode(event.dest_path)
+    match event.event_type:
+        case "moved":
+            # Files in a folder that moved are moved with it.
+            return None if event.is_synthetic else Change("moved", path, to, event.is_directory)
+        case "deleted":
+            return Change("gone", path, is_folder=event.is_directory)
+        case "modified" | "attrib" if event.is_directory:
+            return None
+        case _:
+            return Change("touched", path, is_folder=event.is_directory)
