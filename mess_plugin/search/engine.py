@@ -61,9 +61,9 @@ def similar(
     """The tracks that feel most like a reference, at most k, never the reference itself.
 
     ref: a path, a track id, words that name one track, or bare sound (see
-    `mess_plugin.search.references`); a file that is not in the library is heard on the fly, where an interval is given only there, and
-    not stored. scope: compare songs as wholes, or find the most alike sections. interval: ask about
-    this stretch only; the answers are stretches.
+    `mess_plugin.search.references`); a file that is not in the library is heard on the fly, where
+    an interval is given only there, and not stored. scope: compare songs as wholes, or find the
+    most alike sections. interval: ask about this stretch only; the answers are stretches.
     section: the same, for the longest section with this label. duplicates: whether songs that are
     linked to the reference or to a better answer are shown (`mess_plugin.duplicates`); answers to a
     section always hold them.

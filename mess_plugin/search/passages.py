@@ -3,7 +3,8 @@
 Single windows rank erratically: two windows of one passage share few neighbours. So the windows of
 the query vote together. Each finds its nearest windows; tracks collect the votes; and in each of the
 best tracks the whole sequence of the query is laid along the track
-(`mess_plugin.search.alignment`). The score of a passage is the mean cosine over that alignment, so its order in time counts too.
+(`mess_plugin.search.alignment`). The score of a passage is the mean cosine over that alignment, so
+its order in time counts too.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def answer(
     """At most k matches, best first.
 
     One reference and a query that steers nothing are asked by `mess_plugin.search.engine.similar`,
-    all else by `steer`. scope None: songs, or sections where a stretch or a section is given. Raises UsageError
-    (and its kinds) where the question has no answer.
+    all else by `steer`. scope None: songs, or sections where a stretch or a section is given.
+    Raises UsageError (and its kinds) where the question has no answer.
     """
     about_section = interval is not None or section is not None
     if (about_section or scope is Level.SECTION) and (query.steers or len(refs) != 1):

@@ -1,8 +1,8 @@
 """Why a track answered: the parts of its score, which add up to it, and facts beside them.
 
 Kinds of parts: the views of the feel ("song", "windows", "course"; `mess_plugin.search.explain`),
-the facets, "blend", "leaning" and "unlike"; their values add up to the score. Kinds of facts: "section", "tempo"
-and "key".
+the facets, "blend", "leaning" and "unlike"; their values add up to the score. Kinds of facts:
+"section", "tempo" and "key".
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Likeness part by part → scores that these parts add up to.
 
 The feel is seen in several views (`mess_plugin.search.rerank`): from afar by the song vectors
-alone, closely by all of them. Beside it stand the facets. A score is the weighted sum of all that counts.
+alone, closely by all of them. Beside it stand the facets. A score is the weighted sum of all that
+counts.
 """
 
 from __future__ import annotations
