@@ -212,7 +212,8 @@ UPDATE files SET track_id = %(track_id)s, title = %(title)s, artist = %(artist)s
     track_number = %(track_number)s, bpm = %(bpm)s, key = %(key)s,
     musicbrainz_recording = %(musicbrainz_recording)s,
     musicbrainz_release = %(musicbrainz_release)s, language = %(language)s, rating = %(rating)s,
-    words = %(words)s
+    words = %(words)s, title_words = %(title_words)s, artist_words = %(artist_words)s,
+    album_words = %(album_words)s, genre_words = %(genre_words)s, language_words = %(language_words)s
 FROM before WHERE files.id = before.id
 RETURNING before.track_id
 
@@ -317,6 +318,21 @@ SELECT id, path, title, artist, album FROM moved ORDER BY path
 -- The words by which a file is found, after its name changed.
 -- name: save_words
 UPDATE files SET words = %(words)s WHERE id = %(file_id)s
+
+-- Files with tags, to be folded again, from an id on.
+-- name: files_to_fold
+SELECT id, path, title, artist, album, album_artist, genre, language FROM files
+WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+
+-- The folded tags of some files.
+-- name: save_folded
+UPDATE files SET words = folded.words, title_words = folded.title_words,
+    artist_words = folded.artist_words, album_words = folded.album_words,
+    genre_words = folded.genre_words, language_words = folded.language_words
+FROM unnest(%(ids)s::bigint[], %(words)s::text[], %(title_words)s::text[], %(artist_words)s::text[],
+    %(album_words)s::text[], %(genre_words)s::text[], %(language_words)s::text[])
+    AS folded (id, words, title_words, artist_words, album_words, genre_words, language_words)
+WHERE files.id = folded.id
 
 -- Locations that are gone.
 -- name: delete_files
@@ -564,7 +580,7 @@ SELECT convert_to(id::text, 'UTF8'), id FROM tracks WHERE id = ANY(%(ids)s::bigi
 -- name: find_words
 SELECT id, count(*) OVER () FROM track_cards
 WHERE words LIKE ALL (%(patterns)s::text[])
-ORDER BY lower(title) IS NOT DISTINCT FROM lower(%(title)s) DESC, words <-> %(words)s, id
+ORDER BY title_words = %(words)s DESC, words <-> %(words)s, id
 LIMIT %(limit)s
 
 -- Tracks whose words resemble what was asked for.
@@ -994,15 +1010,14 @@ WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
         OR measures.drive BETWEEN %(drive_low)s::real AND %(drive_high)s::real)
     AND (%(loudness_low)s::real IS NULL
         OR measures.loudness_lufs BETWEEN %(loudness_low)s::real AND %(loudness_high)s::real)
-    AND (%(genre)s::text IS NULL OR files.genre ILIKE %(genre)s::text)
-    AND (%(artist)s::text IS NULL OR files.artist ILIKE %(artist)s::text
-        OR files.album_artist ILIKE %(artist)s::text)
-    AND (%(album)s::text IS NULL OR files.album ILIKE %(album)s::text)
+    AND (%(genre)s::text IS NULL OR files.genre_words LIKE %(genre)s::text)
+    AND (%(artist)s::text IS NULL OR files.artist_words LIKE %(artist)s::text)
+    AND (%(album)s::text IS NULL OR files.album_words LIKE %(album)s::text)
     AND (%(folder)s::bytea IS NULL
         OR substring(files.path FROM 1 FOR length(%(folder)s::bytea)) = %(folder)s::bytea)
     AND files.words NOT LIKE ALL (%(excluded_words)s::text[])
     AND (%(languages)s::text[] IS NULL
-        OR regexp_split_to_array(lower(files.language), '\s*[;,/]\s*') && %(languages)s::text[])
+        OR regexp_split_to_array(files.language_words, '\s*[;,/]\s*') && %(languages)s::text[])
     AND (%(rating_low)s::real IS NULL OR coalesce(
         (SELECT value / 2 FROM feedback
             WHERE feedback.track_id = files.track_id AND kind = 'rating' AND value IS NOT NULL

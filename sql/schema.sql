@@ -12,7 +12,8 @@ CREATE TABLE tracks (
     created_at  timestamptz NOT NULL DEFAULT now()
 );
 
--- One location. Paths are bytes: file systems promise nothing more.
+-- One location. Paths are bytes: file systems promise nothing more. *words: tags as they are compared,
+-- folded by `mess_plugin.folding`; artist_words: artist and album artist, one a line.
 CREATE TABLE files (
     id                     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     path                   bytea NOT NULL UNIQUE,
@@ -34,7 +35,12 @@ CREATE TABLE files (
     seen_at                timestamptz NOT NULL DEFAULT now(),
     missing_since          timestamptz,
     language               text,
-    rating                 real
+    rating                 real,
+    title_words            text NOT NULL DEFAULT '',
+    artist_words           text NOT NULL DEFAULT '',
+    album_words            text NOT NULL DEFAULT '',
+    genre_words            text NOT NULL DEFAULT '',
+    language_words         text NOT NULL DEFAULT ''
 );
 CREATE INDEX files_track_id ON files (track_id);
 CREATE INDEX files_missing ON files (missing_since) WHERE missing_since IS NOT NULL;
@@ -261,7 +267,7 @@ CREATE VIEW track_cards AS
 SELECT DISTINCT ON (t.id)
     t.id, t.identity, t.duration_s, t.damage, f.path, f.title, f.artist, f.album,
     f.album_artist, f.genre, f.year, f.track_number, f.bpm, f.key,
-    f.musicbrainz_recording, f.musicbrainz_release, f.words, f.language, f.rating
+    f.musicbrainz_recording, f.musicbrainz_release, f.words, f.language, f.rating, f.title_words
 FROM tracks AS t
 JOIN files AS f ON f.track_id = t.id AND f.missing_since IS NULL
 ORDER BY t.id, f.path;

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mess_plugin.folding import fold
 from mess_plugin.model import Float32, Track
 
 
@@ -53,10 +54,10 @@ def choose(
 
 
 def _artist(track: Track) -> str:
-    return (track.tags.artist or track.tags.album_artist or "").casefold()
+    return fold(track.tags.artist or track.tags.album_artist or "")
 
 
 def _album(track: Track) -> tuple[str, str]:
     """Albums of two artists may share a name."""
     owner = track.tags.album_artist or track.tags.artist or ""
-    return owner.casefold(), (track.tags.album or "").casefold()
+    return fold(owner), fold(track.tags.album or "")

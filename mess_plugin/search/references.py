@@ -17,11 +17,11 @@ from mess_plugin.config import Settings
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AmbiguousReference, AudioError, UsageError
 from mess_plugin.facets import TrackFacets
+from mess_plugin.folding import fold, same
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Track, Waveform
 from mess_plugin.search.alignment import Hear
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
-from mess_plugin.store.paths import words
 
 if TYPE_CHECKING:
     from mess_plugin.analysis.hierarchy import Analysis
@@ -102,7 +102,7 @@ def _check(interval: Interval) -> None:
 
 def find_track(store: Store, ref: str) -> int:
     """The id of the track in the library that a reference names; errors as for `resolve`."""
-    if not words(ref):
+    if not fold(ref):
         raise UsageError(f"{ref!r} names nothing: give a path, a track id or a title")
     known = store.library.find_path(os.path.abspath(os.path.expanduser(ref)))  # noqa: PTH100, PTH111
     if known is not None and known[0] is not None:
@@ -149,7 +149,7 @@ def find_pair(store: Store, ref: str, other: str) -> tuple[int, int]:
 
 
 def _is_title(ref: str, track: Track) -> bool:
-    return (track.tags.title or "").casefold() == ref.strip().casefold()
+    return same(track.tags.title, ref)
 
 
 def _is_there(path: Path) -> bool:

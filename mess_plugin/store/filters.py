@@ -12,10 +12,11 @@ from pgvector import HalfVector
 
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.facets import REVISION
+from mess_plugin.folding import fold
 from mess_plugin.model import Float32, Space
 from mess_plugin.store.embeddings import unpacked_rows
 from mess_plugin.store.facets import unpacked
-from mess_plugin.store.paths import to_bytes, to_text, words
+from mess_plugin.store.paths import containing, to_bytes, to_text
 from mess_plugin.store.session import Session
 
 Ids = npt.NDArray[np.int64]
@@ -93,8 +94,8 @@ class Steering:
             artist=_contains(conditions.artist),
             album=_contains(conditions.album),
             folder=_below(conditions.folder),
-            excluded_words=[f"%{_escaped(words(word))}%" for word in conditions.excluded_words],
-            languages=[_known(one.lower()) for one in conditions.languages] or None,
+            excluded_words=[containing(word) for word in conditions.excluded_words],
+            languages=[fold(one) for one in conditions.languages] or None,
             unplayed_days=conditions.unplayed_days,
             **limits,
         )
@@ -163,16 +164,7 @@ class Steering:
 
 
 def _contains(text: str | None) -> str | None:
-    return None if text is None else f"%{_escaped(text)}%"
-
-
-def _escaped(text: str) -> str:
-    return _known(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _known(text: str) -> str:
-    """Text that a database takes: no lone surrogate, no NUL."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
+    return None if text is None else containing(text)
 
 
 def _below(folder: str | None) -> bytes | None:

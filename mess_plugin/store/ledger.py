@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from mess_plugin.model import Tags
-from mess_plugin.store.paths import searchable, to_bytes, to_text
+from mess_plugin.store.paths import folded_tags, searchable, to_bytes, to_text
 from mess_plugin.store.session import Session
 
 LOCKS_OF_JOBS = 0x4D455353  # "MESS": the first key of the advisory locks of jobs
@@ -191,7 +191,7 @@ class Ledger:
             file_id=file_id,
             path=to_bytes(path),
             track_id=track_id,
-            words=searchable(path, tags),
+            **folded_tags(path, tags),
             **{name: _clean(value) for name, value in msgspec.structs.asdict(tags).items()},
         )
         self.forget_orphans(_held(rows) - {track_id})

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from mess_plugin.folding import fold
 from mess_plugin.model import Tags, Track
-from mess_plugin.store.paths import to_bytes, to_text, words
+from mess_plugin.store.paths import containing, to_bytes, to_text
 from mess_plugin.store.session import Session
 
 _ID_DIGITS = 19
@@ -74,18 +75,15 @@ class Library:
 
         Those whose title is the text come first, then the closest.
         """
-        wanted = words(text)
-        patterns = [f"%{_escape(word)}%" for word in wanted.split()]
-        title = text.strip().replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
-        rows = self._session.rows(
-            "find_words", patterns=patterns, words=wanted, title=title, limit=limit
-        )
+        wanted = fold(text)
+        patterns = [containing(word) for word in wanted.split()]
+        rows = self._session.rows("find_words", patterns=patterns, words=wanted, limit=limit)
         return [row[0] for row in rows], (rows[0][1] if rows else 0)
 
     def find_resembling(self, text: str, limit: int = 5) -> list[int]:
         """Tracks whose words look like the text, most alike first."""
         return [
-            row[0] for row in self._session.rows("find_resembling", words=words(text), limit=limit)
+            row[0] for row in self._session.rows("find_resembling", words=fold(text), limit=limit)
         ]
 
     def folders(self) -> list[str]:
@@ -113,7 +111,3 @@ class Library:
 def _track(row: tuple[Any, ...]) -> Track:
     track_id, duration_s, *tags, paths = row
     return Track(track_id, duration_s, Tags(*tags), tuple(to_text(path) for path in paths))
-
-
-def _escape(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

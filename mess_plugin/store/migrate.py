@@ -1,5 +1,7 @@
 """Migrations: numbered SQL files, each applied once, in order, under a lock.
 
+What SQL cannot do is a step in Python after a file, in the same transaction.
+
 Own code rather than a library because of the lock: the well-known tools keep theirs in a table, where
 a killed process leaves it behind, while an advisory lock of Postgres goes with its session.
 """
@@ -7,13 +9,18 @@ a killed process leaves it behind, while an advisory lock of Postgres goes with 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 import psycopg
 
 from mess_plugin.errors import StoreError
+from mess_plugin.model import Tags
+from mess_plugin.store.paths import folded_tags, to_text
 from mess_plugin.store.statements import read_folder, statement
 
+_FILES_AT_ONCE = 5000
 MIN_PGVECTOR = (0, 8)
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
@@ -59,10 +66,34 @@ def migrate(connection: psycopg.Connection[object]) -> int:
             missing = sorted(known.keys() - applied)
             for number in missing:
                 cursor.execute(known[number].text.encode())
+                if step := _STEPS.get(known[number].name):
+                    step(cursor)
                 cursor.execute(
                     statement("record_migration"), {"number": number, "name": known[number].name}
                 )
     return len(missing)
+
+
+def _fold_tags(cursor: psycopg.Cursor[Any]) -> None:
+    """Fold the tags of all files that are known."""
+    after = 0
+    while True:
+        cursor.execute(statement("files_to_fold"), {"after": after, "limit": _FILES_AT_ONCE})
+        rows = cursor.fetchall()
+        if not rows:
+            return
+        folded = [
+            folded_tags(
+                to_text(path), Tags(title, artist, album, album_artist, genre, language=lang)
+            )
+            for _, path, title, artist, album, album_artist, genre, lang in rows
+        ]
+        columns = {name: [one[name] for one in folded] for name in folded[0]}
+        cursor.execute(statement("save_folded"), {"ids": [row[0] for row in rows], **columns})
+        after = rows[-1][0]
+
+
+_STEPS: Mapping[str, Callable[[psycopg.Cursor[Any]], None]] = {"folded_tags": _fold_tags}
 
 
 def _applied(cursor: psycopg.Cursor[object]) -> set[int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 
+from mess_plugin.folding import fold
 from mess_plugin.model import Tags
 
 
@@ -18,15 +18,27 @@ def to_text(path: bytes) -> str:
     return os.fsdecode(path)
 
 
-def words(text: str) -> str:
-    """Text as it is searched: folded case, compatible forms, without combining marks."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return " ".join(kept.encode("utf-8", "ignore").decode("utf-8").replace("\0", " ").split())
-
-
 def searchable(path: str, tags: Tags) -> str:
     """The words by which a file is found: its tags, then its own name."""
     name = os.path.splitext(os.path.basename(path))[0]  # noqa: PTH119, PTH122  any bytes, no Path
     parts = (tags.artist, tags.title, tags.album, name)
-    return words(" ".join(part for part in parts if part))
+    return fold(" ".join(part for part in parts if part))
+
+
+def folded_tags(path: str, tags: Tags) -> dict[str, str]:
+    """What the database compares of a file, by the name of its column in `files`."""
+    artists = (tags.artist, tags.album_artist)
+    return {
+        "words": searchable(path, tags),
+        "title_words": fold(tags.title or ""),
+        "artist_words": "\n".join(fold(artist) for artist in artists if artist),
+        "album_words": fold(tags.album or ""),
+        "genre_words": fold(tags.genre or ""),
+        "language_words": fold(tags.language or ""),
+    }
+
+
+def containing(text: str) -> str:
+    """A pattern of LIKE that folded text matches where it contains `text`, which is folded here."""
+    escaped = fold(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

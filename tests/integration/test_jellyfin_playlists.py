@@ -6,7 +6,7 @@ import pytest
 
 from mess_integrations.jellyfin.api import Account
 from mess_integrations.jellyfin.client import Unlinked
-from mess_integrations.jellyfin.names import parse
+from mess_integrations.jellyfin.naming import parse
 from mess_integrations.jellyfin.reconciler import Keeper
 from mess_plugin.errors import ConfigError, ServiceError
 from tests.jellyfin_bench import Bench, N, host_of, make_link

@@ -5,15 +5,24 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import unicodedata
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg import sql
 
 from mess_plugin.embedded import Endpoints
 from mess_plugin.errors import StoreError
+from mess_plugin.folding import fold
+from mess_plugin.model import Tags
+from mess_plugin.store import open_store
+from mess_plugin.store.filters import Conditions
+from mess_plugin.store.ledger import SeenFile
 from mess_plugin.store.migrate import migrate, migrations
 from mess_plugin.store.statements import _statements, folder, statement
 
@@ -88,6 +97,66 @@ def test_a_newer_database_is_left_alone(database_url: str) -> None:
         connection.execute(statement("record_migration"), {"number": 9999, "name": "future"})
         with pytest.raises(StoreError, match="made by a newer MESS"):
             migrate(connection)
+
+
+def test_files_of_an_older_database_are_folded(empty_url: str) -> None:
+    """Tags that an older MESS stored are found and filtered in every spelling, without the music."""
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(statement("create_migrations_table"))
+        for step in migrations():
+            if step.name == "folded_tags":
+                break
+            connection.execute(step.text.encode())
+            connection.execute(
+                statement("record_migration"), {"number": step.number, "name": step.name}
+            )
+        connection.execute("INSERT INTO tracks (identity, duration_s) VALUES ('i', 10)")
+        connection.execute(
+            "INSERT INTO files (path, size_bytes, mtime_ns, track_id, title, artist, album_artist,"
+            " album, genre, language) VALUES ('\\x2f61'::bytea, 1, 1, 1, %s, %s, %s, %s, %s, %s)",
+            ["Don’t", "Bjo\u0308rk", "Jay‐Z", "ＡＢ", "Chanson française", "FRA"],
+        )
+        assert migrate(connection) > 0
+    with open_store(empty_url) as store:
+        assert store.library.find_words("don't BJÖRK") == ([1], 1)
+        for passing in (
+            Conditions(artist="bjork"), Conditions(artist="JAY-Z"), Conditions(album="ab"),
+            Conditions(genre="francaise"), Conditions(languages=("fra",)), Conditions(),
+        ):  # fmt: skip
+            assert [one.track_id for one in store.steering.allowed(passing)] == [1], passing
+        for failing in (
+            Conditions(artist="bjork jay"), Conditions(genre="rock"),
+            Conditions(excluded_words=("DON’T",)), Conditions(excluded_words=("don't",)),
+            Conditions(artist="%"), Conditions(album="a_"),
+        ):  # fmt: skip
+            assert store.steering.allowed(failing) == [], failing
+
+
+_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+
+
+@given(text=_TEXT)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_database_compares_as_the_program_does(database_url: str, text: str) -> None:
+    """What is folded here and kept there is found by any spelling that folds to the same."""
+    with open_store(database_url) as store, store.transaction():
+        identity = str(uuid.uuid4())
+        track_id = store.library.save(identity, 10.0, None)
+        path = f"/music/{identity}"
+        (job,) = store.ledger.want([SeenFile(path, 1, 1)], "r", uuid.uuid4()).job_ids
+        assert job
+        file_id = store.ledger.known_paths([path])[path]
+        store.ledger.locate(file_id, path, track_id, Tags(title=text, artist=text, album=text))
+        for spelling in (text, unicodedata.normalize("NFD", text), text.casefold()):
+            assert track_id in [
+                one.track_id for one in store.steering.allowed(Conditions(artist=spelling))
+            ]
+            if fold(spelling):
+                assert track_id in store.library.find_words(spelling, limit=10_000)[0]
+        assert store.library.get([track_id])[track_id].tags.title == text
+        if fold(text):
+            excluded = Conditions(excluded_words=(text.upper().casefold(),))
+            assert track_id not in [one.track_id for one in store.steering.allowed(excluded)]
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])

@@ -8,7 +8,7 @@ import pytest
 
 from mess_integrations.jellyfin.editing import observe
 from mess_integrations.jellyfin.file_index import Shelf, path_map
-from mess_integrations.jellyfin.names import is_rule, parse
+from mess_integrations.jellyfin.naming import is_rule, parse
 from mess_integrations.jellyfin.rules import Rule, Seed
 from mess_plugin.cli.services import _is_on
 from mess_plugin.config import Settings
@@ -51,9 +51,16 @@ def test_seeds(text: str, seed: Seed) -> None:
     assert parse(f"mess:{text}").seed == seed
 
 
-@pytest.mark.parametrize("separator", [" · ", "|", " •"])
+@pytest.mark.parametrize("separator", [" · ", "| ", " •", "\u00a0·\u00a0", " |"])
 def test_separators(separator: str) -> None:
-    assert parse(f"MESS: like x{separator} daily").refresh == "daily"
+    assert parse(f"MESS: like x{separator}daily").refresh == "daily"
+
+
+@pytest.mark.parametrize("title", ["Vida intel·ligent", "La pel·lícula", "AC•DC", "a|b"])
+def test_a_separator_inside_a_word_belongs_to_the_word(title: str) -> None:
+    rule = parse(f"MESS: like {title} · 20 tracks")
+    assert rule.seed == Seed("tracks", (title,))
+    assert rule.size == 20
 
 
 @pytest.mark.parametrize(

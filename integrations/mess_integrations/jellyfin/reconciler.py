@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec.structs import replace
 
-from mess_integrations.jellyfin import names, specs
+from mess_integrations.jellyfin import naming, specs
 from mess_integrations.jellyfin.accounts import Link
 from mess_integrations.jellyfin.api import Account, Host, Playlist
 from mess_integrations.jellyfin.client import Unlinked
@@ -103,9 +103,9 @@ class Keeper:
             else:
                 yield wish.name, *self._vacant(wish.rule, seen)
         for one in seen:
-            if names.is_rule(one.name) and (one.id in known or self.host.owns(one.id)):
+            if naming.is_rule(one.name) and (one.id in known or self.host.owns(one.id)):
                 try:
-                    yield one.name, names.parse(one.name), one.id
+                    yield one.name, naming.parse(one.name), one.id
                 except UsageError as error:
                     yield one.name, error, one.id
 

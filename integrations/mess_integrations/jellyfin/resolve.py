@@ -8,10 +8,10 @@ from mess_integrations.jellyfin.accounts import Link
 from mess_integrations.jellyfin.api import Host, Playlist
 from mess_integrations.jellyfin.rules import Seed
 from mess_plugin.errors import UsageError
+from mess_plugin.folding import same
 from mess_plugin.search.asking import MAX_SEEDS
 from mess_plugin.search.references import find_track
 from mess_plugin.store import Store
-from mess_plugin.store.paths import words
 
 _RECENT = 20  # tracks played last: what is on the listener's mind now
 
@@ -54,7 +54,7 @@ def _items(
 
 
 def _named(name: str, playlists: Sequence[Playlist]) -> str:
-    found = [one.id for one in playlists if words(one.name) == words(name)]
+    found = [one.id for one in playlists if same(one.name, name)]
     if len(found) == 1:
         return found[0]
     wrong = "several playlists are" if found else "no playlist is"

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mess_integrations.jellyfin import names
+from mess_integrations.jellyfin import naming
 from mess_integrations.jellyfin.accounts import Link, chosen
 from mess_integrations.jellyfin.rules import Refresh, Rule, Seed
 from mess_plugin.errors import ConfigError, UsageError
@@ -124,12 +124,12 @@ def read_one(document: Mapping[str, Any]) -> Declared:
 
 def rule_of(said: Declared) -> Rule:
     """What is declared, as a rule. Raises UsageError (and UnknownName)."""
-    if not said.name.strip() or names.is_rule(said.name):
+    if not said.name.strip() or naming.is_rule(said.name):
         raise UsageError(f"name {said.name!r}: wanted one that does not begin with MESS:")
     values: dict[str, Any] = msgspec.to_builtins(said)
     if said.year is not None:
         values["year"] = str(said.year)
-    return names.make(said.name, _seed(said), values)
+    return naming.make(said.name, _seed(said), values)
 
 
 def _whose(links: Sequence[Link], said: Declared, home: Path) -> Link:
@@ -143,7 +143,7 @@ def _seed(said: Declared) -> Seed:
     if isinstance(said.like, list):
         seed = Seed("tracks", tuple(said.like))
     else:
-        seed = names.parse_seed(said.like)
+        seed = naming.parse_seed(said.like)
     if not said.like or seed.kind == "these":
         raise UsageError(
             f"{said.name!r}: like {said.like!r}: wanted tracks, favourites, recent or playlist NAME"
@@ -153,4 +153,4 @@ def _seed(said: Declared) -> Seed:
     if seed.kind != "tracks" or len(seed.names) != 1:
         raise UsageError(f"{said.name!r}: a section is of one track")
     start, _, end = said.section.partition("-")
-    return Seed("tracks", seed.names, names.interval(start, end))
+    return Seed("tracks", seed.names, naming.interval(start, end))

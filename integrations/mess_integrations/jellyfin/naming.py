@@ -1,7 +1,7 @@
 """Rules in the names of playlists: "MESS: like so what · 50 tracks · 2 per artist · weekly".
 
     name     = "MESS:" seed { separator part }
-    separator = "·" | "•" | "|"
+    separator = "·" | "•" | "|", with a space before or behind it
     seed     = "like" ( "favourites" | "recent" | "these" | "playlist" NAME
              | REF [ "from" TIME "to" TIME ] | REF { " + " REF } )
     part     = N "tracks" | N "per artist" | N "per album" | "calm" | "driving" | "varied"
@@ -24,7 +24,8 @@ from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval
 
 PREFIX = "mess:"
-_SEPARATOR = re.compile(r"\s*[·•|]\s*")
+# Inside a word it belongs to the word: "intel·ligent", "AC•DC".
+_SEPARATOR = re.compile(r"\s+[·•|]\s*|\s*[·•|]\s+")
 _SECTION = re.compile(r"(.+?)\s+from\s+([\d:.]+)\s+to\s+([\d:.]+)", re.IGNORECASE)
 
 
