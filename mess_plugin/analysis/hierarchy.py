@@ -129,12 +129,14 @@ def _pool_level(
 def _stacked(batch: Sequence[tuple[Window, bool]], info: EncoderInfo, source: str) -> Float32:
     """The waveforms of equally long windows; AudioError where an encoder cannot take them."""
     waveforms = np.stack([window.waveform for window, _ in batch])
-    duration_s = waveforms.shape[1] / info.rate_hz
-    if waveforms.shape[1] < round(info.min_s * info.rate_hz):
+    shortest = round(info.min_s * info.rate_hz)
+    if waveforms.shape[1] < shortest:
+        # Rounded down: what is too short never reads like the minimum.
+        hundredths = 100 * waveforms.shape[1] // info.rate_hz
         raise AudioError(
             source,
             "too-short",
-            f"only {duration_s:.2f} s of sound; at least {info.min_s:g} s is needed",
+            f"only {hundredths / 100:.2f} s of sound; at least {info.min_s:g} s is needed",
         )
     if not np.isfinite(waveforms).all():
         raise AudioError(source, "damaged", "it holds samples that are no numbers")

@@ -118,7 +118,8 @@ def _decimate(signal: Float32) -> Float32:
     n_blocks = -(-n // DECIMATED_BLOCK)
     hop = DECIMATED_BLOCK * DECIMATION
     padded = np.pad(signal, (half, half), mode="reflect")
-    padded = np.pad(padded, (0, (n_blocks - 1) * hop + len(matrix) - len(padded)))
+    # Up to DECIMATION - 1 samples may lie beyond the last whole block; no row reaches them.
+    padded = np.pad(padded, (0, max(0, (n_blocks - 1) * hop + len(matrix) - len(padded))))
     blocks = np.lib.stride_tricks.sliding_window_view(padded, len(matrix))[::hop]
     return (blocks @ matrix).ravel()[:n]
 
