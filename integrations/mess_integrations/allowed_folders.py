@@ -13,7 +13,7 @@ from mess_plugin.store import Store
 _REREAD_AFTER_S = 10.0
 
 
-class Roots:
+class AllowedFolders:
     """The setting `roots`, or else watched folders and those with indexed files; and all below them.
 
     May be used from several threads.

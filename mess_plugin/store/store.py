@@ -74,30 +74,41 @@ def open_store(database_url: str) -> Iterator[Store]:
 
     Whatever psycopg raises inside becomes a StoreError with one line that says what to do.
     """
+    arguments = connection_arguments(database_url)
     try:
-        conninfo_to_dict(database_url)
+        with psycopg.connect(database_url, **arguments) as connection:
+            prepare(connection)
+            yield Store(connection)
+    except psycopg.Error as error:
+        raise translated(error, database_url) from error
+
+
+def connection_arguments(database_url: str) -> dict[str, Any]:
+    """How to connect to a URL. Raises UsageError where it cannot be read."""
+    try:
+        options = conninfo_to_dict(database_url).get("options") or ""
     except psycopg.ProgrammingError:
         # Not chained: the reason quotes the text, and a password may be in it.
         raise UsageError(
             "the database URL cannot be read: wanted postgresql://user:password@host:port/database "
             "in MESS_DATABASE_URL"
         ) from None
-    try:
-        with psycopg.connect(
-            database_url,
-            autocommit=True,
-            options=f"{conninfo_to_dict(database_url).get('options') or ''} {_SESSION}",
-            application_name="mess",
-            connect_timeout=10,
-        ) as connection:
-            migrate(connection)
-            register_vector(connection)
-            yield Store(connection)
-    except psycopg.Error as error:
-        raise _translate(error, database_url) from error
+    return {
+        "autocommit": True,
+        "options": f"{options} {_SESSION}",
+        "application_name": "mess",
+        "connect_timeout": 10,
+    }
 
 
-def _translate(error: psycopg.Error, database_url: str) -> StoreError:
+def prepare(connection: psycopg.Connection[Any]) -> None:
+    """Bring the schema up to date and let vectors pass."""
+    migrate(connection)
+    register_vector(connection)
+
+
+def translated(error: psycopg.Error, database_url: str) -> StoreError:
+    """What psycopg raised, as one line that says what to do."""
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if isinstance(error, psycopg.errors.DiskFull):
         return StoreError(

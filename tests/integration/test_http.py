@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from mess_integrations.http.app import ENDPOINTS
-from mess_integrations.http.auth import MOST_BODY_BYTES, RateLimit
-from mess_integrations.http.secret import token_for
+from mess_integrations.http.auth import MOST_BODY_BYTES, token_for
 from mess_integrations.http.serving import address
+from mess_integrations.rate_limit import RateLimit, client_of
 from mess_plugin.config import Settings
 from mess_plugin.documents import answer_document
 from mess_plugin.errors import ConfigError
@@ -134,19 +134,19 @@ def test_no_file_outside_of_the_library_is_opened(
 ) -> None:
     outside = write_songs(tmp_path / "private", 1)[0]
     (music / "link.flac").symlink_to(outside)
-    from mess_integrations.allowed_folders import Roots
+    from mess_integrations.allowed_folders import AllowedFolders
     from mess_integrations.http.library import confined
     from mess_plugin.errors import UsageError
 
     strange = (outside, music / ".." / "private" / outside.name, music / "link.flac", "/etc/passwd")
     for path in strange:
         with pytest.raises(UsageError, match="no such file in the library or in its folders"):
-            confined(store, Roots(settings), str(path))
+            confined(store, AllowedFolders(settings), str(path))
     # Where the setting says so, and only there.
-    chosen = Roots(msgspec.structs.replace(settings, roots=str(outside.parent)))
+    chosen = AllowedFolders(msgspec.structs.replace(settings, roots=str(outside.parent)))
     assert confined(store, chosen, str(outside)) == str(outside)
     new = write_songs(tmp_path / "watched", 1)[0]
-    watching = Roots(msgspec.structs.replace(settings, watch=(str(new.parent),)))
+    watching = AllowedFolders(msgspec.structs.replace(settings, watch=(str(new.parent),)))
     assert confined(store, watching, str(new)) == str(new)
     with pytest.raises(UsageError, match="no such file"):
         confined(store, chosen, str(new))
@@ -198,11 +198,17 @@ def test_bodies_and_rates_have_limits(settings: Settings, eventually: Eventually
 
 
 def test_the_rate_limit_refills_and_tells_clients_apart() -> None:
-    limit = RateLimit(1.0)
-    assert [limit.admits("a", 0.0) for _ in range(4)] == [True, True, True, False]
-    assert limit.admits("b", 0.0)
-    assert not limit.admits("a", 0.5)
-    assert limit.admits("a", 2.0)
+    limit = RateLimit(1.0, 3)
+    assert [limit.admits("a", now_s=0.0) for _ in range(4)] == [True, True, True, False]
+    assert limit.admits("b", now_s=0.0)
+    assert not limit.admits("a", now_s=0.5)
+    assert limit.admits("a", now_s=2.0)
+
+
+def test_whoever_has_one_address_of_ipv6_is_one_client_with_all_of_them() -> None:
+    assert client_of("2001:db8:1:2::1") == client_of("2001:db8:1:2:ffff::9")
+    assert client_of("2001:db8:1:2::1") != client_of("2001:db8:1:3::1")
+    assert client_of("::ffff:10.0.0.7") == client_of("10.0.0.7") != client_of("10.0.0.8")
 
 
 def test_reported_files_become_work(

@@ -31,7 +31,7 @@ N = 30
 
 
 @dataclass(frozen=True)
-class Service:
+class HttpService:
     call: Client
     store: Store
     settings: Settings
@@ -40,7 +40,7 @@ class Service:
 @pytest.fixture(scope="module")
 def service(
     postgres_server: Endpoints, template_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+) -> Iterator[HttpService]:
     """A library of made-up tracks behind the service; tests leave it as it is."""
     import time
 
@@ -71,12 +71,12 @@ def service(
                 track_id = add_track(store, space, path, levels_of(n), tags)
                 store.facets.write(track_id, made_up_facets(n))
             for call in serving(settings, eventually):
-                yield Service(call, store, settings)
+                yield HttpService(call, store, settings)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def run(service: Service, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(service: HttpService, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command line on the same library: what it prints, or what it says is wrong."""
     monkeypatch.setenv("MESS_HOME", str(service.settings.home))
     monkeypatch.setenv("MESS_DATABASE_URL", service.settings.database_url or "")
@@ -89,7 +89,7 @@ def run(service: Service, monkeypatch: pytest.MonkeyPatch) -> Any:
     return command
 
 
-def test_the_service_answers_as_the_command_line_does(service: Service, run: Any) -> None:
+def test_the_service_answers_as_the_command_line_does(service: HttpService, run: Any) -> None:
     body = {
         "refs": ["song 3", "song 4"], "k": 5, "emphasis": {"rhythm": 2}, "against": ["song 9"],
         "diversity": 0.3, "per_artist": 2,
@@ -106,13 +106,13 @@ def test_the_service_answers_as_the_command_line_does(service: Service, run: Any
     assert len(answer["matches"]) == 5
 
 
-def _titles(service: Service, filters: dict[str, Any]) -> set[int]:
+def _titles(service: HttpService, filters: dict[str, Any]) -> set[int]:
     status, answer = service.call("/v1/similar", {"refs": ["song 0"], "k": N, "filters": filters})
     assert status == 200, answer
     return {int(match["track"]["title"].split()[1]) for match in answer["matches"]}
 
 
-def test_language_rating_and_what_was_played_lately(service: Service) -> None:
+def test_language_rating_and_what_was_played_lately(service: HttpService) -> None:
     """Random vectors score 0 for half of the library, so compare with what answers at all."""
     everything = _titles(service, {"year": "1900-"})
     assert _titles(service, {"languages": ["DEU", "dutch"]}) == {
@@ -156,14 +156,14 @@ def test_language_rating_and_what_was_played_lately(service: Service) -> None:
     ],
 )
 def test_filters_that_leave_nothing_are_named(
-    service: Service, filters: dict[str, Any], says: str
+    service: HttpService, filters: dict[str, Any], says: str
 ) -> None:
     status, answer = service.call("/v1/similar", {"refs": ["song 3"], "filters": filters})
     assert status == 400
     assert says in answer["error"]
 
 
-def test_plain_questions_and_sections_are_asked_too(service: Service, run: Any) -> None:
+def test_plain_questions_and_sections_are_asked_too(service: HttpService, run: Any) -> None:
     _, plain = service.call("/v1/similar", {"refs": ["song 3"], "k": 4})
     assert plain["query"] == run(similar, "song 3", "--k", "4")["query"]
     _, old = service.call("/v1/similar?ref=song%203&k=4")
@@ -174,7 +174,7 @@ def test_plain_questions_and_sections_are_asked_too(service: Service, run: Any) 
 
 
 @pytest.mark.parametrize("words", [{}, {"only": ["timbre", "energy"]}])
-def test_pages_follow_each_other(service: Service, words: dict[str, Any]) -> None:
+def test_pages_follow_each_other(service: HttpService, words: dict[str, Any]) -> None:
     whole = service.call("/v1/similar", {"refs": ["song 3"], "k": 20, **words})[1]["matches"]
     found: list[Any] = []
     for offset in range(0, 40, 8):
@@ -212,7 +212,7 @@ def test_pages_follow_each_other(service: Service, words: dict[str, Any]) -> Non
     ],
 )
 def test_what_is_wrong_is_said_in_the_same_words(
-    service: Service, run: Any, body: dict[str, Any], arguments: list[str]
+    service: HttpService, run: Any, body: dict[str, Any], arguments: list[str]
 ) -> None:
     status, answer = service.call("/v1/similar", body)
     said = run(similar, *arguments)
@@ -257,7 +257,7 @@ def test_what_is_wrong_is_said_in_the_same_words(
     ],
 )
 def test_wrong_bodies_get_400_with_the_reason(
-    service: Service, path: str, data: bytes, says: str
+    service: HttpService, path: str, data: bytes, says: str
 ) -> None:
     status, answer = service.call(path, data=data)
     assert status == 400
@@ -265,7 +265,7 @@ def test_wrong_bodies_get_400_with_the_reason(
 
 
 def test_playlists_are_those_of_the_command_line(
-    service: Service, run: Any, tmp_path: Path
+    service: HttpService, run: Any, tmp_path: Path
 ) -> None:
     questions: list[tuple[str, dict[str, Any], list[str]]] = [
         ("alike", {"refs": ["song 3"], "n": 6, "seed": 5, "emphasis": {"energy": 1}},
@@ -290,7 +290,7 @@ def test_playlists_are_those_of_the_command_line(
     assert run(playlist, "radio", "song 3", "--seed", "-1").startswith("seed is -1")
 
 
-def test_radio_goes_on_after_what_was_played(service: Service) -> None:
+def test_radio_goes_on_after_what_was_played(service: HttpService) -> None:
     body = {"refs": ["song 3"], "seed": 4}
     _, whole = service.call("/v1/playlists/radio", {**body, "n": 9})
     _, first = service.call("/v1/playlists/radio", {**body, "n": 4})
@@ -299,7 +299,7 @@ def test_radio_goes_on_after_what_was_played(service: Service) -> None:
     assert first["tracks"] + rest["tracks"] == whole["tracks"]
 
 
-def test_verdicts_are_noted_listed_and_forgotten(service: Service) -> None:
+def test_verdicts_are_noted_listed_and_forgotten(service: HttpService) -> None:
     call = service.call
     for n, verdict in ((4, "like"), (5, "dislike"), (5, "skip")):
         body = {"verdict": verdict, "ref": f"song {n}", "for": "song 3", "listener": "eve"}
@@ -317,7 +317,7 @@ def test_verdicts_are_noted_listed_and_forgotten(service: Service) -> None:
     assert call("/v1/verdicts?listener=eve")[1] == {"total": 0, "verdicts": []}
 
 
-def test_an_account_is_joined_and_left(service: Service) -> None:
+def test_an_account_is_joined_and_left(service: HttpService) -> None:
     call, store = service.call, service.store
     at = datetime(2026, 1, 1, tzinfo=UTC)
     store.inbox.save_feedback(Feedback("jellyfin", b"x", "a" * 32, "item", "play", 1.0, at))
@@ -335,7 +335,7 @@ def test_an_account_is_joined_and_left(service: Service) -> None:
         assert (status, "unknown account" in answer["error"]) == (404, True)
 
 
-def test_a_track_tells_what_was_heard(service: Service) -> None:
+def test_a_track_tells_what_was_heard(service: HttpService) -> None:
     track_id = service.store.library.find_words("song 7")[0][0]
     _, track = service.call(f"/v1/tracks/{track_id}")
     assert track["heard"]["tempo"] == {"bpm": 67.0, "confidence": 0.5}
@@ -344,7 +344,7 @@ def test_a_track_tells_what_was_heard(service: Service) -> None:
 
 
 def test_clusters_and_the_map_are_those_of_the_command_line(
-    service: Service, run: Any, tmp_path: Path
+    service: HttpService, run: Any, tmp_path: Path
 ) -> None:
     from mess_plugin.cli.exploring import clusters, map_command
 
@@ -365,7 +365,7 @@ def test_clusters_and_the_map_are_those_of_the_command_line(
     assert "--out FILE.png" in str(CliRunner().invoke(map_command, []).exception)
 
 
-def test_the_description_has_examples_that_are_understood(service: Service) -> None:
+def test_the_description_has_examples_that_are_understood(service: HttpService) -> None:
     document = describe(ENDPOINTS)
     schemas = document["components"]["schemas"]
     assert "anyOf" in schemas["Filters"]["properties"]["tempo_bpm"]

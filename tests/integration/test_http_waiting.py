@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mess_integrations.http.app import ENDPOINTS
-from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.config import Settings
 from mess_plugin.library.index import index
 from mess_plugin.spaces.recipe import Recipe, load_encoder
@@ -62,7 +62,7 @@ def test_questions_that_take_long_hold_up_neither_health_nor_webhooks(
 ) -> None:
     begun, over = threading.Semaphore(0), threading.Event()
 
-    def slow(_service: Service, _call: Call) -> Reply:
+    def slow(_service: HttpService, _call: Call) -> Reply:
         begun.release()
         over.wait(60)
         return Reply({})

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from pythonosc.osc_message import OscMessage
 
 from mess_integrations.osc import replies, requests
-from mess_integrations.osc.limits import Allowance, Table
 from mess_integrations.osc.peers import Ports, Sender
 from mess_integrations.osc.requests import BadRequest, Begin, Commit, Data, FileLookup, Options
 from mess_integrations.osc.uploads import MAX_UPLOAD_BYTES, Uploads
 from mess_integrations.osc.wire import MAX_REPLY_BYTES, Argument, Message
+from mess_integrations.rate_limit import ExpiringTable, RateLimit
 from mess_plugin.model import Interval, Level, Match, Tags, Track
 
 
@@ -156,15 +156,15 @@ def test_every_reply_is_of_the_types_that_are_stated() -> None:
 
 
 def test_an_allowance_runs_out_for_one_address_and_fills_again() -> None:
-    allowance = Allowance(50, 3)
-    assert [allowance.take("a") for _ in range(5)] == [True, True, True, False, False]
-    assert allowance.take("b")
+    allowance = RateLimit(50, 3)
+    assert [allowance.admits("a") for _ in range(5)] == [True, True, True, False, False]
+    assert allowance.admits("b")
     time.sleep(0.05)
-    assert allowance.take("a")
+    assert allowance.admits("a")
 
 
 def test_a_table_forgets_what_was_not_used_for_longest() -> None:
-    table: Table[str, int] = Table(2)
+    table: ExpiringTable[str, int] = ExpiringTable(2)
     table.put("a", 1)
     table.put("b", 2)
     assert table.get("a") == 1
@@ -173,7 +173,7 @@ def test_a_table_forgets_what_was_not_used_for_longest() -> None:
 
 
 def test_a_table_forgets_what_is_too_old() -> None:
-    table: Table[str, int] = Table(2, lifetime_s=0.01)
+    table: ExpiringTable[str, int] = ExpiringTable(2, lifetime_s=0.01)
     table.put("a", 1)
     time.sleep(0.02)
     assert table.values() == []

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mess_integrations.allowed_folders import Roots
+from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.http import (
     clusters,
     feedback,
@@ -22,13 +22,14 @@ from mess_integrations.http import (
     smart_playlists,
     webhooks,
 )
-from mess_integrations.http.auth import Guard, RateLimit, Refused
-from mess_integrations.http.metrics import Metrics
+from mess_integrations.http.auth import Guard, Refused
+from mess_integrations.http.metrics import HttpMetrics
 from mess_integrations.http.openapi import describe
-from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service, read_query
-from mess_integrations.http.stores import Stores
+from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply, read_query
+from mess_integrations.rate_limit import RateLimit
 from mess_plugin.config import Settings
 from mess_plugin.errors import AudioError, MessError, UsageError
+from mess_plugin.store.pool import StorePool
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,9 @@ def make_app(
     settings: Settings, token: str, endpoints: Sequence[Endpoint] = ENDPOINTS
 ) -> Starlette:
     """The ASGI application. settings: with the addresses of both servers filled in."""
-    stores = Stores(settings.database_url or "")
-    service = Service(settings, stores, Metrics(stores), Roots(settings))
-    guard = Guard(token, RateLimit(settings.http_rate_hz))
+    stores = StorePool(settings.database_url or "", most=_QUESTIONS_AT_ONCE + _MESSAGES_AT_ONCE)
+    service = HttpService(settings, stores, HttpMetrics(stores), AllowedFolders(settings))
+    guard = Guard(token, RateLimit(settings.http_rate_hz, 2 * settings.http_rate_hz + 1))
     questions, messages = CapacityLimiter(_QUESTIONS_AT_ONCE), CapacityLimiter(_MESSAGES_AT_ONCE)
     documented = (*endpoints, _openapi(endpoints))
     app = Starlette(
@@ -78,14 +79,14 @@ def make_app(
 def _openapi(endpoints: Sequence[Endpoint]) -> Endpoint:
     document = describe(endpoints)
 
-    def openapi(_service: Service, _call: Call) -> Reply:
+    def openapi(_service: HttpService, _call: Call) -> Reply:
         return Reply(document)
 
     return Endpoint("GET", "/openapi.json", "This description", openapi, is_open=True)
 
 
 def _answer(
-    endpoint: Endpoint, service: Service, guard: Guard, threads: CapacityLimiter
+    endpoint: Endpoint, service: HttpService, guard: Guard, threads: CapacityLimiter
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:

@@ -1,17 +1,24 @@
-"""What stands before every endpoint: the token, the rate of each client, and the size of bodies."""
+"""What stands before every endpoint: the token, the rate of each client, and the size of bodies.
+
+The token comes from the setting, else from a file of our own making.
+"""
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
+import hmac
+import os
+import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from starlette.requests import Request
 
-from mess_integrations.http.secret import is_token
+from mess_integrations.rate_limit import RateLimit, client_of
+from mess_plugin.config import Settings
+from mess_plugin.errors import ConfigError
 
 MOST_BODY_BYTES = 1_048_576
-_MOST_CLIENTS = 4096
+_SHORTEST_TOKEN = 16
 
 
 @dataclass(slots=True)
@@ -24,25 +31,6 @@ class Refused(Exception):
 
 
 @dataclass(slots=True)
-class RateLimit:
-    """A bucket of tokens a client: rate_hz on average, twice as many at once."""
-
-    rate_hz: float
-    _buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
-
-    def admits(self, client: str, now_s: float) -> bool:
-        """Count a request; False where the client has used up its share."""
-        most = 2 * self.rate_hz + 1
-        left, at_s = self._buckets.pop(client, (most, now_s))
-        left = min(most, left + (now_s - at_s) * self.rate_hz)
-        admitted = left >= 1
-        self._buckets[client] = (left - admitted, now_s)
-        if len(self._buckets) > _MOST_CLIENTS:
-            self._buckets.popitem(last=False)
-        return admitted
-
-
-@dataclass(slots=True)
 class Guard:
     """Checks requests. Raises Refused."""
 
@@ -51,8 +39,8 @@ class Guard:
 
     def check(self, request: Request, *, is_open: bool) -> None:
         """Rate first, so that guessing tokens is slow too; then the token, unless is_open."""
-        client = request.client.host if request.client else ""
-        if not self.limit.admits(client, time.monotonic()):
+        client = client_of(request.client.host) if request.client else ""
+        if not self.limit.admits(client):
             raise Refused(429, "too many requests: wait a second", {"Retry-After": "1"})
         if is_open:
             return
@@ -73,3 +61,48 @@ class Guard:
             if len(received) > MOST_BODY_BYTES:
                 raise Refused(413, f"the body is larger than {MOST_BODY_BYTES} bytes")
         return bytes(received)
+
+
+def token_for(settings: Settings) -> str:
+    """The setting `token`, else the content of MESS_HOME/token, made once and private (0600).
+
+    Raises ConfigError where it is too short to be a secret or cannot be read.
+    """
+    if settings.token is not None:
+        return _checked(settings.token, "token")
+    path = settings.home / "token"
+    try:
+        _make(path)
+        return _checked(path.read_text(encoding="ascii").strip(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("token", str(path), f"this file cannot be read: {error}") from error
+
+
+def is_token(given: str, token: str) -> bool:
+    """Whether a given token is the right one, in a time that does not tell how much of it is."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode())
+
+
+def _make(path: Path) -> None:
+    """A new token, unless there is one; of several at once the first wins."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".token.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+    try:
+        os.link(draft, path)  # unlike a rename this never replaces one that is in use
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _checked(token: str, where: str) -> str:
+    if len(token) < _SHORTEST_TOKEN:
+        raise ConfigError(
+            "token", "(secret)", f"{where} must have {_SHORTEST_TOKEN} characters or more"
+        )
+    return token

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.errors import UsageError
 from mess_plugin.exploring.clusters import cluster
 from mess_plugin.exploring.documents import clusters_document, map_document
@@ -31,7 +31,7 @@ class MapQuery(msgspec.Struct, frozen=True):
     layout: Literal["pca", "tsne"] = "pca"
 
 
-def clusters(service: Service, call: Call) -> Reply:
+def clusters(service: HttpService, call: Call) -> Reply:
     """The document of `mess clusters --json`."""
     query: ClustersQuery = call.query
     if query.examples < 1:
@@ -42,7 +42,7 @@ def clusters(service: Service, call: Call) -> Reply:
     return Reply(clusters_document(landscape, found, query.examples))
 
 
-def landscape_map(service: Service, call: Call) -> Reply:
+def landscape_map(service: HttpService, call: Call) -> Reply:
     """The document of `mess map --json`."""
     query: MapQuery = call.query
     with service.metrics.query_s.labels("map").time(), service.stores.use() as store:

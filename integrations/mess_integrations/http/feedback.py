@@ -10,7 +10,7 @@ import msgspec
 
 from mess_integrations.http.bodies import read_body
 from mess_integrations.http.library import confined
-from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service
+from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_plugin.documents import taste_document, verdicts_document
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.search import listeners as accounts_of
@@ -47,7 +47,7 @@ class VerdictsQuery(msgspec.Struct, frozen=True):
     k: int = 100
 
 
-def say(service: Service, call: Call) -> Reply:
+def say(service: HttpService, call: Call) -> Reply:
     """Note a verdict; a later one on the same pair takes its place."""
     body = read_body(call.body, VerdictBody)
     check_listener(body.listener)
@@ -62,7 +62,7 @@ def say(service: Service, call: Call) -> Reply:
     )
 
 
-def verdicts(service: Service, call: Call) -> Reply:
+def verdicts(service: HttpService, call: Call) -> Reply:
     """What a listener said outright."""
     query: VerdictsQuery = call.query
     check_listener(query.listener)
@@ -78,7 +78,7 @@ def verdicts(service: Service, call: Call) -> Reply:
     return Reply({"total": len(said), "verdicts": verdicts_document(page, tracks)})
 
 
-def taste(service: Service, call: Call) -> Reply:
+def taste(service: HttpService, call: Call) -> Reply:
     """The document of `mess taste show --json`."""
     query: Listener = call.query
     check_listener(query.listener)
@@ -87,7 +87,7 @@ def taste(service: Service, call: Call) -> Reply:
         return Reply(taste_document(taste_of(store, space, query.listener)))
 
 
-def reset(service: Service, call: Call) -> Reply:
+def reset(service: HttpService, call: Call) -> Reply:
     """Forget all that a listener said."""
     query: Listener = call.query
     check_listener(query.listener)
@@ -95,13 +95,13 @@ def reset(service: Service, call: Call) -> Reply:
         return Reply({"forgotten": store.verdicts.forget(query.listener)})
 
 
-def accounts(service: Service, _call: Call) -> Reply:
+def accounts(service: HttpService, _call: Call) -> Reply:
     """The document of `mess taste accounts --json`."""
     with service.stores.use() as store:
         return Reply({"accounts": accounts_document(store.verdicts.accounts())})
 
 
-def join(service: Service, call: Call) -> Reply:
+def join(service: HttpService, call: Call) -> Reply:
     """Let what an account does and did count for a listener."""
     account, listener = call.path["account"], read_body(call.body, Listener).listener
     with service.stores.use() as store, _known():
@@ -109,7 +109,7 @@ def join(service: Service, call: Call) -> Reply:
     return Reply({"account": account, "listener": listener})
 
 
-def leave(service: Service, call: Call) -> Reply:
+def leave(service: HttpService, call: Call) -> Reply:
     """Let what an account does count for nobody."""
     with service.stores.use() as store, _known():
         accounts_of.leave(store, call.path["account"])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.errors import MessError
 from mess_plugin.services import ping_broker
 
 
-def healthz(_service: Service, _call: Call) -> Reply:
+def healthz(_service: HttpService, _call: Call) -> Reply:
     """The process answers."""
     return Reply({"ok": True})
 
 
-def readyz(service: Service, _call: Call) -> Reply:
+def readyz(service: HttpService, _call: Call) -> Reply:
     """Both servers answer; else 503 with the names of those that do not."""
     checks: dict[str, str] = {}
     try:
@@ -30,7 +30,7 @@ def readyz(service: Service, _call: Call) -> Reply:
     return Reply({"ok": ready, "checks": checks}, 200 if ready else 503)
 
 
-def metrics(service: Service, _call: Call) -> Reply:
+def metrics(service: HttpService, _call: Call) -> Reply:
     """The text format of Prometheus."""
     return Reply(text=service.metrics.text(), media_type="text/plain; version=0.0.4")
 

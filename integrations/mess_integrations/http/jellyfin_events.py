@@ -17,7 +17,7 @@ _MUSIC = {"Audio", "MusicAlbum"}
 _LONGEST_TEXT = 200
 
 
-class Act(msgspec.Struct, frozen=True):
+class ReportedAct(msgspec.Struct, frozen=True):
     """Something a listener did with an item."""
 
     listener: str
@@ -33,7 +33,7 @@ class Act(msgspec.Struct, frozen=True):
         )
 
 
-def feedback_of(body: Mapping[str, Any], received_at: datetime) -> list[Act]:
+def feedback_of(body: Mapping[str, Any], received_at: datetime) -> list[ReportedAct]:
     """The acts that a notification reports; none where it is about something else or not music."""
     if body.get("ItemType") != "Audio" or not (item := _id(body.get("ItemId"))):
         return []
@@ -44,7 +44,7 @@ def feedback_of(body: Mapping[str, Any], received_at: datetime) -> list[Act]:
         kinds = [("play", _share_heard(body))]
     elif body.get("NotificationType") == "UserDataSaved":
         kinds = _opinions(body)
-    return [Act(listener, item, kind, value, at) for kind, value in kinds]
+    return [ReportedAct(listener, item, kind, value, at) for kind, value in kinds]
 
 
 def means_library_change(body: Mapping[str, Any]) -> bool:

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec.structs import replace
 
-from mess_integrations.allowed_folders import Roots
-from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service
+from mess_integrations.allowed_folders import AllowedFolders
+from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_plugin.documents import (
     answer_document,
     measures_document,
@@ -28,7 +28,7 @@ from mess_plugin.store import Store
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
-class SimilarQuery(msgspec.Struct, frozen=True):
+class SimilarParameters(msgspec.Struct, frozen=True):
     """ref: a path, a track id, or words that name one track; start and end: a section, seconds.
 
     k answers after `offset` others.
@@ -42,9 +42,9 @@ class SimilarQuery(msgspec.Struct, frozen=True):
     scope: Literal["song", "section"] | None = None
 
 
-def similar(service: Service, call: Call) -> Reply:
+def similar(service: HttpService, call: Call) -> Reply:
     """The document of `mess similar --json`."""
-    query: SimilarQuery = call.query
+    query: SimilarParameters = call.query
     deep = depth(query.offset, query.k)
     with service.metrics.query_s.labels("similar").time(), service.stores.use() as store:
         found = answer(
@@ -62,7 +62,7 @@ def similar(service: Service, call: Call) -> Reply:
     return Reply(answer_document(replace(found, seed=seed, matches=matches)))
 
 
-def confined(store: Store, roots: Roots, ref: str) -> str:
+def confined(store: Store, roots: AllowedFolders, ref: str) -> str:
     """A reference by which no file outside of the library's folders is opened.
 
     Raises UsageError for such a one, in the same words whether or not there is a file.
@@ -84,7 +84,7 @@ def confined(store: Store, roots: Roots, ref: str) -> str:
     raise UsageError(f"no such file in the library or in its folders: {ref}")
 
 
-def track(service: Service, call: Call) -> Reply:
+def track(service: HttpService, call: Call) -> Reply:
     """All about one track; heard: as `mess about --json` says it, null where it has no facets."""
     text = call.path["id"].removeprefix("mess:")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
@@ -98,7 +98,7 @@ def track(service: Service, call: Call) -> Reply:
     return Reply({**track_document(found), "heard": heard})
 
 
-def status(service: Service, _call: Call) -> Reply:
+def status(service: HttpService, _call: Call) -> Reply:
     """The document of `mess status --json`, without the services of this machine."""
     with service.stores.use() as store:
         return Reply(status_document(store, service.settings))
@@ -119,7 +119,8 @@ _TRACK = {
 _WRONG = {400: "The question is wrong; `error` says why.", 503: "The database does not answer."}
 ENDPOINTS = (
     Endpoint(
-        "GET", "/v1/similar", "What sounds like a track, a file or a section", similar, SimilarQuery,
+        "GET", "/v1/similar", "What sounds like a track, a file or a section", similar,
+        SimilarParameters,
         answers={200: "Matches, best first, as `mess similar --json` prints them.", **_WRONG},
     ),
     Endpoint(

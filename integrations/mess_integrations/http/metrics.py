@@ -13,15 +13,15 @@ from mess_plugin.errors import MessError
 from mess_plugin.store import Store
 
 if TYPE_CHECKING:
-    from mess_integrations.http.stores import Stores
+    from mess_plugin.store.pool import StorePool
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Metrics:
+class HttpMetrics:
     """All metrics of one service."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: StorePool) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Ledger(stores))
         self.query_s = Histogram(
@@ -44,7 +44,7 @@ class Metrics:
 class _Ledger(Collector):
     """What the database knows, asked for when somebody looks."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: StorePool) -> None:
         self._stores = stores
 
     def describe(self) -> Iterable[Metric]:

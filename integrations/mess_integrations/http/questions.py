@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mess_integrations.http.bodies import read_question
 from mess_integrations.http.library import confined
-from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.config import Settings
 from mess_plugin.documents import playlist_document, question_document
 from mess_plugin.model import Level
@@ -73,13 +73,13 @@ class RadioBody(msgspec.Struct, frozen=True):
     seed: int = 0
 
 
-class Form(msgspec.Struct, frozen=True):
+class PlaylistFormat(msgspec.Struct, frozen=True):
     """format: how the list is written."""
 
     format: Literal["json", "m3u8", "xspf"] = "json"
 
 
-def ask(service: Service, call: Call) -> Reply:
+def ask(service: HttpService, call: Call) -> Reply:
     """The document of `mess similar --json`, with where the page begins and whether more follow."""
     body, query = read_question(call.body, SimilarBody)
     deep = depth(body.offset, body.k)
@@ -106,7 +106,7 @@ def ask(service: Service, call: Call) -> Reply:
     return Reply(document)
 
 
-def make_alike(service: Service, call: Call) -> Reply:
+def make_alike(service: HttpService, call: Call) -> Reply:
     """Tracks like some others, in an order that flows."""
     body, query = read_question(call.body, AlikeBody)
     return _made(
@@ -118,7 +118,7 @@ def make_alike(service: Service, call: Call) -> Reply:
     )
 
 
-def make_journey(service: Service, call: Call) -> Reply:
+def make_journey(service: HttpService, call: Call) -> Reply:
     """An even path from one track to another."""
     body, query = read_question(call.body, JourneyBody)
     return _made(
@@ -136,7 +136,7 @@ def make_journey(service: Service, call: Call) -> Reply:
     )
 
 
-def make_arc(service: Service, call: Call) -> Reply:
+def make_arc(service: HttpService, call: Call) -> Reply:
     """Tracks whose activity follows a curve."""
     body, query = read_question(call.body, ArcBody)
     curve = parse_curve(body.curve) if isinstance(body.curve, str) else tuple(body.curve)
@@ -155,7 +155,7 @@ def make_arc(service: Service, call: Call) -> Reply:
     )
 
 
-def make_radio(service: Service, call: Call) -> Reply:
+def make_radio(service: HttpService, call: Call) -> Reply:
     """The next tracks of a list without end."""
     body, query = read_question(call.body, RadioBody)
     return _made(
@@ -176,7 +176,7 @@ def make_radio(service: Service, call: Call) -> Reply:
 class _Inside:
     """References by which no file outside of the library's folders is opened."""
 
-    def __init__(self, store: Store, service: Service) -> None:
+    def __init__(self, store: Store, service: HttpService) -> None:
         self._store, self._roots = store, service.roots
 
     def ref(self, ref: str) -> str:
@@ -190,9 +190,9 @@ class _Inside:
 
 
 def _made(
-    service: Service, call: Call, make: Callable[[Store, Settings, _Inside], Playlist]
+    service: HttpService, call: Call, make: Callable[[Store, Settings, _Inside], Playlist]
 ) -> Reply:
-    form: Form = call.query
+    form: PlaylistFormat = call.query
     with service.metrics.query_s.labels("playlist").time(), service.stores.use() as store:
         made = make(store, settled(store, service.settings), _Inside(store, service))
     if form.format == "m3u8":
@@ -242,7 +242,7 @@ def _playlist(
     kind: str, summary: str, handler: Any, body: type[msgspec.Struct], example: Mapping[str, Any]
 ) -> Endpoint:
     return Endpoint(
-        "POST", f"/v1/playlists/{kind}", summary, handler, Form, body=body, asks=True,
+        "POST", f"/v1/playlists/{kind}", summary, handler, PlaylistFormat, body=body, asks=True,
         example=example, answer_example=_LIST,
         answers={200: "The list, as `mess playlist … --json` prints it, or as a file.", **_WRONG},
     )  # fmt: skip

@@ -7,20 +7,20 @@ from typing import Any
 
 import msgspec
 
-from mess_integrations.allowed_folders import Roots
-from mess_integrations.http.metrics import Metrics
-from mess_integrations.http.stores import Stores
+from mess_integrations.allowed_folders import AllowedFolders
+from mess_integrations.http.metrics import HttpMetrics
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
+from mess_plugin.store.pool import StorePool
 
 
-class Service(msgspec.Struct, frozen=True):
+class HttpService(msgspec.Struct, frozen=True):
     """What endpoints work with. settings: with the addresses of both servers filled in."""
 
     settings: Settings
-    stores: Stores
-    metrics: Metrics
-    roots: Roots
+    stores: StorePool
+    metrics: HttpMetrics
+    roots: AllowedFolders
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     method: str
     path: str
     summary: str
-    handler: Callable[[Service, Call], Reply]
+    handler: Callable[[HttpService, Call], Reply]
     query: type[msgspec.Struct] = NoQuery
     body: type[msgspec.Struct] | None = None
     is_open: bool = False

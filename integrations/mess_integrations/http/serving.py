@@ -8,7 +8,7 @@ import socket
 import uvicorn
 
 from mess_integrations.http.app import make_app
-from mess_integrations.http.secret import token_for
+from mess_integrations.http.auth import token_for
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, ServiceError
 from mess_plugin.services import connected

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mess_integrations.http.bodies import read_object
-from mess_integrations.http.routing import Call, Endpoint, NotFound, Reply, Service
+from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_integrations.jellyfin import accounts as links
 from mess_integrations.jellyfin.specs import Declared, in_file, read_one, rule_of
 from mess_plugin.errors import UsageError
@@ -29,7 +29,7 @@ class Page(msgspec.Struct, frozen=True):
     k: int = 100
 
 
-def list_all(service: Service, call: Call) -> Reply:
+def list_all(service: HttpService, call: Call) -> Reply:
     """What is declared, and what became of it."""
     page: Page = call.query
     if page.offset < 0 or not 1 <= page.k <= _MOST:
@@ -51,7 +51,7 @@ def list_all(service: Service, call: Call) -> Reply:
         )
 
 
-def create(service: Service, call: Call) -> Reply:
+def create(service: HttpService, call: Call) -> Reply:
     """Declare one."""
     linked = links.load(service.settings.home)
     said = _read(call)
@@ -68,14 +68,14 @@ def create(service: Service, call: Call) -> Reply:
         return Reply(_document(store, linked, made), 201)
 
 
-def show(service: Service, call: Call) -> Reply:
+def show(service: HttpService, call: Call) -> Reply:
     """One of them."""
     linked = links.load(service.settings.home)
     with service.stores.use() as store:
         return Reply(_document(store, linked, _wanted(store, call)))
 
 
-def change(service: Service, call: Call) -> Reply:
+def change(service: HttpService, call: Call) -> Reply:
     """Another rule in place of the old one. Name and user stay: they say which playlist it is."""
     linked = links.load(service.settings.home)
     said = _read(call)
@@ -94,7 +94,7 @@ def change(service: Service, call: Call) -> Reply:
         return Reply(_document(store, linked, changed))
 
 
-def delete(service: Service, call: Call) -> Reply:
+def delete(service: HttpService, call: Call) -> Reply:
     """Declare it no more. The playlist stays in Jellyfin as it is."""
     with service.stores.use() as store:
         store.smart.delete(_wanted(store, call).id)

@@ -14,7 +14,7 @@ import msgspec
 
 from mess_integrations.http.bodies import read_json
 from mess_integrations.http.jellyfin_events import feedback_of, means_library_change
-from mess_integrations.http.routing import Call, Endpoint, Reply, Service
+from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.errors import UsageError
 from mess_plugin.library.walk import is_below, watched_roots
 
@@ -28,7 +28,7 @@ class FilesBody(msgspec.Struct, frozen=True):
     event: Literal["changed", "deleted"] = "changed"
 
 
-def files(service: Service, call: Call) -> Reply:
+def files(service: HttpService, call: Call) -> Reply:
     """Look at these files soon."""
     try:
         body = msgspec.convert(read_json(call.body), FilesBody)
@@ -49,7 +49,7 @@ def files(service: Service, call: Call) -> Reply:
     return Reply({"accepted": len(paths)}, 202)
 
 
-def jellyfin(service: Service, call: Call) -> Reply:
+def jellyfin(service: HttpService, call: Call) -> Reply:
     """A notification of jellyfin-plugin-webhook ("Send All Properties")."""
     body = read_json(call.body)
     kind = body.get("NotificationType") if isinstance(body, dict) else None

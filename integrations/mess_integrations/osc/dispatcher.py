@@ -1,4 +1,4 @@
-"""What each request sets off. Everything here is quick; the work goes to `running.Lookups`."""
+"""What each request sets off. Everything here is quick; the work goes to `jobs.LookupJobs`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Hashable
 from importlib.metadata import version
 
 from mess_integrations.osc import replies
-from mess_integrations.osc.jobs import Lookups
-from mess_integrations.osc.limits import Allowance, Table
+from mess_integrations.osc.jobs import LookupJobs
 from mess_integrations.osc.lookups import code_of, of_recording
 from mess_integrations.osc.peers import Peer, Ports, Send, Sender, UdpPeer
 from mess_integrations.osc.requests import (
@@ -30,9 +29,10 @@ from mess_integrations.osc.requests import (
     id_of,
     parse,
 )
-from mess_integrations.osc.subscriptions import News
+from mess_integrations.osc.subscriptions import Subscriptions
 from mess_integrations.osc.uploads import BLOCK_BYTES, Uploads
 from mess_integrations.osc.wire import Message, read_packet
+from mess_integrations.rate_limit import ExpiringTable, RateLimit
 from mess_plugin.config import Settings
 from mess_plugin.errors import MessError
 from mess_plugin.spaces.active_encoder import answering
@@ -43,21 +43,23 @@ _AUTHORISED_S = 12 * 3600.0
 _log = logging.getLogger(__name__)
 
 
-class Desk:
+class OscDispatcher:
     """Takes packets from senders. Lives in the event loop."""
 
-    def __init__(self, settings: Settings, lookups: Lookups, news: News, send: Send) -> None:
+    def __init__(
+        self, settings: Settings, lookups: LookupJobs, subscriptions: Subscriptions, send: Send
+    ) -> None:
         """send: for a UDP packet, with host and port."""
         self._settings = settings
         self._lookups = lookups
-        self._news = news
+        self._subscriptions = subscriptions
         self._send = send
         self._ports = Ports(settings.osc_reply_port)
         self._uploads = Uploads()
-        self._authorised: Table[Hashable, bool] = Table(1024, _AUTHORISED_S)
-        self._requests = Allowance(100, 200)
-        self._lookups_allowed = Allowance(20, 40)
-        self._complaints = Allowance(10, 20)
+        self._authorised: ExpiringTable[Hashable, bool] = ExpiringTable(1024, _AUTHORISED_S)
+        self._requests = RateLimit(100, 200)
+        self._lookups_allowed = RateLimit(20, 40)
+        self._complaints = RateLimit(10, 20)
         self._version = version("mess-plugin")
 
     def receive(self, packet: bytes, sender: Sender) -> None:
@@ -76,11 +78,11 @@ class Desk:
     def closed(self, peer: Peer) -> None:
         """A connection ended."""
         self._authorised.drop(peer.key)
-        self._news.subscribe(peer, on=False)
+        self._subscriptions.subscribe(peer, on=False)
 
     def _take(self, message: Message, sender: Sender) -> None:
         is_data = message.address == "/mess/lookup/data"
-        if not is_data and not self._requests.take(sender.host):
+        if not is_data and not self._requests.admits(sender.host):
             self._complain(message, sender, BadRequest(429, "too many requests: slow down"))
             return
         try:
@@ -92,7 +94,7 @@ class Desk:
 
     def _complain(self, message: Message, sender: Sender, error: MessError) -> None:
         """Say what was wrong, unless this address has been told too often."""
-        if self._complaints.take(sender.host):
+        if self._complaints.admits(sender.host):
             packet = replies.error(id_of(message), message.address, code_of(error), str(error))
             self._peer(sender, 0).send(packet)
 
@@ -133,11 +135,11 @@ class Desk:
             case Status():
                 self._lookups.tell(peer, self._library, address)
             case Subscribe(on):
-                self._news.subscribe(peer, on)
+                self._subscriptions.subscribe(peer, on)
                 peer.send(replies.subscribed(on))
 
     def _allow_lookup(self, sender: Sender) -> None:
-        if not self._lookups_allowed.take(sender.host):
+        if not self._lookups_allowed.admits(sender.host):
             raise BadRequest(429, "too many lookups: slow down")
 
     def _upload(

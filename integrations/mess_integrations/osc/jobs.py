@@ -1,4 +1,4 @@
-"""Lookups in flight: acknowledged at once, answered row by row, replaced, cancelled.
+"""LookupJobs in flight: acknowledged at once, answered row by row, replaced, cancelled.
 
 Lives in the event loop; only the work itself is elsewhere. Whatever is sent about a lookup is sent
 from its own task, so nothing comes any more once the task is cancelled.
@@ -12,16 +12,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
 
-from mess_integrations.allowed_folders import Roots
+from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.osc import replies
-from mess_integrations.osc.db_threads import Lane
-from mess_integrations.osc.lookups import Question, answer, code_of, locate
+from mess_integrations.osc.db_threads import StoreThreads
+from mess_integrations.osc.lookups import LookupTarget, answer, code_of, locate
 from mess_integrations.osc.peers import Peer
 from mess_integrations.osc.requests import BadRequest, FileLookup, Options, TrackLookup
 from mess_plugin.config import Settings
 from mess_plugin.errors import MessError
 from mess_plugin.model import Match
 from mess_plugin.store import Store
+from mess_plugin.store.pool import StorePool
 
 LIBRARY_THREADS = 2
 HEARING_THREADS = 2
@@ -33,13 +34,14 @@ _log = logging.getLogger(__name__)
 Key = tuple[Hashable, str]
 
 
-class Lookups:
+class LookupJobs:
     """All lookups under way. At most one for each client and id: a new one replaces the old."""
 
-    def __init__(self, settings: Settings, roots: Roots) -> None:
-        url = settings.database_url or ""
-        self.library = Lane("library", url, LIBRARY_THREADS)
-        self.hearing = Lane("hearing", url, HEARING_THREADS)
+    def __init__(self, settings: Settings, roots: AllowedFolders) -> None:
+        most = LIBRARY_THREADS + HEARING_THREADS
+        self._stores = StorePool(settings.database_url or "", most=most)
+        self.library = StoreThreads("library", self._stores, LIBRARY_THREADS)
+        self.hearing = StoreThreads("hearing", self._stores, HEARING_THREADS)
         self._settings = settings
         self._roots = roots
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -47,7 +49,7 @@ class Lookups:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Lookups that wait, and that run."""
+        """LookupJobs that wait, and that run."""
         running = min(len(self._tasks), LIBRARY_THREADS)
         return len(self._tasks) - running, running
 
@@ -55,7 +57,7 @@ class Lookups:
         self,
         peer: Peer,
         id_: str,
-        about: FileLookup | TrackLookup | Question,
+        about: FileLookup | TrackLookup | LookupTarget,
         options: Options,
         request: str,
     ) -> None:
@@ -83,6 +85,7 @@ class Lookups:
             task.cancel()
         self.library.close()
         self.hearing.close()
+        self._stores.close()
 
     def _track(self, key: Key, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -103,7 +106,7 @@ class Lookups:
         self,
         peer: Peer,
         id_: str,
-        about: FileLookup | TrackLookup | Question,
+        about: FileLookup | TrackLookup | LookupTarget,
         options: Options,
         request: str,
     ) -> None:
@@ -116,7 +119,7 @@ class Lookups:
         except MessError as error:
             peer.send(replies.error(id_, request, code_of(error), str(error)))
             return
-        except Exception:  # noqa: BLE001  the boundary of a task; the pool has logged it
+        except Exception:  # noqa: BLE001  the boundary of a task; `StoreThreads` has logged it
             peer.send(replies.error(id_, request, 500, "MESS failed here; its log says more"))
             return
         self._took_s.append(time.monotonic() - started)
@@ -130,14 +133,14 @@ class Lookups:
             peer.send(replies.error("", request, code_of(error), str(error)))
 
     async def _answer(
-        self, about: FileLookup | TrackLookup | Question, options: Options
+        self, about: FileLookup | TrackLookup | LookupTarget, options: Options
     ) -> tuple[Match, ...]:
-        if isinstance(about, Question):
+        if isinstance(about, LookupTarget):
             question = about
         else:
             question = await self.library.run(lambda store: locate(store, self._roots, about))
-        lane = self.library if question.is_known else self.hearing
-        return await lane.run(lambda store: answer(store, self._settings, question, options))
+        threads = self.library if question.is_known else self.hearing
+        return await threads.run(lambda store: answer(store, self._settings, question, options))
 
 
 async def _send_all(peer: Peer, id_: str, matches: tuple[Match, ...]) -> None:

@@ -7,7 +7,7 @@ import os
 import msgspec
 from msgspec.structs import replace
 
-from mess_integrations.allowed_folders import Roots
+from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.osc.requests import (
     MAX_K,
     BadRequest,
@@ -35,7 +35,7 @@ HEARING_LIMIT_S = 30.0  # for a file that is not in the library
 _JELLYFIN, _BEETS = "jellyfin:", "beets:"
 
 
-class Question(msgspec.Struct, frozen=True):
+class LookupTarget(msgspec.Struct, frozen=True):
     """What is looked up. is_known: the library can answer without hearing anything."""
 
     ref: str | Recording
@@ -49,15 +49,15 @@ def hurried(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, file_limit_s=limit_s)
 
 
-def locate(store: Store, roots: Roots, lookup: FileLookup | TrackLookup) -> Question:
+def locate(store: Store, roots: AllowedFolders, lookup: FileLookup | TrackLookup) -> LookupTarget:
     """Find what a lookup is about, opening nothing. Raises BadRequest 403, 404, 409."""
     if isinstance(lookup, TrackLookup):
-        return Question(f"mess:{_track(store, lookup.ref)}", lookup.interval, is_known=True)
+        return LookupTarget(f"mess:{_track(store, lookup.ref)}", lookup.interval, is_known=True)
     if not lookup.path.startswith(os.sep):
         raise BadRequest(400, "the path must be absolute")
     path = os.path.normpath(lookup.path)
     if _is_indexed(store, path):
-        return Question(path, lookup.interval, is_known=True)
+        return LookupTarget(path, lookup.interval, is_known=True)
     real = roots.find(store, path)
     if real is None:  # whether it exists is not told
         raise BadRequest(
@@ -65,17 +65,17 @@ def locate(store: Store, roots: Roots, lookup: FileLookup | TrackLookup) -> Ques
         )
     if not real.is_file():
         raise BadRequest(404, f"no such file: {path}")
-    return Question(str(real), lookup.interval, is_known=_is_indexed(store, str(real)))
+    return LookupTarget(str(real), lookup.interval, is_known=_is_indexed(store, str(real)))
 
 
-def of_recording(sound: Recording) -> Question:
+def of_recording(sound: Recording) -> LookupTarget:
     """All of an upload."""
     duration_s = len(sound.waveform) / sound.rate_hz
-    return Question(sound, Interval(0.0, duration_s), is_known=False)
+    return LookupTarget(sound, Interval(0.0, duration_s), is_known=False)
 
 
 def answer(
-    store: Store, settings: Settings, question: Question, options: Options
+    store: Store, settings: Settings, question: LookupTarget, options: Options
 ) -> tuple[Match, ...]:
     """The matches, best first, at most k.
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from mess_integrations.osc.framing import Framing
-from mess_integrations.osc.limits import Table
+from mess_integrations.rate_limit import ExpiringTable
 
 _MOST_UNREAD_BYTES = 1 << 20  # a TCP client that reads nothing is let go
 
@@ -94,8 +94,8 @@ class Ports:
 
     def __init__(self, fixed: int) -> None:
         self._fixed = fixed
-        self._by_sender: Table[tuple[str, int], int] = Table(1024)
-        self._by_host: Table[str, int] = Table(1024)
+        self._by_sender: ExpiringTable[tuple[str, int], int] = ExpiringTable(1024)
+        self._by_host: ExpiringTable[str, int] = ExpiringTable(1024)
 
     def note(self, sender: Sender, port: int) -> None:
         """Remember what /mess/client/port said."""

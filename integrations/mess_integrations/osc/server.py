@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Any, cast
 
-from mess_integrations.allowed_folders import Roots
+from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.osc.discovery import announced
-from mess_integrations.osc.dispatcher import Desk
+from mess_integrations.osc.dispatcher import OscDispatcher
 from mess_integrations.osc.framing import STREAM_LIMIT_BYTES, detect, packets
-from mess_integrations.osc.jobs import Lookups
+from mess_integrations.osc.jobs import LookupJobs
 from mess_integrations.osc.lookups import hurried
 from mess_integrations.osc.peers import Sender, TcpPeer
-from mess_integrations.osc.subscriptions import News
+from mess_integrations.osc.subscriptions import Subscriptions
 from mess_plugin.config import Settings
 from mess_plugin.errors import EncoderError, MessError, UsageError
 from mess_plugin.search import references
@@ -53,17 +53,17 @@ async def listening(settings: Settings) -> AsyncIterator[tuple[str, int]]:
     _check_exposure(settings)
     sockets = await _bind(settings)
     settings = hurried(settings)
-    lookups = Lookups(settings, Roots(settings))
-    news = News(lookups.library)
+    lookups = LookupJobs(settings, AllowedFolders(settings))
+    subscriptions = Subscriptions(lookups.library)
     udp = _Datagrams()
-    desk = Desk(settings, lookups, news, udp.send)
-    udp.desk = desk
+    dispatcher = OscDispatcher(settings, lookups, subscriptions, udp.send)
+    udp.dispatcher = dispatcher
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: udp, sock=sockets[0])
-    streams = _Streams(desk)
+    streams = _Streams(dispatcher)
     tcp = await asyncio.start_server(streams.serve, sock=sockets[1], limit=STREAM_LIMIT_BYTES)
     tasks = [
-        asyncio.create_task(news.watch()),
+        asyncio.create_task(subscriptions.watch()),
         asyncio.create_task(_warm(lookups, settings)),
     ]
     try:
@@ -77,7 +77,7 @@ async def listening(settings: Settings) -> AsyncIterator[tuple[str, int]]:
         transport.close()
 
 
-async def _warm(lookups: Lookups, settings: Settings) -> None:
+async def _warm(lookups: LookupJobs, settings: Settings) -> None:
     """Load the encoder and connect before the first question."""
     try:
         await lookups.library.run(lambda store: store.library.newest())
@@ -136,7 +136,7 @@ def _pair(family: int, address: Any) -> tuple[socket.socket, socket.socket]:
 class _Datagrams(asyncio.DatagramProtocol):
     """The UDP side."""
 
-    desk: Desk
+    dispatcher: OscDispatcher
 
     def __init__(self) -> None:
         self._transport: asyncio.DatagramTransport | None = None
@@ -148,7 +148,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         host, port = addr[0], addr[1]
-        self.desk.receive(data, Sender(host, port))
+        self.dispatcher.receive(data, Sender(host, port))
 
     def error_received(self, exc: Exception) -> None:
         _log.debug("a client is not listening: %s", exc)
@@ -157,7 +157,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         """Send, but never to where nothing can listen or where the server itself does."""
         if self._transport is None or self._transport.is_closing():
             return
-        # Loopback alone can be recognised for sure; `Desk` ignores every echo of an answer anyway.
+        # Loopback alone is recognised for sure; the dispatcher ignores every echo of an answer anyway.
         is_own = port == self._own_port and host in {"127.0.0.1", "::1"}
         if port and not is_own:
             with contextlib.suppress(OSError):
@@ -167,8 +167,8 @@ class _Datagrams(asyncio.DatagramProtocol):
 class _Streams:
     """The TCP side."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, dispatcher: OscDispatcher) -> None:
+        self._dispatcher = dispatcher
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -182,13 +182,13 @@ class _Streams:
         try:
             peer = TcpPeer(writer, await detect(reader))
             async for packet in packets(reader, peer.framing):
-                self._desk.receive(packet, Sender(host, port, peer))
+                self._dispatcher.receive(packet, Sender(host, port, peer))
         except (ValueError, EOFError, OSError) as error:
             _log.debug("connection from %s: %s", host, error)
         finally:
             self._writers.discard(writer)
             if peer is not None:
-                self._desk.closed(peer)
+                self._dispatcher.closed(peer)
             writer.close()
 
     def close(self) -> None:

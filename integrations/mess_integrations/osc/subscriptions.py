@@ -7,9 +7,9 @@ import logging
 from collections.abc import Hashable
 
 from mess_integrations.osc import replies
-from mess_integrations.osc.db_threads import Lane
-from mess_integrations.osc.limits import Table
+from mess_integrations.osc.db_threads import StoreThreads
 from mess_integrations.osc.peers import Peer
+from mess_integrations.rate_limit import ExpiringTable
 from mess_plugin.errors import MessError
 from mess_plugin.model import Track
 from mess_plugin.store import Store
@@ -22,12 +22,14 @@ _LATE = 200  # ids are given before they are committed: so far back a late one i
 _log = logging.getLogger(__name__)
 
 
-class News:
+class Subscriptions:
     """Tells subscribers of each new track once. A subscription lasts ten minutes unless renewed."""
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
-        self._subscribers: Table[Hashable, Peer] = Table(_MOST_SUBSCRIBERS, LIFETIME_S)
+    def __init__(self, threads: StoreThreads) -> None:
+        self._threads = threads
+        self._subscribers: ExpiringTable[Hashable, Peer] = ExpiringTable(
+            _MOST_SUBSCRIBERS, LIFETIME_S
+        )
         self._told: set[int] = set()
         self._newest: int | None = None
 
@@ -47,7 +49,7 @@ class News:
                 self._newest = None
                 continue
             try:
-                tracks = await self._lane.run(self._look)
+                tracks = await self._threads.run(self._look)
             except MessError as error:
                 _log.warning("cannot look for new tracks: %s", error)
                 continue

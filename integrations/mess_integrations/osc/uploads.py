@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mess_integrations.osc.limits import Table
 from mess_integrations.osc.requests import BadRequest, Begin, Commit, Data
+from mess_integrations.rate_limit import ExpiringTable
 from mess_plugin.model import Waveform
 from mess_plugin.search.references import Recording
 
@@ -35,7 +35,7 @@ class Uploads:
     """Uploads under way, by client and id. Bounded: 8 at a time, 16 MB each."""
 
     def __init__(self) -> None:
-        self._uploads: Table[Key, _Upload] = Table(_MAX_UPLOADS, _LIFETIME_S)
+        self._uploads: ExpiringTable[Key, _Upload] = ExpiringTable(_MAX_UPLOADS, _LIFETIME_S)
 
     def begin(self, key: Key, begin: Begin) -> None:
         """Start one; it takes the place of one with the same key. Raises BadRequest."""
