@@ -61,7 +61,7 @@ from mess_plugin.search.rerank import SONG_ALONE, weights_of
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 
 EXCERPT_S = 60.0
 
@@ -148,8 +148,8 @@ def fill(
         )
         heard = music.facets(waveform, encoder.info.rate_hz)
         path = f"/{recording.track}"
-        wanted = store.ledger.want([SeenFile(path, 1, 1)], str(recipe), uuid4())
-        job = store.ledger.start(wanted.job_ids[0])
+        wanted = store.jobs.enqueue([SeenFile(path, 1, 1)], str(recipe), uuid4())
+        job = store.jobs.start(wanted.job_ids[0])
         assert job is not None
         with store.transaction():
             track_id = store.library.save(recording.track, analysis.duration_s, None)
@@ -158,8 +158,8 @@ def fill(
             if heard is not None:
                 store.facets.write(track_id, heard)
             tags = Tags(title=recording.track, album=recording.album, artist=recording.artist)
-            store.ledger.locate(job.file_id, path, track_id, tags)
-            store.ledger.finish(job.id, "encoded")
+            store.files.locate(job.file_id, path, track_id, tags)
+            store.jobs.finish(job.id, "encoded")
         track_ids.append(track_id)
     refit(store, str(recipe), force=True)
     return track_ids

@@ -36,7 +36,7 @@ from mess_plugin.spaces.active_encoder import answering
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.dispatch import Due
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from tests.audio_files import music, write_audio
 
 _ROUNDS = 3
@@ -148,13 +148,13 @@ class _Steps:
         """As the watcher does when a file lies still."""
         recipe = answering(self.library.store, self.library.settings)
         for name in self.names:
-            self.library.store.ledger.want([SeenFile(self._path(name), 1, 1)], recipe)
+            self.library.store.jobs.enqueue([SeenFile(self._path(name), 1, 1)], recipe)
 
     def send(self) -> None:
         """As the dispatcher does, for each again."""
         store = self.library.store
         for _ in self.names:
-            store.ledger.recover()
+            store.jobs.recover()
             store.dispatch.sent()
             self._due += store.dispatch.claim(1)
 
@@ -163,8 +163,8 @@ class _Steps:
         store, settings = self.library.store, self.library.settings
         encoder = load_encoder(Recipe.of(settings), settings)
         for due, name in zip(self._due, self.names, strict=True):
-            store.ledger.lock(due.job_id)
-            job = store.ledger.start(due.job_id)
+            store.jobs.lock(due.job_id)
+            job = store.jobs.start(due.job_id)
             assert job is not None
             with (
                 patch.object(indexing, "_fingerprint", lambda _: (1, 1)),
@@ -172,8 +172,8 @@ class _Steps:
                 patch.object(indexing, "read_tags", lambda _: Tags(title="new")),
                 patch.object(indexing, "hear_whole", lambda *_: self.heard),
             ):
-                store.ledger.finish(due.job_id, index(store, job, encoder, limit_s=None).outcome)
-            store.ledger.unlock(due.job_id)
+                store.jobs.finish(due.job_id, index(store, job, encoder, limit_s=None).outcome)
+            store.jobs.unlock(due.job_id)
 
     def give_up(self) -> None:
         """As the watcher does when a file vanished: these files never were there."""

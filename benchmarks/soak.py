@@ -49,8 +49,8 @@ def main(minutes: float, seed: int, acts: int) -> None:
                 began_s = time.monotonic()
                 settled(home, 600)
                 with open_store(home.database_url) as store:
-                    store.ledger.forget_missed(0.0)
-                    store.ledger.forget_orphans()
+                    store.files.forget_missing(0.0)
+                    store.files.forget_orphans()
                 fresh = _fresh_database(home.database_url, f"fresh_{round_number}")
                 index_afresh(fresh, home)
                 found = rows(home.database_url)

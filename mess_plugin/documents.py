@@ -182,11 +182,11 @@ def status_document(store: Store, settings: Settings) -> dict[str, object]:
             "tracks": n_tracks,
             "files": n_files,
             "hours": round(hours, 3),
-            "missed_files": store.ledger.count_missed(),
+            "missed_files": store.files.count_missing(),
         },
         "recipe": recipe,
         "switch": switch_document(store),
-        "jobs": store.ledger.count_jobs(),
+        "jobs": store.jobs.count_jobs(),
         "failures": store.dispatch.failures(),
         "pace": {
             "jobs_per_s": round(pace.jobs_per_s, 3),

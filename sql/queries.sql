@@ -42,7 +42,7 @@ SELECT extversion FROM pg_extension WHERE extname = 'vector'
 -- that is asked for. Unfinished work is joined to the batch and need not wait any longer. A recipe
 -- that is being built wants the new and the changed files as well, with the least priority; what
 -- other recipes know of the changed ones is out of date.
--- name: want_files
+-- name: enqueue_files
 WITH seen AS (
     SELECT DISTINCT ON (path) * FROM unnest(
         %(paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[], %(noticed)s::timestamptz[]
@@ -219,7 +219,7 @@ RETURNING before.track_id
 
 -- A file whose audio could not be read any more belongs to no track, unless another recipe could read
 -- the very same.
--- name: unlocate_file
+-- name: detach_file
 WITH before AS (SELECT id, track_id FROM files WHERE id = %(file_id)s FOR UPDATE)
 UPDATE files SET track_id = NULL FROM before
 WHERE files.id = before.id AND NOT EXISTS (
@@ -277,13 +277,13 @@ SELECT count(DISTINCT recording) FROM (
 ) AS there
 
 -- Files that are not there now. They are hidden at once and forgotten later.
--- name: miss_files
+-- name: mark_missing
 UPDATE files SET missing_since = now()
 WHERE path = ANY(%(paths)s::bytea[]) AND missing_since IS NULL
 RETURNING id
 
 -- Files that have been missed for long enough, except below folders that are not there themselves.
--- name: delete_missed_files
+-- name: delete_missing_files
 DELETE FROM files
 WHERE missing_since < now() - make_interval(secs => %(grace_s)s) AND NOT EXISTS (
     SELECT FROM roots
@@ -293,7 +293,7 @@ WHERE missing_since < now() - make_interval(secs => %(grace_s)s) AND NOT EXISTS 
 RETURNING id
 
 -- How many files are missed but not forgotten yet.
--- name: count_missed_files
+-- name: count_missing_files
 SELECT count(*) FROM files WHERE missing_since IS NOT NULL
 
 -- A file, or everything below a folder, lies somewhere else now. Work at it is wanted again, so that

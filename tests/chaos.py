@@ -291,12 +291,12 @@ def index_afresh(database_url: str, house: House) -> None:
     recipe = Recipe.of(house.settings)
     encoder = load_encoder(recipe, house.settings)
     with open_store(database_url) as store:
-        for job_id in store.ledger.want(list(Walk([str(house.music)])), str(recipe)).job_ids:
-            assert store.ledger.lock(job_id)
-            job = store.ledger.start(job_id)
+        for job_id in store.jobs.enqueue(list(Walk([str(house.music)])), str(recipe)).job_ids:
+            assert store.jobs.lock(job_id)
+            job = store.jobs.start(job_id)
             assert job is not None
-            store.ledger.finish(job_id, index(store, job, encoder, limit_s=None).outcome)
-            store.ledger.unlock(job_id)
+            store.jobs.finish(job_id, index(store, job, encoder, limit_s=None).outcome)
+            store.jobs.unlock(job_id)
 
 
 def rows(database_url: str) -> dict[str, Any]:

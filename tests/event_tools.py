@@ -17,7 +17,7 @@ import redis
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.library.walk import Walk
 from mess_plugin.services import environment
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from tests.audio_files import music, write_audio
 
 CHECKOUT = Path(__file__).resolve().parent.parent

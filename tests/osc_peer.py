@@ -21,7 +21,7 @@ from mess_plugin.library.index import index
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
@@ -31,10 +31,10 @@ def index_files(store: Store, settings: Settings, paths: list[Path]) -> None:
     recipe = str(Recipe.of(settings))
     seen = [SeenFile(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     encoder = load_encoder(Recipe.of(settings), settings)
-    for job_id in store.ledger.want(seen, recipe, uuid.uuid4()).job_ids:
-        job = store.ledger.start(job_id)
+    for job_id in store.jobs.enqueue(seen, recipe, uuid.uuid4()).job_ids:
+        job = store.jobs.start(job_id)
         assert job is not None
-        store.ledger.finish(job_id, index(store, job, encoder, limit_s=60).outcome)
+        store.jobs.finish(job_id, index(store, job, encoder, limit_s=60).outcome)
     refit(store, recipe)
 
 

@@ -11,7 +11,7 @@ from mess_plugin.config import Settings, load_settings
 from mess_plugin.library.index import index
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
@@ -28,9 +28,9 @@ def index_files(store: Store, settings: Settings, files: list[Path]) -> None:
     encoder = load_encoder(Recipe.of(settings), settings)
     stats = [(path, path.stat()) for path in files]
     seen = [SeenFile(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-    for job_id in store.ledger.want(seen, recipe, uuid.uuid4()).job_ids:
-        assert store.ledger.lock(job_id)
-        job = store.ledger.start(job_id)
+    for job_id in store.jobs.enqueue(seen, recipe, uuid.uuid4()).job_ids:
+        assert store.jobs.lock(job_id)
+        job = store.jobs.start(job_id)
         assert job is not None
-        store.ledger.finish(job_id, index(store, job, encoder, limit_s=None).outcome)
-        store.ledger.unlock(job_id)
+        store.jobs.finish(job_id, index(store, job, encoder, limit_s=None).outcome)
+        store.jobs.unlock(job_id)

@@ -16,7 +16,7 @@ from mess_plugin.facets import Facet, KeyEstimate, Loudness, Measures, TempoEsti
 from mess_plugin.model import Float32, Level, LevelVectors, Space, Tags
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 
 RECIPE = "descriptors||5/2.5"
 DIM = 16
@@ -58,7 +58,7 @@ def levels_of(
 def want(store: Store, *paths: str, recipe: str = RECIPE, size: int = 1) -> list[int]:
     """Want work on files and return the job ids."""
     files = [SeenFile(path, size, 1) for path in paths]
-    return list(store.ledger.want(files, recipe, uuid4()).job_ids)
+    return list(store.jobs.enqueue(files, recipe, uuid4()).job_ids)
 
 
 def add_track(
@@ -71,15 +71,15 @@ def add_track(
 ) -> int:
     """A track at a path, as indexing would have left it. Returns its id."""
     (job_id,) = want(store, path)
-    assert store.ledger.lock(job_id)
-    job = store.ledger.start(job_id)
+    assert store.jobs.lock(job_id)
+    job = store.jobs.start(job_id)
     assert job is not None
     with store.transaction():
         track_id = store.library.save(identity or f"audio of {path!a}", _end_s(levels), None)
         store.embeddings.write(space, track_id, levels)
-        store.ledger.locate(job.file_id, path, track_id, tags or Tags())
-    store.ledger.finish(job_id, "encoded")
-    store.ledger.unlock(job_id)
+        store.files.locate(job.file_id, path, track_id, tags or Tags())
+    store.jobs.finish(job_id, "encoded")
+    store.jobs.unlock(job_id)
     return track_id
 
 

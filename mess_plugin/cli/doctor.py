@@ -63,7 +63,7 @@ def paths(sample: int, as_json: bool) -> None:
     settings = load_settings()
     here = PathMap.parse(settings.path_map)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        files = store.ledger.sample_files(sample)
+        files = store.files.sample_files(sample)
     rows = [(path, here.local(path), _compared(here.local(path), size)) for path, size in files]
     wrong = [row for row in rows if row[2] != "ok"]
     if as_json:

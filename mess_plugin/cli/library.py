@@ -118,7 +118,7 @@ def _duration(seconds: float) -> str:
 def failures(limit: int, as_json: bool) -> None:
     """List the files that could not be indexed, and why."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
-        found = store.ledger.failures(limit)
+        found = store.jobs.failures(limit)
     if as_json:
         print_json(
             [
@@ -147,10 +147,10 @@ def forget(paths: tuple[str, ...], as_json: bool) -> None:
     """Remove files, or all files below folders, from the library. The disk is not touched."""
     roots = [os.path.abspath(os.path.expanduser(path)) for path in paths]  # noqa: PTH100, PTH111
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
-        known = store.ledger.known_paths(roots)
+        known = store.files.known_paths(roots)
         if not known:
             raise UsageError(f"the library knows nothing at {', '.join(paths)}")
-        store.ledger.forget_files(list(known.values()))
+        store.files.forget_files(list(known.values()))
     if as_json:
         print_json({"forgotten": sorted(known)})
     else:

@@ -23,7 +23,7 @@ from mess_plugin.library.tags import read_tags
 from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
-from mess_plugin.store.ledger import Job
+from mess_plugin.store.jobs import Job
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ def index(
     path = Path(paths.local(job.path))
     before = _fingerprint(path)
     if before is None:
-        store.ledger.miss([job.path])
+        store.files.mark_missing([job.path])
         return Indexed("gone")
     recipe = Recipe.parse(job.recipe)
     space = raw_space(store, recipe, encoder)
@@ -145,7 +145,7 @@ def index(
 
 
 def _locate(store: Store, job: Job, track_id: int, tags: Tags) -> None:
-    if not store.ledger.locate(job.file_id, job.path, track_id, tags):
+    if not store.files.locate(job.file_id, job.path, track_id, tags):
         raise _Overtaken
 
 

@@ -37,7 +37,7 @@ def prune(
     present: paths that were just seen, to spare looking at each again. confirmed: a person said so,
     so that any number may go and is forgotten at once.
     """
-    known = store.ledger.known_paths([root])
+    known = store.files.known_paths([root])
     gone = {
         path: file_id
         for path, file_id in known.items()
@@ -45,7 +45,7 @@ def prune(
     }
     away = unmounted(store, root)
     if confirmed:
-        store.ledger.forget_files(list(gone.values()))
+        store.files.forget_files(list(gone.values()))
         store.roots.forget_mounts(away)
         return Pruned(len(gone))
     return _give_up(store, root, list(gone), away)
@@ -53,7 +53,7 @@ def prune(
 
 def prune_some(store: Store, root: str, paths: Iterable[str]) -> Pruned:
     """Like `prune`, for files below a folder of which an event says that they vanished."""
-    gone = store.ledger.known_among([path for path in paths if is_gone(path)])
+    gone = store.files.known_among([path for path in paths if is_gone(path)])
     if not gone:
         return Pruned(0)
     return _give_up(store, root, gone, unmounted(store, root))
@@ -74,7 +74,7 @@ def _give_up(store: Store, root: str, gone: Sequence[str], away: Sequence[str]) 
     reason = suspicion(store, root, others)
     if reason:
         return Pruned(0, reason, frozenset(gone))
-    n_gone = store.ledger.miss(others)
+    n_gone = store.files.mark_missing(others)
     if below_away:
         point = next(point for point in away if any(is_below(path, point) for path in below_away))
         reason = f"the disk at {point} is not mounted; nothing below it is forgotten"
@@ -93,13 +93,13 @@ def suspicion(store: Store, root: str, gone: Sequence[str]) -> str | None:
         return "the folder is not there; nothing below it is forgotten"
     if _is_empty(root):
         return "the folder is empty, but files in it are known; is a disk not mounted?"
-    at_most = len(gone) + store.ledger.count_missed()
+    at_most = len(gone) + store.files.count_missing()
     if at_most <= _ALWAYS_FINE:
         return None
     enough = math.ceil(at_most * (1 - PRUNE_AT_MOST) / PRUNE_AT_MOST)
-    if store.ledger.some_there(root, gone, 2 * enough) >= enough:
+    if store.files.count_some_there(root, gone, 2 * enough) >= enough:
         return None  # without counting everything below a large root for each few files
-    n_there, n_lost = store.ledger.count_below(root, gone)
+    n_there, n_lost = store.files.count_below(root, gone)
     if n_lost > max(_ALWAYS_FINE, PRUNE_AT_MOST * (n_there + n_lost)):
         return f"{n_lost} of {n_there + n_lost} known recordings are gone; is a disk missing?"
     return None

@@ -11,7 +11,7 @@ from mess_plugin.library import spool
 from mess_plugin.library.spool import Changes
 from mess_plugin.library.walk import Walk
 from mess_plugin.store import Store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 
 _WANT_AT_ONCE = 500
 
@@ -37,16 +37,16 @@ def take(store: Store, recipe: str, changes: Changes) -> list[int]:
     that are not on disk any more.
     """
     moves = [(old, new) for old, new in changes.moved if not os.path.lexists(old)]
-    store.ledger.move_files(moves)
+    store.files.move_files(moves)
     arrived = [new for _, new in changes.moved]
     wanted = _seen(dict.fromkeys([*changes.touched, *arrived]))
     jobs: list[int] = []
     for start in range(0, len(wanted), _WANT_AT_ONCE):
         group = wanted[start : start + _WANT_AT_ONCE]
-        jobs += store.ledger.want(group, recipe, uuid4()).job_ids
+        jobs += store.jobs.enqueue(group, recipe, uuid4()).job_ids
     if _holds_something(changes.root):
         left = [*changes.removed, *changes.touched, *(old for old, _ in changes.moved)]
-        store.ledger.forget_paths([path for path in left if not os.path.lexists(path)])
+        store.files.forget_paths([path for path in left if not os.path.lexists(path)])
     return jobs
 
 

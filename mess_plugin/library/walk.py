@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mess_plugin.audio import is_audio
 from mess_plugin.errors import ConfigError, UsageError
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from mess_plugin.store.ledger import LOCKS_OF_WORKERS
+from mess_plugin.store.jobs import LOCKS_OF_WORKERS
 from mess_plugin.store.paths import to_text
 from mess_plugin.store.session import Session
 
@@ -48,7 +48,7 @@ class Dispatch:
         self._session = session
 
     @contextmanager
-    def alone(self) -> Iterator[bool]:
+    def exclusive_lock(self) -> Iterator[bool]:
         """A transaction in which no other session dispatches; False where one does already."""
         with self._session.connection.transaction():
             yield bool(self._session.row("try_dispatch_lock")[0])

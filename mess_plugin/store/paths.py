@@ -18,6 +18,13 @@ def to_text(path: bytes) -> str:
     return os.fsdecode(path)
 
 
+def storable(value: object) -> object:
+    """A value as Postgres can store it: its text takes neither NUL nor lone surrogates."""
+    if isinstance(value, str):
+        return value.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    return value
+
+
 def searchable(path: str, tags: Tags) -> str:
     """The words by which a file is found: its tags, then its own name."""
     name = os.path.splitext(os.path.basename(path))[0]  # noqa: PTH119, PTH122  any bytes, no Path

@@ -15,10 +15,11 @@ from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.duplicates import Duplicates
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.facets import Facets
+from mess_plugin.store.files import Files
 from mess_plugin.store.filters import Steering
 from mess_plugin.store.hosts import Hosts
 from mess_plugin.store.inbox import Inbox
-from mess_plugin.store.ledger import Ledger
+from mess_plugin.store.jobs import Jobs
 from mess_plugin.store.library import Library
 from mess_plugin.store.metrics import Metrics
 from mess_plugin.store.migrate import migrate
@@ -40,7 +41,8 @@ class Store:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._session = session = Session(connection)
-        self.ledger = Ledger(session)
+        self.files = Files(session)
+        self.jobs = Jobs(session)
         self.library = Library(session)
         self.spaces = Spaces(session)
         self.embeddings = Embeddings(session)

@@ -54,7 +54,7 @@ def chosen_paths(store: Store, named: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in named:
         root = os.path.abspath(os.path.expanduser(name))  # noqa: PTH100, PTH111  odd bytes
-        below = store.ledger.known_paths([root], with_missed=False)
+        below = store.files.known_paths([root], with_missed=False)
         if below:
             found |= dict.fromkeys(sorted(below))
         elif os.path.isdir(root):  # noqa: PTH112
@@ -151,6 +151,6 @@ def take_back(store: Store, entry: Entry, path_map: PathMap, *, apply: bool) -> 
 
 def note_tags(store: Store, path: str, here: Path, track_id: int) -> None:
     """What a file says about itself now, in the library at once; nothing is encoded."""
-    file_id = store.ledger.known_paths([path]).get(path)
+    file_id = store.files.known_paths([path]).get(path)
     if file_id is not None:
-        store.ledger.locate(file_id, path, track_id, read_tags(here))
+        store.files.locate(file_id, path, track_id, read_tags(here))

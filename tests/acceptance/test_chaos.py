@@ -41,9 +41,9 @@ def test_the_library_equals_a_fresh_index(seed: int, tmp_path: Path, database_ur
         print(f"seed {seed}: " + ", ".join(happened))  # noqa: T201  shown where it fails
         settled(place, 300 + 2 * FILES)
         with open_store(place.database_url) as store:
-            store.ledger.forget_missed(0.0)
-            store.ledger.forget_orphans()
-            running = store.ledger.count_jobs()
+            store.files.forget_missing(0.0)
+            store.files.forget_orphans()
+            running = store.jobs.count_jobs()
         found = rows(place.database_url)
         index_afresh(database_url, place)
     assert sum(states.get("failed", 0) for states in running.values()) == 0

@@ -82,17 +82,17 @@ def test_a_hostile_folder(
     recipe = str(Recipe.of(settings))
     queue = Queue(settings)
     with open_store(database_url) as store:
-        store.ledger.want(list(Walk([str(folder)])), recipe)
+        store.jobs.enqueue(list(Walk([str(folder)])), recipe)
         with program("mess_workers", settings, tmp_path / "worker.log"):
 
             def over() -> bool:
                 send_due(store, queue)
-                states = store.ledger.count_jobs()[recipe]
+                states = store.jobs.count_jobs()[recipe]
                 return not states.keys() & {"wanted", "running"}
 
             eventually(over, 400)
-        failures = {os.path.relpath(one.path, folder): one for one in store.ledger.failures()}
-        known = {os.path.relpath(path, folder) for path in store.ledger.known_paths([str(folder)])}
+        failures = {os.path.relpath(one.path, folder): one for one in store.jobs.failures()}
+        known = {os.path.relpath(path, folder) for path in store.files.known_paths([str(folder)])}
     outcomes = {
         name: "failed" if name in failures else "done" if name in known else "ignored"
         for name in expected

@@ -136,8 +136,8 @@ def test_it_is_asked_for_while_no_file_waits(settings: Settings, store: Store) -
     store.dispatch.unsend(list(store.dispatch.sent()))
     with store.transaction():
         (due,) = store.dispatch.claim(1)
-        assert store.ledger.lock(due.job_id)
-        assert store.ledger.start(due.job_id) is not None
+        assert store.jobs.lock(due.job_id)
+        assert store.jobs.start(due.job_id) is not None
     Dispatcher(settings, store, Queue(settings)).tick()
     assert client.llen(WAITING) == 1
     (message,) = client.lrange(WAITING, 0, -1)

@@ -16,7 +16,7 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import ServiceError
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from mess_workers.broker import Held, Queue
 from mess_workers.delivery import IN_FLIGHT, lost, send_due
 from tests.event_tools import broker, kill, program, see, write_songs
@@ -33,13 +33,13 @@ def made_up(n: int, prefix: str = "/music/a") -> list[SeenFile]:
 
 
 def states(store: Store, settings: Settings) -> dict[str, int]:
-    return store.ledger.count_jobs().get(recipe(settings), {})
+    return store.jobs.count_jobs().get(recipe(settings), {})
 
 
 def test_a_hundred_thousand_files_are_rows_not_messages(settings: Settings, store: Store) -> None:
     files = made_up(100_000)
     for start in range(0, len(files), 5000):
-        store.ledger.want(files[start : start + 5000], recipe(settings))
+        store.jobs.enqueue(files[start : start + 5000], recipe(settings))
     queue = Queue(settings)
     assert send_due(store, queue) == IN_FLIGHT
     assert send_due(store, queue) == 0
@@ -51,11 +51,11 @@ def test_new_files_are_sent_and_taken_before_those_heard_again(
     settings: Settings, store: Store
 ) -> None:
     old = made_up(300, "/music/old")
-    store.ledger.want(old, recipe(settings))
+    store.jobs.enqueue(old, recipe(settings))
     with psycopg.connect(settings.database_url or "", autocommit=True) as admin:
         admin.execute("UPDATE jobs SET state = 'done', outcome = 'encoded', finished_at = now()")
-    store.ledger.want(old, recipe(settings), force=True)
-    store.ledger.want(made_up(1, "/music/new"), recipe(settings))
+    store.jobs.enqueue(old, recipe(settings), force=True)
+    store.jobs.enqueue(made_up(1, "/music/new"), recipe(settings))
     (first,) = store.dispatch.claim(1)
     assert first.priority == 3
     store.dispatch.unsend([first.job_id])
@@ -66,7 +66,7 @@ def test_new_files_are_sent_and_taken_before_those_heard_again(
 
 
 def test_a_wiped_broker_is_filled_again(settings: Settings, store: Store) -> None:
-    store.ledger.want(made_up(50), recipe(settings))
+    store.jobs.enqueue(made_up(50), recipe(settings))
     queue = Queue(settings)
     assert send_due(store, queue) == 50
     broker(settings).flushdb()
@@ -78,7 +78,7 @@ def test_a_wiped_broker_is_filled_again(settings: Settings, store: Store) -> Non
 def test_looking_into_the_broker_works_after_a_ping(settings: Settings, store: Store) -> None:
     queue = Queue(settings)
     assert not queue.has_worker(0.1)
-    store.ledger.want(made_up(2), recipe(settings))
+    store.jobs.enqueue(made_up(2), recipe(settings))
     send_due(store, queue)
     for _ in range(3):
         assert queue.held().depth == 2
@@ -87,7 +87,7 @@ def test_looking_into_the_broker_works_after_a_ping(settings: Settings, store: S
 def test_a_single_lost_message_is_sent_again_and_the_others_are_not(
     settings: Settings, store: Store
 ) -> None:
-    store.ledger.want(made_up(5), recipe(settings))
+    store.jobs.enqueue(made_up(5), recipe(settings))
     queue = Queue(settings)
     send_due(store, queue)
     broker(settings).lpop("mess.indexing\x06\x163")
@@ -103,7 +103,7 @@ def test_messages_that_a_dead_worker_had_taken_are_lost_after_a_while() -> None:
 
 
 def test_a_broker_that_is_away_loses_nothing(settings: Settings, store: Store) -> None:
-    store.ledger.want(made_up(3), recipe(settings))
+    store.jobs.enqueue(made_up(3), recipe(settings))
     away = Queue(msgspec.structs.replace(settings, broker_url="redis://127.0.0.1:1/0"))
     with pytest.raises(ServiceError, match="broker"):
         send_due(store, away)
@@ -112,11 +112,11 @@ def test_a_broker_that_is_away_loses_nothing(settings: Settings, store: Store) -
 
 
 def test_a_job_that_waits_is_not_sent_before_its_time(settings: Settings, store: Store) -> None:
-    store.ledger.want(made_up(1), recipe(settings))
+    store.jobs.enqueue(made_up(1), recipe(settings))
     (due,) = store.dispatch.claim(1)
-    assert store.ledger.lock(due.job_id)
-    assert store.ledger.start(due.job_id) is not None
-    store.ledger.give_back(due.job_id, "crashed", "why", 60.0)
+    assert store.jobs.lock(due.job_id)
+    assert store.jobs.start(due.job_id) is not None
+    store.jobs.give_back(due.job_id, "crashed", "why", 60.0)
     assert store.dispatch.claim(1) == []
     with psycopg.connect(settings.database_url or "", autocommit=True) as admin:
         admin.execute("UPDATE jobs SET not_before = now() - interval '1 second'")
@@ -124,49 +124,52 @@ def test_a_job_that_waits_is_not_sent_before_its_time(settings: Settings, store:
 
 
 def test_an_excused_attempt_does_not_count(settings: Settings, store: Store) -> None:
-    store.ledger.want(made_up(1), recipe(settings))
+    store.jobs.enqueue(made_up(1), recipe(settings))
     (due,) = store.dispatch.claim(1)
     for _ in range(5):
-        assert store.ledger.lock(due.job_id)
-        job = store.ledger.start(due.job_id)
+        assert store.jobs.lock(due.job_id)
+        job = store.jobs.start(due.job_id)
         assert job is not None
         assert job.attempts == 1
-        store.ledger.give_back(due.job_id, "database", "away", 0.0, excused=True)
+        store.jobs.give_back(due.job_id, "database", "away", 0.0, excused=True)
 
 
 def test_an_attempt_counts_only_where_its_worker_survived(
     settings: Settings, store: Store, eventually: Eventually
 ) -> None:
-    store.ledger.want(made_up(1), recipe(settings))
+    store.jobs.enqueue(made_up(1), recipe(settings))
     (due,) = store.dispatch.claim(1)
     with open_store(settings.database_url or "") as parent:
         worker_id = parent.workers.enter("here", 1)
         with open_store(settings.database_url or "") as child:
-            child.ledger.lock(due.job_id)
-            child.ledger.start(due.job_id, worker_id)
+            child.jobs.lock(due.job_id)
+            child.jobs.start(due.job_id, worker_id)
         assert _recovered(store, due.job_id) == (1, 0)
         with psycopg.connect(settings.database_url or "", autocommit=True) as admin:
             admin.execute("UPDATE jobs SET not_before = NULL")
         with open_store(settings.database_url or "") as child:
-            child.ledger.lock(due.job_id)
-            child.ledger.start(due.job_id, worker_id)
+            child.jobs.lock(due.job_id)
+            child.jobs.start(due.job_id, worker_id)
     eventually(lambda: store.workers.all() == [])  # the server has noticed that the parent is gone
     assert _recovered(store, due.job_id) == (1, 1)
 
 
 def test_a_job_that_runs_is_not_recovered(settings: Settings, store: Store) -> None:
-    store.ledger.want(made_up(1), recipe(settings))
+    store.jobs.enqueue(made_up(1), recipe(settings))
     (due,) = store.dispatch.claim(1)
     with open_store(settings.database_url or "") as child:
-        child.ledger.lock(due.job_id)
-        child.ledger.start(due.job_id)
-        assert store.ledger.recover() == []
-        assert not store.ledger.lock(due.job_id)
+        child.jobs.lock(due.job_id)
+        child.jobs.start(due.job_id)
+        assert store.jobs.recover() == []
+        assert not store.jobs.lock(due.job_id)
 
 
 def test_only_one_session_dispatches_at_a_time(settings: Settings, store: Store) -> None:
-    store.ledger.want(made_up(3), recipe(settings))
-    with open_store(settings.database_url or "") as other, other.dispatch.alone() as chosen:
+    store.jobs.enqueue(made_up(3), recipe(settings))
+    with (
+        open_store(settings.database_url or "") as other,
+        other.dispatch.exclusive_lock() as chosen,
+    ):
         assert chosen
         assert send_due(store, Queue(settings)) == 0
     assert send_due(store, Queue(settings)) == 3
@@ -176,12 +179,12 @@ def test_unchanged_unfinished_work_is_joined_not_begun_again(
     settings: Settings, store: Store
 ) -> None:
     files = made_up(2)
-    store.ledger.want(files, recipe(settings))
+    store.jobs.enqueue(files, recipe(settings))
     (due,) = store.dispatch.claim(1)
     with open_store(settings.database_url or "") as child:
-        child.ledger.lock(due.job_id)
-        child.ledger.start(due.job_id)
-        assert len(store.ledger.want(files, recipe(settings)).job_ids) == 2
+        child.jobs.lock(due.job_id)
+        child.jobs.start(due.job_id)
+        assert len(store.jobs.enqueue(files, recipe(settings)).job_ids) == 2
         assert states(store, settings) == {"running": 1, "wanted": 1}
 
 
@@ -191,7 +194,7 @@ def test_work_is_done_without_any_command_and_survives_a_killed_worker(
     songs = write_songs(tmp_path / "music", 6)
     with program("mess_workers.dispatcher", settings, tmp_path / "dispatch.log"):
         with program("mess_workers", settings, tmp_path / "worker.log") as worker:
-            store.ledger.want(see(songs), recipe(settings))
+            store.jobs.enqueue(see(songs), recipe(settings))
             eventually(lambda: states(store, settings).get("done", 0) >= 1, 60)
             kill(worker)
         broker(settings).flushdb()
@@ -217,12 +220,12 @@ def _age_messages(settings: Settings, seconds: int) -> None:
 
 def _recovered(store: Store, job_id: int) -> tuple[int, int]:
     deadline_s = time.monotonic() + 5
-    while not store.ledger.recover([job_id]):
+    while not store.jobs.recover([job_id]):
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
-    assert store.ledger.lock(job_id)
-    job = store.ledger.start(job_id)
+    assert store.jobs.lock(job_id)
+    job = store.jobs.start(job_id)
     assert job is not None
-    store.ledger.give_back(job_id, "crashed", "", 0.0, excused=True)
-    store.ledger.unlock(job_id)
+    store.jobs.give_back(job_id, "crashed", "", 0.0, excused=True)
+    store.jobs.unlock(job_id)
     return job.attempts - 1, job.interruptions

@@ -15,7 +15,7 @@ from mess_plugin.errors import UsageError
 from mess_plugin.library.index import index
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import open_store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 FILES = sorted((SAMPLES / "flare").glob("*.*")) + sorted((SAMPLES / "noiz2sa").glob("*.*"))
@@ -33,11 +33,11 @@ def library(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         for file in FILES:
             stat = file.stat()
             seen = SeenFile(str(file), stat.st_size, stat.st_mtime_ns)
-            (job_id,) = store.ledger.want([seen], recipe, uuid4()).job_ids
-            job = store.ledger.start(job_id)
+            (job_id,) = store.jobs.enqueue([seen], recipe, uuid4()).job_ids
+            job = store.jobs.start(job_id)
             assert job is not None
             assert index(store, job, encoder, limit_s=None).outcome == "encoded"
-            store.ledger.finish(job_id, "encoded")
+            store.jobs.finish(job_id, "encoded")
     return [str(file) for file in FILES]
 
 

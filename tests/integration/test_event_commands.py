@@ -48,7 +48,7 @@ def run(settings: Settings, where: str, *words: str, log: Path) -> tuple[int, st
 
 
 def want(store: Store, settings: Settings, files: list[Path]) -> None:
-    store.ledger.want(see(files), str(Recipe.of(settings)))
+    store.jobs.enqueue(see(files), str(Recipe.of(settings)))
 
 
 def test_watch_brings_its_own_worker(
@@ -93,7 +93,7 @@ def test_pruning_can_be_confirmed(settings: Settings, store: Store, tmp_path: Pa
         settings, "mess_workers.cli_watch:watch", "--confirm-prune", str(music), log=tmp_path / "l"
     )
     assert (code, "19 files forgotten" in text) == (0, True)
-    assert list(store.ledger.known_paths([str(music)])) == [str(songs[0])]
+    assert list(store.files.known_paths([str(music)])) == [str(songs[0])]
 
 
 def test_the_doctor_proves_the_path_map(settings: Settings, store: Store, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_file_that_kills_its_process_is_given_up_and_the_worker_lives(
         want(store, settings, write_songs(tmp_path / "good", 1))
         eventually(lambda: send_due(store, queue) < 0 or store.library.count()[0] == 1, 90)
         assert worker.poll() is None
-    (failure,) = store.ledger.failures()
+    (failure,) = store.jobs.failures()
     assert "ended the process 2 times" in failure.reason
     lines = [line for line in (tmp_path / "worker.log").read_text().splitlines() if '"job"' in line]
     assert any(json.loads(line)["task"] for line in lines)
@@ -175,9 +175,9 @@ def test_memory_is_limited(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_a_clock_that_was_set_back_holds_nothing(settings: Settings, store: Store) -> None:
-    from mess_plugin.store.ledger import SeenFile
+    from mess_plugin.store.files import SeenFile
 
-    store.ledger.want([SeenFile("/a.flac", 1, 1)], str(Recipe.of(settings)))
+    store.jobs.enqueue([SeenFile("/a.flac", 1, 1)], str(Recipe.of(settings)))
     with psycopg.connect(settings.database_url or "", autocommit=True) as admin:
         admin.execute("UPDATE jobs SET not_before = now() + interval '1 day'")
         assert len(store.dispatch.claim(1)) == 1

@@ -86,7 +86,7 @@ def test_answers_are_those_of_the_command_line(
     songs = write_songs(music, 4)
     from mess_plugin.spaces.recipe import Recipe
 
-    store.ledger.want(see(songs), str(Recipe.of(settings)))
+    store.jobs.enqueue(see(songs), str(Recipe.of(settings)))
     with program("mess_workers", settings, music.parent / "worker.log"):
         queue = Queue(settings)
         eventually(lambda: send_due(store, queue) < 0 or store.library.count()[0] == 4, 90)
@@ -222,12 +222,12 @@ def test_reported_files_become_work(
     assert call("/webhooks/files", {"paths": paths}) == (202, {"accepted": 5})
     assert query(settings, "SELECT count(*) FROM events WHERE handled_at IS NULL") == [(5,)]
     assert answer_events(store, settings) == 5
-    known = store.ledger.known_paths([str(music)])
+    known = store.files.known_paths([str(music)])
     assert sorted(known) == sorted([str(music / "a.flac"), str(music / "odd\udcff.flac")])
     (music / "a.flac").unlink()
     call("/webhooks/files", {"paths": [str(music / "a.flac")], "event": "deleted"})
     answer_events(store, settings)
-    assert list(store.ledger.known_paths([str(music)], with_missed=False)) == [
+    assert list(store.files.known_paths([str(music)], with_missed=False)) == [
         str(music / "odd\udcff.flac")
     ]
 

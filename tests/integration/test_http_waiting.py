@@ -15,7 +15,7 @@ from mess_plugin.config import Settings
 from mess_plugin.library.index import index
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import open_store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from mess_workers.broker import Queue
 from mess_workers.delivery import IN_FLIGHT, send_due
 from tests.event_tools import see, settings_for, write_songs
@@ -41,14 +41,14 @@ def test_questions_are_answered_while_thousands_of_files_wait(
     recipe = str(Recipe.of(settings))
     with open_store(settings.database_url or "") as store:
         encoder = load_encoder(Recipe.of(settings), settings)
-        for job_id in store.ledger.want(see([known, other]), recipe).job_ids:
-            assert store.ledger.lock(job_id)
-            job = store.ledger.start(job_id)
+        for job_id in store.jobs.enqueue(see([known, other]), recipe).job_ids:
+            assert store.jobs.lock(job_id)
+            job = store.jobs.start(job_id)
             assert job is not None
-            store.ledger.finish(job_id, index(store, job, encoder, limit_s=None).outcome)
+            store.jobs.finish(job_id, index(store, job, encoder, limit_s=None).outcome)
         for start in range(0, 2000, 1000):
             names = [f"/music/{number}.flac" for number in range(start, start + 1000)]
-            store.ledger.want([SeenFile(name, 1, 1) for name in names], recipe)
+            store.jobs.enqueue([SeenFile(name, 1, 1) for name in names], recipe)
         assert send_due(store, Queue(settings)) == IN_FLIGHT
     for asked in (known, unheard):
         status, answer = call(f"/v1/similar?ref={asked}&k=1")

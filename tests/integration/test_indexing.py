@@ -50,7 +50,7 @@ def jobs(store: Store, *roots: Path, force: bool = False) -> tuple[int, ...]:
     """What a walk over some roots wants."""
     recipe = str(Recipe.of(load_settings()))
     files = list(Walk([str(root) for root in roots]))
-    return store.ledger.want(files, recipe, uuid4(), retry_failed=True, force=force).job_ids
+    return store.jobs.enqueue(files, recipe, uuid4(), retry_failed=True, force=force).job_ids
 
 
 def run(store: Store, *roots: Path, force: bool = False) -> None:
@@ -59,7 +59,7 @@ def run(store: Store, *roots: Path, force: bool = False) -> None:
 
 
 def outcomes(store: Store) -> dict[str, int]:
-    (counts,) = store.ledger.count_jobs().values()
+    (counts,) = store.jobs.count_jobs().values()
     return counts
 
 
@@ -111,7 +111,7 @@ def test_audio_replaced_by_rubbish_is_no_track_any_more(store: Store, tmp_path: 
     path.write_bytes(b"not a flac file at all" * 100)
     run(store, path)
     assert store.library.count()[:2] == (0, 0)
-    (failure,) = store.ledger.failures()
+    (failure,) = store.jobs.failures()
     assert failure.path == str(path)
 
 
@@ -122,11 +122,11 @@ def test_a_file_that_vanished_is_hidden_and_takes_its_job_along(
     (job_id,) = jobs(store, path)
     path.unlink()
     tasks.run_job(store, job_id)
-    assert store.ledger.known_paths(["/"], with_missed=False) == {}
-    assert store.ledger.forget_missed(0) == 1
-    assert store.ledger.known_paths(["/"]) == {}
+    assert store.files.known_paths(["/"], with_missed=False) == {}
+    assert store.files.forget_missing(0) == 1
+    assert store.files.known_paths(["/"]) == {}
     tasks.run_job(store, job_id)  # nothing is left to do
-    assert store.ledger.count_jobs() == {}
+    assert store.jobs.count_jobs() == {}
 
 
 def test_a_file_that_was_gone_is_heard_when_it_is_back(store: Store, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_file_renamed_before_anybody_noticed_is_heard_under_its_new_name(
     (job_id,) = jobs(store, path)
     new = path.rename(tmp_path / "b.flac")
     tasks.run_job(store, job_id)  # gone, as far as anybody knows
-    store.ledger.rename(str(path), str(new))
+    store.files.rename(str(path), str(new))
     tasks.run_job(store, job_id)
     known = store.library.find_path(str(new))
     assert known is not None
@@ -179,7 +179,7 @@ def test_what_is_no_music_is_a_row_with_its_reason(
     path = tmp_path / "a.wav"
     make(path)
     run(store, path)
-    (failure,) = store.ledger.failures()
+    (failure,) = store.jobs.failures()
     assert (failure.kind, failure.attempts) == (kind, 1)
     assert failure.reason
 
@@ -242,7 +242,7 @@ def test_what_would_happen_again_fails_at_once(
 ) -> None:
     befall(trouble)
     run(store, song(tmp_path / "a.flac"))
-    (failure,) = store.ledger.failures()
+    (failure,) = store.jobs.failures()
     assert (failure.kind, failure.attempts) == (kind, 1)
     assert reason in failure.reason
     assert store.library.count()[0] == 0
@@ -269,7 +269,7 @@ def test_what_nobody_expected_is_tried_a_few_times(
         assert store.dispatch.claim(1) == []  # it waits for its time
     tasks.index_file(job_id)
     tasks.index_file(job_id)  # over is over
-    (failure,) = store.ledger.failures()
+    (failure,) = store.jobs.failures()
     assert (failure.kind, failure.attempts) == ("crashed", 3)
     assert type(error).__name__ in failure.reason
 
@@ -299,13 +299,13 @@ def present(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
 def end_the_process(database_url: str, job_id: int) -> None:
     """A task whose process ends while the encoder works: nothing is written after that."""
     with open_store(database_url) as child:
-        assert child.ledger.lock(job_id)
+        assert child.jobs.lock(job_id)
         with pytest.raises(KeyboardInterrupt):
             tasks.run_job(child, job_id)
 
 
 def recovered(store: Store, job_id: int) -> bool:
-    return store.ledger.recover([job_id]) == [job_id]
+    return store.jobs.recover([job_id]) == [job_id]
 
 
 def test_a_file_that_ends_its_process_is_given_up(
@@ -325,7 +325,7 @@ def test_a_file_that_ends_its_process_is_given_up(
         end_the_process(database_url, job_id)
         eventually(lambda: recovered(store, job_id))
     tasks.index_file(job_id)
-    (failure,) = store.ledger.failures()
+    (failure,) = store.jobs.failures()
     assert (failure.kind, failure.reason) == (
         "crashed",
         "reading it ended the process 3 times; it is not tried again",
@@ -340,11 +340,11 @@ def test_a_file_whose_end_nobody_sees_is_given_up_in_the_end(
     for _ in range(100):
         with pytest.raises(KeyboardInterrupt):
             tasks.run_job(store, job_id)
-        assert store.ledger.recover([job_id]) == [job_id]
+        assert store.jobs.recover([job_id]) == [job_id]
         if read_row(database_url, job_id)[1] > tasks._MOST_INTERRUPTIONS:
             break
     tasks.run_job(store, job_id)
-    (failure,) = store.ledger.failures()
+    (failure,) = store.jobs.failures()
     assert failure.kind == "crashed"
 
 
@@ -400,7 +400,7 @@ def test_a_file_that_vanishes_while_it_is_opened_has_not_failed(
 
     monkeypatch.setattr(audio, "identify", late)
     tasks.run_job(store, job_id)
-    assert store.ledger.failures() == []
+    assert store.jobs.failures() == []
     assert outcomes(store) == {"wanted": 1}
 
 
@@ -415,7 +415,7 @@ def test_the_file_is_not_blamed_for_the_database(
     for _ in range(5):
         tasks.index_file(job_id)
         assert outcomes(store) == {"wanted": 1}
-    assert store.ledger.failures() == []
+    assert store.jobs.failures() == []
     assert read_row(database_url, job_id) == (0, 0)
     befall(lambda: None)
     tasks.index_file(job_id)

@@ -35,12 +35,12 @@ def known(store: Store, path: Path) -> int:
     path.write_bytes(path.name.encode())
     seen = see(str(path))
     assert seen is not None
-    job_id = store.ledger.want([seen], RECIPE, uuid4()).job_ids[0]
-    job = store.ledger.start(job_id)
+    job_id = store.jobs.enqueue([seen], RECIPE, uuid4()).job_ids[0]
+    job = store.jobs.start(job_id)
     assert job is not None
     track_id = store.library.save(f"identity of {path.name}", 10.0, None)
-    store.ledger.locate(job.file_id, str(path), track_id, Tags(title=path.stem))
-    store.ledger.finish(job_id, "encoded")
+    store.files.locate(job.file_id, str(path), track_id, Tags(title=path.stem))
+    store.jobs.finish(job_id, "encoded")
     return track_id
 
 
@@ -132,9 +132,9 @@ def test_recordings_are_found_by_musicbrainz(store: Store, music: Path) -> None:
     (music / "a.flac").write_bytes(b"a")
     seen = see(str(music / "a.flac"))
     assert seen is not None
-    job = store.ledger.start(store.ledger.want([seen], RECIPE, uuid4()).job_ids[0])
+    job = store.jobs.start(store.jobs.enqueue([seen], RECIPE, uuid4()).job_ids[0])
     assert job is not None
     track_id = store.library.save("identity", 10.0, None)
-    store.ledger.locate(job.file_id, job.path, track_id, Tags(musicbrainz_recording="mb-1"))
+    store.files.locate(job.file_id, job.path, track_id, Tags(musicbrainz_recording="mb-1"))
     assert store.library.find_recording("mb-1") == track_id
     assert store.library.find_recording("mb-2") is None

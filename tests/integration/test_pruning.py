@@ -10,7 +10,7 @@ import pytest
 from mess_plugin.library import mounts
 from mess_plugin.library.pruning import Pruned, prune, prune_some
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.ledger import Ledger
+from mess_plugin.store.files import Files
 from mess_plugin.store.roots import Root
 from tests.stored_library import add_track, levels_of, raw_space, want
 
@@ -22,7 +22,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def there(store: Store) -> list[str]:
-    return [Path(path).name for path in store.ledger.known_paths(["/"], with_missed=False)]
+    return [Path(path).name for path in store.files.known_paths(["/"], with_missed=False)]
 
 
 def test_only_what_is_surely_gone_is_given_up(store: Store, tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_only_what_is_surely_gone_is_given_up(store: Store, tmp_path: Path) -> N
     assert prune(store, str(tmp_path)) == Pruned(0)
     assert prune(store, str(tmp_path), confirmed=True).gone == 1  # forgotten for good
     assert there(store) == ["here.mp3", "a.mp3"]
-    assert len(store.ledger.known_paths(["/"])) == 2
+    assert len(store.files.known_paths(["/"])) == 2
 
 
 def test_a_folder_inside_another_is_counted_once(store: Store, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_few_files_of_many_are_given_up_without_counting_all(
         counted.append(root)
         return 100, 0
 
-    monkeypatch.setattr(Ledger, "count_below", count)
+    monkeypatch.setattr(Files, "count_below", count)
     gone = [str(tmp_path / f"gone {i}.mp3") for i in range(12)]
     assert prune_some(store, str(tmp_path), gone) == Pruned(12)
     assert counted == []

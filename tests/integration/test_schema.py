@@ -21,8 +21,8 @@ from mess_plugin.errors import StoreError
 from mess_plugin.folding import fold
 from mess_plugin.model import Tags
 from mess_plugin.store import open_store
+from mess_plugin.store.files import SeenFile
 from mess_plugin.store.filters import Conditions
-from mess_plugin.store.ledger import SeenFile
 from mess_plugin.store.migrate import migrate, migrations
 from mess_plugin.store.statements import _statements, folder, statement
 
@@ -143,10 +143,10 @@ def test_the_database_compares_as_the_program_does(database_url: str, text: str)
         identity = str(uuid.uuid4())
         track_id = store.library.save(identity, 10.0, None)
         path = f"/music/{identity}"
-        (job,) = store.ledger.want([SeenFile(path, 1, 1)], "r", uuid.uuid4()).job_ids
+        (job,) = store.jobs.enqueue([SeenFile(path, 1, 1)], "r", uuid.uuid4()).job_ids
         assert job
-        file_id = store.ledger.known_paths([path])[path]
-        store.ledger.locate(file_id, path, track_id, Tags(title=text, artist=text, album=text))
+        file_id = store.files.known_paths([path])[path]
+        store.files.locate(file_id, path, track_id, Tags(title=text, artist=text, album=text))
         for spelling in (text, unicodedata.normalize("NFD", text), text.casefold()):
             assert track_id in [
                 one.track_id for one in store.steering.allowed(Conditions(artist=spelling))

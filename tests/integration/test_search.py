@@ -297,8 +297,8 @@ def test_a_failed_file_says_why(
     path = tmp_path / "bad.mp3"
     path.write_bytes(b"x")
     (job_id,) = want(store, str(path))
-    store.ledger.start(job_id)
-    store.ledger.fail(job_id, "damaged", "it ends after 0 s")
+    store.jobs.start(job_id)
+    store.jobs.fail(job_id, "damaged", "it ends after 0 s")
     with pytest.raises(UsageError, match=r"could not be indexed: it ends after 0 s"):
         similar(store, house, str(path))
 
@@ -320,8 +320,8 @@ def test_a_copy_of_a_known_recording_is_that_recording(
         write_audio(folder / f"{n}.flac", music(10, 24000, channels=1, seed=n), 24000)
     files = list(Walk([str(folder)]))
     encoder = encoders.load("descriptors")
-    for job_id in store.ledger.want(files, str(Recipe.of(house)), uuid4()).job_ids:
-        job = store.ledger.start(job_id)
+    for job_id in store.jobs.enqueue(files, str(Recipe.of(house)), uuid4()).job_ids:
+        job = store.jobs.start(job_id)
         assert job is not None
         assert index(store, job, encoder, limit_s=None).outcome == "encoded"
     copy = Path(shutil.copy(folder / "0.flac", tmp_path / "copy.flac"))

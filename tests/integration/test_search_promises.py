@@ -23,7 +23,7 @@ from mess_plugin.search.query import Filters, Query, Range
 from mess_plugin.search.references import seed_of_track
 from mess_plugin.search.self_similarity import form_of
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 
 DIM = 32
 DURATION_S = 60.0
@@ -47,8 +47,8 @@ class Shelf:
 
         facets: the number of its random facets; None for a track whose facets were not heard.
         """
-        job_id = self.store.ledger.want([SeenFile(f"/{title}", 1, 1)], RECIPE, uuid4()).job_ids[0]
-        job = self.store.ledger.start(job_id)
+        job_id = self.store.jobs.enqueue([SeenFile(f"/{title}", 1, 1)], RECIPE, uuid4()).job_ids[0]
+        job = self.store.jobs.start(job_id)
         assert job is not None
         n = len(windows)
         half = DURATION_S / 2
@@ -66,8 +66,8 @@ class Shelf:
             self.store.embeddings.write(self.space, track_id, levels)
             if facets is not None:
                 self.store.facets.write(track_id, heard(facets))
-            self.store.ledger.locate(job.file_id, f"/{title}", track_id, Tags(title, album=album))
-            self.store.ledger.finish(job.id, "encoded")
+            self.store.files.locate(job.file_id, f"/{title}", track_id, Tags(title, album=album))
+            self.store.jobs.finish(job.id, "encoded")
         return track_id
 
 
@@ -333,9 +333,9 @@ def test_a_seed_that_failed_to_index_tells_its_reason(shelf: Shelf, tmp_path: Pa
     shelf.add("other", windows(1))
     broken = tmp_path / "broken.mp3"
     broken.write_bytes(b"no music")
-    (job_id,) = shelf.store.ledger.want([SeenFile(str(broken), 8, 1)], RECIPE, uuid4()).job_ids
-    assert shelf.store.ledger.start(job_id) is not None
-    shelf.store.ledger.fail(job_id, "not-audio", "it cannot be decoded as audio")
+    (job_id,) = shelf.store.jobs.enqueue([SeenFile(str(broken), 8, 1)], RECIPE, uuid4()).job_ids
+    assert shelf.store.jobs.start(job_id) is not None
+    shelf.store.jobs.fail(job_id, "not-audio", "it cannot be decoded as audio")
     for _ in range(2):  # while the file is there, and after it went
         with pytest.raises(UsageError, match="could not be indexed: it cannot be decoded"):
             similar(shelf.store, shelf.settings, str(broken))

@@ -13,7 +13,7 @@ from mess_plugin.errors import UsageError
 from mess_plugin.search.engine import similar
 from mess_plugin.spaces.active_encoder import State, answering, begin, complete, settled, under_way
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from mess_workers.broker import Queue
 from mess_workers.dispatcher import Dispatcher
 from tests.event_tools import kill, program, see, settings_for, write_songs
@@ -45,14 +45,14 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 def states(store: Store, recipe: str) -> dict[str, int]:
-    return store.ledger.count_jobs().get(recipe, {})
+    return store.jobs.count_jobs().get(recipe, {})
 
 
 def test_killed_in_the_middle_it_goes_on_and_the_old_one_answers_until_the_end(
     settings: Settings, changed: Settings, store: Store, tmp_path: Path, eventually: Eventually
 ) -> None:
     songs = write_songs(tmp_path / "music", 6)
-    store.ledger.want(see(songs), OLD)
+    store.jobs.enqueue(see(songs), OLD)
     log = tmp_path / "log"
     dispatcher = Dispatcher(settings, store, Queue(settings))
 
@@ -72,7 +72,7 @@ def test_killed_in_the_middle_it_goes_on_and_the_old_one_answers_until_the_end(
     answer = similar(store, settled(store, settings), str(songs[0]), k=3)
     assert answer.space.window_s == 5.0
     late = write_songs(tmp_path / "music", 1, first_seed=50)
-    store.ledger.want(see(late), answering(store, settings))
+    store.jobs.enqueue(see(late), answering(store, settings))
     assert sum(states(store, NEW).values()) == 7  # new files are heard both ways
     with (
         program("mess_workers", settings, log),
@@ -96,13 +96,13 @@ def done(store: Store, recipe: str, path: str, n: int) -> None:
 def finish(store: Store, recipe: str, *, failing: int = 0) -> None:
     """End the open jobs of a recipe in the ledger, the first few of them badly."""
     for number, due in enumerate(store.dispatch.claim(1000)):
-        job = store.ledger.start(due.job_id)
+        job = store.jobs.start(due.job_id)
         assert job is not None
         assert job.recipe == recipe
         if number < failing:
-            store.ledger.fail(job.id, "encoder", "no weights")
+            store.jobs.fail(job.id, "encoder", "no weights")
         else:
-            store.ledger.finish(job.id, "known")
+            store.jobs.finish(job.id, "known")
 
 
 def test_it_is_held_where_many_files_fail_and_tried_again_when_asked(
@@ -126,12 +126,12 @@ def test_a_changed_file_is_heard_again_by_both_and_outdated_by_all_others(
     changed: Settings, store: Store
 ) -> None:
     done(store, OLD, "/music/a", 1)
-    store.ledger.want([SeenFile("/music/a", 1, 1)], "third||5/2.5")
+    store.jobs.enqueue([SeenFile("/music/a", 1, 1)], "third||5/2.5")
     finish(store, "third||5/2.5")
     begin(store, changed, "descriptors")
     finish(store, NEW)
-    store.ledger.want([SeenFile("/music/a", 2, 2)], OLD)
-    jobs = store.ledger.count_jobs()
+    store.jobs.enqueue([SeenFile("/music/a", 2, 2)], OLD)
+    jobs = store.jobs.count_jobs()
     assert jobs[OLD] == {"wanted": 1}
     assert jobs[NEW] == {"wanted": 1}
     assert "third||5/2.5" not in jobs
@@ -160,10 +160,10 @@ def test_an_encoder_that_the_settings_name_goes_before_the_choice(
 
 def test_what_one_encoder_cannot_hear_stays_with_the_other(store: Store) -> None:
     done(store, OLD, "/music/short", 1)
-    store.ledger.want([SeenFile("/music/short", 1, 1)], NEW)
-    job = store.ledger.start(store.dispatch.claim(1)[0].job_id)
+    store.jobs.enqueue([SeenFile("/music/short", 1, 1)], NEW)
+    job = store.jobs.start(store.dispatch.claim(1)[0].job_id)
     assert job is not None
-    store.ledger.unlocate(job.file_id)
+    store.files.detach(job.file_id)
     assert store.library.find_path("/music/short") is not None
     found = store.library.find_path("/music/short")
     assert found is not None

@@ -64,12 +64,12 @@ def until(folder: WatchedFolder) -> Run:
 
 
 def names(store: Store, music: Path, *, with_missed: bool = False) -> list[str]:
-    known = store.ledger.known_paths([str(music)], with_missed=with_missed)
+    known = store.files.known_paths([str(music)], with_missed=with_missed)
     return sorted(os.path.relpath(path, music) for path in known)
 
 
 def jobs(store: Store, settings: Settings) -> dict[str, int]:
-    return store.ledger.count_jobs().get(str(Recipe.of(settings)), {})
+    return store.jobs.count_jobs().get(str(Recipe.of(settings)), {})
 
 
 def finish_all(settings: Settings) -> None:
@@ -147,11 +147,11 @@ def test_renaming_a_folder_of_files_costs_no_work(
         (music / "old" / "cd1" / f"{i}.flac").write_bytes(bytes([i]) * 50)
     until(lambda: len(names(store, music)) == 5)
     finish_all(settings)
-    before = store.ledger.known_paths([str(music)])
+    before = store.files.known_paths([str(music)])
     (music / "old").rename(music / "new")
     until(lambda: names(store, music) == [f"new/cd1/{i}.flac" for i in range(5)])
     mark(until, store, music)
-    known = store.ledger.known_paths([str(music)])
+    known = store.files.known_paths([str(music)])
     if settings.watch_by == "inotify":
         assert jobs(store, settings) == {"done": 5, "wanted": 1}
         assert set(before.values()) < set(known.values())
@@ -183,7 +183,7 @@ def test_a_root_that_vanishes_and_returns(
     music.rename(away)
     until(lambda: store.roots.all()[0].state == "absent")
     assert len(names(store, music)) == 30
-    assert store.ledger.forget_missed(0.0) == 0
+    assert store.files.forget_missing(0.0) == 0
     music.mkdir()  # the empty mount point of a disk that is not there
     until(lambda: store.roots.all()[0].state == "refused")
     assert "not mounted" in store.roots.all()[0].detail

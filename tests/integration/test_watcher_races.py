@@ -15,7 +15,7 @@ from watchdog.observers.inotify_c import InotifyFD
 from mess_plugin.config import Settings
 from mess_plugin.model import Tags
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from mess_workers.watch import rechecks
 from mess_workers.watch.folder import WatchedFolder
 from mess_workers.watch.observer import observe
@@ -31,7 +31,7 @@ class Watched:
     folder: WatchedFolder
 
     def names(self) -> list[str]:
-        known = self.store.ledger.known_paths([str(self.music)], with_missed=False)
+        known = self.store.files.known_paths([str(self.music)], with_missed=False)
         return sorted(os.path.relpath(path, self.music) for path in known)
 
     def make(self, *names: str) -> None:
@@ -86,14 +86,14 @@ def test_another_process_writes_about_a_file_after_its_deletion(watched: Watched
     watched.make("one.flac", "two.flac")
     watched.until_known("one.flac", "two.flac")
     path = str(watched.music / "one.flac")
-    ledger = watched.store.ledger
-    file_id, seen = ledger.known_paths([path])[path], ledger.known_files([path])[path]
+    files, jobs = watched.store.files, watched.store.jobs
+    file_id, seen = files.known_paths([path])[path], files.known_files([path])[path]
     track_id = watched.store.library.save("audio of one", 6.0, None)
     (watched.music / "one.flac").unlink()
     watched.until_known("two.flac")
-    ledger.locate(file_id, path, track_id, Tags())  # a worker that began before
+    files.locate(file_id, path, track_id, Tags())  # a worker that began before
     assert watched.names() == ["two.flac"]
-    ledger.want([SeenFile(path, *seen)], "any")  # a walk that passed by before
+    jobs.enqueue([SeenFile(path, *seen)], "any")  # a walk that passed by before
     assert watched.names() == ["one.flac", "two.flac"]
     watched.until_known("two.flac")
 

@@ -17,7 +17,7 @@ import pytest
 from mess_plugin.config import Settings
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from mess_plugin.store.roots import Root
 from mess_workers.dispatcher import dispatch
 from mess_workers.watch import mount_probe
@@ -99,7 +99,7 @@ def add(folder: Path, name: str) -> None:
 
 
 def names(store: Store, folder: Path) -> list[str]:
-    return [Path(path).name for path in store.ledger.known_paths([str(folder)])]
+    return [Path(path).name for path in store.files.known_paths([str(folder)])]
 
 
 def state_of(store: Store, folder: Path) -> Root:
@@ -154,7 +154,7 @@ def test_a_message_about_a_share_that_hangs_holds_up_no_work(
         dispatching = threading.Thread(target=dispatch, args=(settings, stop))
         dispatching.start()
         eventually(share.is_asked.is_set)
-        store.ledger.want([SeenFile("/music/new.flac", 1, 1)], str(Recipe.of(settings)))
+        store.jobs.enqueue([SeenFile("/music/new.flac", 1, 1)], str(Recipe.of(settings)))
         eventually(store.dispatch.sent)
         share.answers.set()
         stop.set()

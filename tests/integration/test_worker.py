@@ -56,7 +56,7 @@ def run(settings: Settings, store: Store, *roots: Path) -> Progress:
 
 def send(settings: Settings, store: Store, path: Path) -> int:
     """Want one file and send its job, without waiting for it."""
-    (job_id,) = store.ledger.want(list(Walk([str(path)])), str(Recipe.of(settings))).job_ids
+    (job_id,) = store.jobs.enqueue(list(Walk([str(path)])), str(Recipe.of(settings))).job_ids
     assert send_due(store, Queue(settings)) == 1
     return job_id
 
@@ -69,7 +69,7 @@ def long_file(path: Path) -> Path:
 def states(store: Store) -> dict[str, int]:
     return {
         state: count
-        for counts in store.ledger.count_jobs().values()
+        for counts in store.jobs.count_jobs().values()
         for state, count in counts.items()
     }
 
@@ -208,6 +208,6 @@ def test_a_database_that_goes_away_and_comes_back_costs_no_attempt(
         assert states(store) == {"running": 1}
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         eventually(is_done, timeout_s=90)
-    assert store.ledger.failures() == []
+    assert store.jobs.failures() == []
     assert store.library.count()[:2] == (1, 1)
     assert attempts(database_url, job_id)[0] == 1

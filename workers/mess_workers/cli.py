@@ -168,7 +168,7 @@ def _prune(store: Store, settings: Settings, roots: list[str], seen: set[str], r
                 f"{printable(root)}: {pruned.refused} "
                 "Nothing was forgotten: run again with --prune if they are really gone"
             )
-    store.ledger.forget_missed(settings.keep_missing_s)
+    store.files.forget_missing(settings.keep_missing_s)
     return gone
 
 

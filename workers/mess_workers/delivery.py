@@ -25,10 +25,10 @@ def send_due(store: Store, queue: Queue, *, limit: int = IN_FLIGHT) -> int:
     Any number of processes may call this at any time; one works, the others return at once. limit:
     at most so many messages are under way. Raises ServiceError where the broker does not answer.
     """
-    with store.dispatch.alone() as chosen:
+    with store.dispatch.exclusive_lock() as chosen:
         if not chosen:
             return 0
-        store.ledger.recover()
+        store.jobs.recover()
         sent = store.dispatch.sent()
         if sent:
             gone = lost(sent, queue.held())

@@ -67,7 +67,7 @@ class Dispatcher:
         return sent
 
     def _tidy(self) -> None:
-        forgotten = self.store.ledger.forget_missed(self.settings.keep_missing_s)
+        forgotten = self.store.files.forget_missing(self.settings.keep_missing_s)
         if forgotten:
             log.info("%d files were missed for long enough and are forgotten", forgotten)
         self.store.inbox.forget_old(_KEEP_EVENTS_S)

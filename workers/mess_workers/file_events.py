@@ -15,8 +15,8 @@ from mess_plugin.library.pruning import is_gone, prune_some
 from mess_plugin.library.walk import Walk, is_below, watched_roots
 from mess_plugin.spaces.active_encoder import answering
 from mess_plugin.store import Store
+from mess_plugin.store.files import SeenFile
 from mess_plugin.store.inbox import Event
-from mess_plugin.store.ledger import SeenFile
 from mess_workers.watch.writers import being_written
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def _answer(store: Store, settings: Settings, event: Event) -> None:
         store.inbox.postpone(event, settings.settle_s)
         return
     recipe = answering(store, settings)
-    wanted = len(store.ledger.want(found, recipe).job_ids) if found else 0
+    wanted = len(store.jobs.enqueue(found, recipe).job_ids) if found else 0
     pruned = prune_some(store, roots[0], _known_at(store, path))
     if pruned.refused:
         log.warning("%s: %s", roots[0], pruned.refused)
@@ -69,7 +69,7 @@ def _known_at(store: Store, path: str) -> Iterable[str]:
     """Known files at or below a path that may have vanished."""
     if not is_gone(path) and not os.path.isdir(path):  # noqa: PTH112
         return []
-    return store.ledger.known_among([path]) or store.ledger.known_paths([path], with_missed=False)
+    return store.files.known_among([path]) or store.files.known_paths([path], with_missed=False)
 
 
 def _path(event: Event) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mess_plugin.store import Store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from mess_workers.broker import Queue
 from mess_workers.delivery import send_due
 
@@ -85,7 +85,7 @@ class Feeding:
                 yield file
 
     def _note(self, group: list[SeenFile]) -> None:
-        result = self.store.ledger.want(
+        result = self.store.jobs.enqueue(
             group, self.recipe, self.batch, retry_failed=self.retry_failed, force=self.force
         )
         self._jobs.extend(result.job_ids)
@@ -107,9 +107,9 @@ class Feeding:
 
     def _counted(self) -> Progress:
         wanted = self.progress.wanted
-        counts = self.store.ledger.count_batch(self.batch) if wanted else {}
+        counts = self.store.jobs.count_batch(self.batch) if wanted else {}
         if sum(_states(counts)) < wanted:  # some vanished, or another run has taken them over
-            counts = self.store.ledger.count_some(self._jobs)
+            counts = self.store.jobs.count_some(self._jobs)
         return replace(
             self.progress,
             indexed=counts.get("done:encoded", 0),

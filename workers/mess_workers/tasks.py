@@ -23,7 +23,7 @@ from mess_plugin.spaces.active_encoder import complete, under_way
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.ledger import Job
+from mess_plugin.store.jobs import Job
 from mess_workers import gpu_client
 from mess_workers.duplicate_search import look
 from mess_workers.logs import working_at
@@ -59,12 +59,12 @@ def index_file(job_id: int) -> None:
     with working_at(job_id):
         try:
             with open_store(_database_url()) as store:
-                store.ledger.recover([job_id])  # the message may have come back from a dead process
+                store.jobs.recover([job_id])  # the message may have come back from a dead process
                 # The lock is not given back by hand: it goes with the connection, also on an error.
-                if store.ledger.lock(job_id):
+                if store.jobs.lock(job_id):
                     run_job(store, job_id)
                 else:
-                    store.ledger.postpone(job_id, BUSY_RETRY_S)
+                    store.jobs.postpone(job_id, BUSY_RETRY_S)
         except StoreError as error:
             log.warning("job %d: %s; trying again later", job_id, error)
             _excuse(job_id, str(error))
@@ -97,7 +97,7 @@ def find_duplicates() -> None:
 
 def run_job(store: Store, job_id: int) -> None:
     """Run a locked job: in the end it is over, well or badly, or waits for its next attempt."""
-    job = store.ledger.start(job_id, worker_id())
+    job = store.jobs.start(job_id, worker_id())
     if job is None:
         log.debug("job %d: nothing left to do", job_id)
         return
@@ -145,9 +145,9 @@ def _verdict(error: Exception) -> tuple[str, str]:
 def _finish(store: Store, job: Job, done: Indexed) -> None:
     if done.outcome == "changed":
         reason = "the file changed while it was read"
-        store.ledger.give_back(job.id, "changed", reason, BUSY_RETRY_S, excused=True)
+        store.jobs.give_back(job.id, "changed", reason, BUSY_RETRY_S, excused=True)
         return
-    store.ledger.finish(job.id, done.outcome)
+    store.jobs.finish(job.id, done.outcome)
     log.info("job %d: %s: %s", job.id, done.outcome, job.path, extra={"track": done.track_id})
 
 
@@ -157,23 +157,23 @@ def _unexpected(store: Store, job: Job, error: Exception) -> None:
     if job.attempts >= settings().attempts:
         _fail(store, job, "crashed", reason)
     else:
-        store.ledger.give_back(job.id, "crashed", reason, _backoff_s(job.attempts))
+        store.jobs.give_back(job.id, "crashed", reason, _backoff_s(job.attempts))
 
 
 def _excuse(job_id: int, reason: str) -> None:
     """Give a job back that the database failed. Where it still fails, recovering does that later."""
     try:
         with open_store(_database_url()) as store:
-            if store.ledger.lock(job_id):
-                store.ledger.give_back(job_id, "database", reason, _backoff_s(1), excused=True)
+            if store.jobs.lock(job_id):
+                store.jobs.give_back(job_id, "database", reason, _backoff_s(1), excused=True)
     except StoreError:
         log.debug("job %d: left to be recovered", job_id)
 
 
 def _fail(store: Store, job: Job, kind: str, reason: str) -> None:
     if kind in _KINDS_ABOUT_CONTENT:
-        store.ledger.unlocate(job.file_id)
-    store.ledger.fail(job.id, kind, reason)
+        store.files.detach(job.file_id)
+    store.jobs.fail(job.id, kind, reason)
     log.warning("job %d: failed: %s: %s", job.id, job.path, reason)
 
 

@@ -15,7 +15,7 @@ def describe(settings: Settings, paths: Sequence[str]) -> list[str]:
     n_waiting = spool.count(settings.home)
     up = is_up(settings)
     with opened(settings) as (_, store):
-        indexed, failed, unknown = store.ledger.count_paths(paths)
+        indexed, failed, unknown = store.files.count_paths(paths)
     lines = [f"{indexed} of {len(paths)} tracks indexed with MESS at {settings.home}"]
     in_work = len(paths) - indexed - failed - unknown
     if in_work:

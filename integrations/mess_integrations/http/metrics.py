@@ -73,7 +73,7 @@ def _gauges(store: Store) -> Iterable[Metric]:
         (
             "mess_missed_files",
             "Files that vanished and are not forgotten",
-            store.ledger.count_missed(),
+            store.files.count_missing(),
         ),
         (
             "mess_sent_jobs",
@@ -86,7 +86,7 @@ def _gauges(store: Store) -> Iterable[Metric]:
         family.add_metric([], value)
         yield family
     jobs = GaugeMetricFamily("mess_jobs", "Jobs by state", labels=["recipe", "state"])
-    for recipe, states in store.ledger.count_jobs().items():
+    for recipe, states in store.jobs.count_jobs().items():
         for state in ("wanted", "running", "done", "failed"):
             jobs.add_metric([recipe, state], states.get(state, 0))
     yield jobs

@@ -8,7 +8,7 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from mess_workers.watch.writers import being_written
 
 

@@ -22,7 +22,7 @@ from mess_plugin.library.pruning import Pruned, is_there, prune, prune_some
 from mess_plugin.library.walk import Walk
 from mess_plugin.spaces.active_encoder import answering
 from mess_plugin.store import Store
-from mess_plugin.store.ledger import SeenFile
+from mess_plugin.store.files import SeenFile
 from mess_plugin.store.roots import Root
 from mess_workers.watch.debounce import Settling
 from mess_workers.watch.observer import Change, Observing, observe
@@ -146,7 +146,7 @@ class WatchedFolder:
         self._walk_due = True
 
     def _want(self, files: Sequence[SeenFile]) -> None:
-        self._store.ledger.want(files, answering(self._store, self._settings))
+        self._store.jobs.enqueue(files, answering(self._store, self._settings))
 
     def _pulse(self, now_s: float) -> None:
         assert self._observing is not None
@@ -179,7 +179,7 @@ class WatchedFolder:
         if not change.is_folder:
             ours = [path for path in ours if is_audio(Path(path))]
         if len(ours) == 2:
-            self._store.ledger.rename(change.path, change.to)
+            self._store.files.rename(change.path, change.to)
         if change.is_folder:
             self._stirred.note(now_s, ours)
             self._look_below(ours, now_s)
@@ -189,7 +189,7 @@ class WatchedFolder:
 
     def _look_below(self, folders: Sequence[str], now_s: float) -> None:
         """See to whatever is not the same there as in the ledger, in both directions."""
-        known = self._store.ledger.known_files(folders)
+        known = self._store.files.known_files(folders)
         for file in Walk(folders):
             if known.pop(file.path, None) != (file.size_bytes, file.mtime_ns):
                 self._settling.touch(file.path, now_s)
