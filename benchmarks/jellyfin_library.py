@@ -22,10 +22,10 @@ from typing import TypeVar
 
 import psycopg
 
-from mess_integrations.jellyfin.accounts import Link
-from mess_integrations.jellyfin.api import Account, Host
-from mess_integrations.jellyfin.client import Client, Patience
-from mess_integrations.jellyfin.sync import Report, look_at, rematch, sync
+from mess_integrations.jellyfin.accounts import JellyfinLink
+from mess_integrations.jellyfin.api import JellyfinAccount, JellyfinApi
+from mess_integrations.jellyfin.client import JellyfinClient, RetryPolicy
+from mess_integrations.jellyfin.sync import SyncReport, refresh_items, rematch, sync
 from mess_plugin.embedded import down, lease
 from mess_plugin.store import Store, open_store
 from tests.jellyfin_contract import Unjudged
@@ -74,7 +74,7 @@ def run(url: str, n: int) -> None:
         again = measured("read it again", fake, lambda: sync(store, (account,)))
         measured("match it without reading", fake, lambda: rematch(store, account.link))
         some = [item_id(number) for number in range(1, 101)]
-        measured("look at 100 items", fake, lambda: look_at(store, (account,), some))
+        measured("look at 100 items", fake, lambda: refresh_items(store, (account,), some))
         broken = measured("read it cut short and failing", fake, lambda: stumbling(store, fake, n))
         wanted = {"path": n}
         if not whole.matched == again.matched == broken.matched == wanted:
@@ -83,7 +83,7 @@ def run(url: str, n: int) -> None:
     print(f"peak memory of this process, server and its items included: {peak_mb:.0f} MB")
 
 
-def stumbling(store: Store, fake: FakeJellyfin, n: int) -> Report:
+def stumbling(store: Store, fake: FakeJellyfin, n: int) -> SyncReport:
     """A server that gives small pages only and fails every 40th request; a reading that dies."""
     account = _account(fake)
     fake.largest_page = 200
@@ -118,13 +118,15 @@ def measured(name: str, fake: FakeJellyfin, work: Callable[[], T]) -> T:
     return result
 
 
-def _account(fake: FakeJellyfin) -> Account:
-    link = Link(
+def _account(fake: FakeJellyfin) -> JellyfinAccount:
+    link = JellyfinLink(
         url=fake.url, server=SERVER, version="12.0.0", user_id=USER, user="ann",
         device_id="d" * 32, token="token-of-ann", paths=("/media=/music",),
     )  # fmt: skip
-    patience = Patience(answer_s=60.0, backoff_s=0.02)
-    return Account(link, Host(Client(link.url, link.device_id, link.token, patience), USER))
+    patience = RetryPolicy(answer_s=60.0, backoff_s=0.02)
+    return JellyfinAccount(
+        link, JellyfinApi(JellyfinClient(link.url, link.device_id, link.token, patience), USER)
+    )
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from mess_integrations.jellyfin.accounts import Link
-from mess_integrations.jellyfin.api import Account, Host
-from mess_integrations.jellyfin.client import Client, Patience
-from mess_integrations.jellyfin.debounce import Pace
+from mess_integrations.jellyfin.accounts import JellyfinLink
+from mess_integrations.jellyfin.api import JellyfinAccount, JellyfinApi
+from mess_integrations.jellyfin.client import JellyfinClient, RetryPolicy
+from mess_integrations.jellyfin.debounce import FollowerTimes
 from mess_integrations.jellyfin.follower import Follower
-from mess_integrations.jellyfin.reconciler import Keeper, Outcome
-from mess_integrations.jellyfin.sync import Report, sync
+from mess_integrations.jellyfin.reconciler import Outcome, Reconciler
+from mess_integrations.jellyfin.sync import SyncReport, sync
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.config import Settings
 from mess_plugin.model import Tags
@@ -28,7 +28,7 @@ from tests.jellyfin_contract import VERSIONS, contract
 from tests.jellyfin_host import SERVER, USER, FakeJellyfin, item_id, serving
 from tests.stored_library import add_track, levels_of, random_unit, raw_space, settings
 
-QUICK = Patience(answer_s=5.0, tries=3, backoff_s=0.01)
+QUICK = RetryPolicy(answer_s=5.0, tries=3, backoff_s=0.01)
 N = 12
 
 
@@ -54,26 +54,30 @@ class Bench:
     store: Store
     settings: Settings
     fake: FakeJellyfin
-    link: Link
-    host: Host
+    link: JellyfinLink
+    api: JellyfinApi
     tracks: list[int]
 
     @property
-    def account(self) -> Account:
-        return Account(self.link, self.host)
+    def account(self) -> JellyfinAccount:
+        return JellyfinAccount(self.link, self.api)
 
-    def follower(self, **pace: float) -> Follower:
+    def follower(self, **times: float) -> Follower:
         slow = {"quiet_s": 0.0, "names_s": 1e9, "all_s": 1e9}
         return Follower(
-            self.store, self.settings, (self.account,), (self.link,), Pace(**{**slow, **pace})
+            self.store,
+            self.settings,
+            (self.account,),
+            (self.link,),
+            FollowerTimes(**{**slow, **times}),
         )
 
-    def sync(self, **options: Any) -> Report:
+    def sync(self, **options: Any) -> SyncReport:
         return sync(self.store, (self.account,), **options)
 
     def keep(self, **options: bool) -> list[Outcome]:
-        keeper = Keeper(self.store, self.settings, self.account, (self.link,), **options)
-        return keeper.keep_all()
+        keeper = Reconciler(self.store, self.settings, self.account, (self.link,), **options)
+        return keeper.reconcile()
 
     def declare(self, text: str) -> None:
         self.settings.home.mkdir(parents=True, exist_ok=True)
@@ -87,20 +91,20 @@ class Bench:
         return [item_id(self.tracks.index(match.track.id) + 1) for match in found.matches]
 
 
-def make_link(fake: FakeJellyfin, token: str = "token-of-ann", **changes: Any) -> Link:
-    made = Link(
+def make_link(fake: FakeJellyfin, token: str = "token-of-ann", **changes: Any) -> JellyfinLink:
+    made = JellyfinLink(
         url=fake.url, server=SERVER, version=fake.contract.version, user_id=USER, user="ann",
         device_id="d" * 32, token=token, paths=("/media=/music",),
     )  # fmt: skip
     return msgspec.structs.replace(made, **changes)
 
 
-def account_of(link: Link) -> Account:
-    return Account(link, host_of(link))
+def account_of(link: JellyfinLink) -> JellyfinAccount:
+    return JellyfinAccount(link, api_of(link))
 
 
-def host_of(link: Link, patience: Patience = QUICK) -> Host:
-    return Host(Client(link.url, link.device_id, link.token, patience), link.user_id)
+def api_of(link: JellyfinLink, patience: RetryPolicy = QUICK) -> JellyfinApi:
+    return JellyfinApi(JellyfinClient(link.url, link.device_id, link.token, patience), link.user_id)
 
 
 def bench(fake: FakeJellyfin, database_url: str, home: Path) -> Iterator[Bench]:
@@ -116,9 +120,9 @@ def bench(fake: FakeJellyfin, database_url: str, home: Path) -> Iterator[Bench]:
             )
             fake.add(n + 1, f"Song {n:02}", f"/media/{n:02}.flac", 30.0)
         link = make_link(fake)
-        host = host_of(link)
-        yield Bench(store, settings(home, database_url=database_url), fake, link, host, tracks)
-        host.close()
+        api = api_of(link)
+        yield Bench(store, settings(home, database_url=database_url), fake, link, api, tracks)
+        api.close()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""MESS for beets: `beet similar`, `similar:` in queries, and news of every import.
+"""MESS for beets: `beet similar`, `similar:` in queries, and indexing of every import.
 
     plugins: mess
 
-Importing this loads beets alone; MESS and its libraries come with the first question.
+Importing this loads beets alone; MESS and its libraries are loaded by the first question.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from beets import ui
 from beets.library import Album, Item, Library
 from beets.plugins import BeetsPlugin
 
-from mess_integrations.beets.asking import Asker
-from mess_integrations.beets.commands import Commands
-from mess_integrations.beets.errors import UserError
-from mess_integrations.beets.events import News
-from mess_integrations.beets.fields import TYPES
-from mess_integrations.beets.query import similar_query
+from mess_integrations.beets.client import MessClient
+from mess_integrations.beets.commands import BeetsCommands
+from mess_integrations.beets.events import ChangeListener
+from mess_integrations.beets.fields import TYPES, UserError, similar_query
 
 _SETTINGS = ("home", "database_url", "broker_url", "encoder")
 
@@ -40,25 +38,27 @@ class MessPlugin(BeetsPlugin):
         self._lib: Library | None = None
         self._changing = False
         self._complaints: set[str] = set()
-        self._asker = Asker(self._options)
+        self._client = MessClient(self._options)
         for field in TYPES:
-            self.template_fields[field] = partial(self._asker.value, field)
-            self.album_template_fields[field] = partial(self._asker.value, field)
+            self.template_fields[field] = partial(self._client.value, field)
+            self.album_template_fields[field] = partial(self._client.value, field)
         self.item_queries = {"similar": similar_query("items", self)}
         self.album_queries = {"similar": similar_query("albums", self)}
         self._listen("library_opened", self._opened)
         for event in ("import_begin", "database_change"):
             self._listen(event, self._begin)
         if self.config["auto"].get(bool):
-            news = News(self._asker.settings, self._log, self.config["time_limit"].as_number())
-            for event, listener in news.listeners().items():
-                self._listen(event, listener)
+            listener = ChangeListener(
+                self._client.settings, self._log, self.config["time_limit"].as_number()
+            )
+            for event, react in listener.listeners().items():
+                self._listen(event, react)
 
     def _listen(self, event: str, listener: Callable[..., None]) -> None:
-        """Listen without the wrapper that sets the log level around each call.
+        """Register a listener without beets' wrapper that sets the log level around each call.
 
-        The wrapper asserts that no other call is going on, and an import sends events from several
-        threads: a collision would end the import.
+        The wrapper asserts that no other call is running, and an import sends events from several
+        threads: a collision would abort the import.
         """
         listeners = cast(dict[str, list[Callable[..., None]]], self.listeners)
         listeners[event].append(listener)
@@ -66,7 +66,7 @@ class MessPlugin(BeetsPlugin):
     def commands(self) -> Sequence[ui.Subcommand]:
         """`beet similar` and `beet mess`."""
         relative_to = self.config["relative_to"].get()
-        return Commands(self._asker, self._log, self.config["k"].get(int), relative_to).all()
+        return BeetsCommands(self._client, self._log, self.config["k"].get(int), relative_to).all()
 
     def _options(self) -> dict[str, str | None]:
         options = {name: self.config[name].get() for name in _SETTINGS}
@@ -78,27 +78,27 @@ class MessPlugin(BeetsPlugin):
 
     def ids_like(self, table: str, pattern: str) -> list[int]:
         """Ids of the items or albums that feel like those that the pattern names, best first."""
-        from mess_integrations.beets.answers import Question  # noqa: PLC0415
+        from mess_integrations.beets.answers import BeetsQuestion  # noqa: PLC0415
 
-        lib, question = self._library(), Question(self.config["k"].get(int))
+        lib, question = self._library(), BeetsQuestion(self.config["k"].get(int))
         query = f"id:{pattern}" if pattern.isdecimal() else pattern
         found: Sequence[Item | Album]
         if table == "albums":
-            found, _ = self._asker.albums(lib, list(lib.albums(query)), question)
+            found, _ = self._client.albums(lib, list(lib.albums(query)), question)
         else:
-            answer = self._asker.items(lib, list(lib.items(query)), question)
+            answer = self._client.items(lib, list(lib.items(query)), question)
             found = [item for item, _ in answer.found]
         return [model.id for model in found if model.id is not None]
 
     def complain(self, error: Exception) -> None:
-        """Say once why `similar:` matches nothing."""
+        """Warn once why `similar:` matches nothing."""
         text = str(error)
         if text not in self._complaints:
             self._complaints.add(text)
             self._log.warning("similar: matches nothing: {}", text)
 
     def is_changing(self) -> bool:
-        """Whether beets has begun to change its library, and must come to its end."""
+        """Whether this command changes beets' library, and must not fail."""
         return self._changing
 
     def _library(self) -> Library:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.search.query import check_listener
 from mess_plugin.store import Store
+from mess_plugin.store.hosts import normalise_id
 from mess_plugin.store.verdicts import Account
 
 
@@ -38,7 +39,7 @@ def accounts_document(accounts: Sequence[Account]) -> list[dict[str, object]]:
 def _named(store: Store, name: str) -> list[Account]:
     """Accounts of a name, which Jellyfin also writes with dashes and in capitals."""
     known = store.verdicts.accounts()
-    plain = name.replace("-", "").lower()
+    plain = normalise_id(name)
     found = [one for one in known if one.account == plain]
     found = found or [one for one in known if one.account == name]
     if not found:

@@ -15,6 +15,11 @@ from mess_plugin.store.session import Session
 _AT_ONCE = 10_000
 
 
+def normalise_id(text: str) -> str:
+    """An id of Jellyfin without dashes and in lower case; it is written with and without them."""
+    return text.replace("-", "").lower()
+
+
 class HostItem(msgspec.Struct, frozen=True):
     """An audio item as a server lists it. recordings: MusicBrainz ids that may be the recording's."""
 

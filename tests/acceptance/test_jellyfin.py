@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from mess_integrations.jellyfin.accounts import file_of
+from mess_integrations.jellyfin.accounts import links_file
 from tests.beets_host import SAMPLES, environment
 from tests.jellyfin_contract import contract
 from tests.jellyfin_host import PASSWORD, FakeJellyfin, serving
@@ -75,7 +75,7 @@ def test_a_playlist_made_in_a_client_is_filled_and_mess_stopped_is_one_message(
             mess("down")
         # The host goes on without MESS, and whoever asks MESS for an unreachable part gets a line.
         request = urllib.request.Request(fake.url + "/System/Info/Public")
-        request.add_header("Authorization", 'MediaBrowser Client="x", DeviceId="x"')
+        request.add_header("Authorization", 'MediaBrowser JellyfinClient="x", DeviceId="x"')
         assert urllib.request.urlopen(request).status == 200
         assert set(fake.named(name).items) == wanted
         _, said = mess(
@@ -85,4 +85,4 @@ def test_a_playlist_made_in_a_client_is_filled_and_mess_stopped_is_one_message(
         assert len(said.splitlines()) == 1
     _, said = mess("jellyfin", "sync", code=1)
     assert said == f"mess: Jellyfin at {fake.url}: it does not answer (no connection)\n"
-    assert file_of(embedded_home).stat().st_mode & 0o777 == 0o600
+    assert links_file(embedded_home).stat().st_mode & 0o777 == 0o600

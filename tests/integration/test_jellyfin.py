@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from mess_integrations.jellyfin import accounts as links
-from mess_integrations.jellyfin.auth import Door
+from mess_integrations.jellyfin.auth import Login
 from mess_integrations.jellyfin.cli import jellyfin
-from mess_integrations.jellyfin.client import Patience, Unlinked
+from mess_integrations.jellyfin.client import RetryPolicy, Unlinked
 from mess_plugin.errors import ConfigError, ServiceError, UsageError
 from mess_plugin.model import Tags
 from mess_plugin.store.inbox import Feedback
-from tests.jellyfin_bench import Bench, N, host_of, make_link
+from tests.jellyfin_bench import Bench, N, api_of, make_link
 from tests.jellyfin_contract import VERSIONS, contract, document
 from tests.jellyfin_host import PASSWORD, SERVER, USER, FakeJellyfin, item_id
 from tests.stored_library import add_track, levels_of, raw_space
@@ -42,7 +42,7 @@ def test_the_documents_judge(version: str) -> None:
 
 def test_quick_connect_and_password_give_the_account(fake: FakeJellyfin) -> None:
     shown: list[str] = []
-    door = Door(fake.url + "/")
+    door = Login(fake.url + "/")
     quick = door.by_quick_connect(shown.append, poll_s=0.01)
     assert shown == ["314159"]
     assert (quick.user, quick.user_id, quick.server) == ("ann", USER, SERVER)
@@ -58,7 +58,7 @@ def test_the_link_is_private_and_names_no_token(fake12: FakeJellyfin, tmp_path: 
     link = make_link(fake12)
     links.add(tmp_path / "home", link)
     links.add(tmp_path / "home", link)
-    file = links.file_of(tmp_path / "home")
+    file = links.links_file(tmp_path / "home")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert links.load(tmp_path / "home") == (link,)
     assert link.token not in repr(link)
@@ -72,7 +72,7 @@ def test_the_link_is_private_and_names_no_token(fake12: FakeJellyfin, tmp_path: 
 
 def test_a_token_that_is_no_longer_accepted_says_what_to_do(fake12: FakeJellyfin) -> None:
     with pytest.raises(Unlinked, match="run `mess jellyfin link`"):
-        host_of(make_link(fake12, "revoked")).playlists()
+        api_of(make_link(fake12, "revoked")).playlists()
 
 
 def test_a_netrc_does_not_replace_the_token(
@@ -81,22 +81,22 @@ def test_a_netrc_does_not_replace_the_token(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    assert host_of(make_link(fake12)).playlists() == []
+    assert api_of(make_link(fake12)).playlists() == []
 
 
 def test_passing_failures_are_repeated_and_lasting_ones_are_one_line(
     fake12: FakeJellyfin,
 ) -> None:
     fake12.failures = [503, 503]
-    assert host_of(make_link(fake12)).playlists() == []
+    assert api_of(make_link(fake12)).playlists() == []
     fake12.failures = [503] * 3
     with pytest.raises(ServiceError, match="it answers 503 to GET /Items"):
-        host_of(make_link(fake12)).playlists()
+        api_of(make_link(fake12)).playlists()
     with pytest.raises(ServiceError, match="no connection"):
-        host_of(make_link(fake12, url="http://127.0.0.1:1")).playlists()
+        api_of(make_link(fake12, url="http://127.0.0.1:1")).playlists()
     fake12.delay_s = 0.3
     with pytest.raises(ServiceError, match="does not answer"):
-        host_of(make_link(fake12), Patience(answer_s=0.05, tries=1)).playlists()
+        api_of(make_link(fake12), RetryPolicy(answer_s=0.05, tries=1)).playlists()
 
 
 def test_all_items_become_tracks_page_by_page(both: Bench) -> None:

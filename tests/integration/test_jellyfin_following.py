@@ -93,14 +93,14 @@ def test_a_playlist_made_while_others_are_kept_is_noticed(
     one.sync()
     first, second = "MESS: like song 03 · 5 tracks", "MESS: like song 04 · 5 tracks"
     one.fake.make_playlist(first)
-    contents = one.host.contents
+    contents = one.api.contents
 
     def meanwhile(playlist: str) -> list[str]:
         if len(one.fake.playlists) == 1:
             one.fake.make_playlist(second)
         return contents(playlist)
 
-    monkeypatch.setattr(one.host, "contents", meanwhile)
+    monkeypatch.setattr(one.api, "contents", meanwhile)
     follower = one.follower(names_s=0.0)
     follower.tick()
     assert follower.tick()

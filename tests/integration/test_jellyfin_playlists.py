@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mess_integrations.jellyfin.api import Account
+from mess_integrations.jellyfin.api import JellyfinAccount
 from mess_integrations.jellyfin.client import Unlinked
-from mess_integrations.jellyfin.naming import parse
-from mess_integrations.jellyfin.reconciler import Keeper
+from mess_integrations.jellyfin.grammar import parse
+from mess_integrations.jellyfin.reconciler import Reconciler
 from mess_plugin.errors import ConfigError, ServiceError
-from tests.jellyfin_bench import Bench, N, host_of, make_link
+from tests.jellyfin_bench import Bench, N, api_of, make_link
 from tests.jellyfin_host import OTHER, SERVER, USER, item_id
 
 
@@ -172,7 +172,7 @@ def test_an_api_key_is_named_as_the_reason(one: Bench) -> None:
     link = make_link(one.fake, "an-api-key")
     playlist = next(iter(one.fake.playlists))
     with pytest.raises(ServiceError, match="link its owner's account"):
-        host_of(link).replace(playlist, [item_id(1)])
+        api_of(link).replace(playlist, [item_id(1)])
 
 
 def test_a_taken_name_is_reported_and_an_empty_playlist_is_taken_over(one: Bench) -> None:
@@ -206,8 +206,8 @@ def test_a_wrong_declaration_is_one_clear_line(one: Bench, text: str, reason: st
 def test_a_token_withdrawn_meanwhile_is_not_blamed_on_a_playlist(one: Bench) -> None:
     one.sync()
     one.fake.make_playlist("MESS: like favourites")
-    seen = one.host.playlists()
-    revoked = host_of(make_link(one.fake, "revoked"))
-    keeper = Keeper(one.store, one.settings, Account(one.link, revoked), (one.link,))
+    seen = one.api.playlists()
+    revoked = api_of(make_link(one.fake, "revoked"))
+    keeper = Reconciler(one.store, one.settings, JellyfinAccount(one.link, revoked), (one.link,))
     with pytest.raises(Unlinked):
         keeper._keep(("x", parse("MESS: like favourites"), seen[0].id), seen)

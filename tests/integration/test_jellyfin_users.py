@@ -10,29 +10,29 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mess_integrations.jellyfin import accounts as links
-from mess_integrations.jellyfin.accounts import Link
-from mess_integrations.jellyfin.api import Account, welcome
+from mess_integrations.jellyfin.accounts import JellyfinLink
+from mess_integrations.jellyfin.api import JellyfinAccount, accepted_accounts
 from mess_integrations.jellyfin.cli import jellyfin
 from mess_integrations.jellyfin.follower import Follower
-from mess_integrations.jellyfin.reconciler import Keeper, Outcome
+from mess_integrations.jellyfin.reconciler import Outcome, Reconciler
 from mess_integrations.jellyfin.sync import sync
 from mess_plugin.errors import ConfigError, UsageError
 from tests.jellyfin_bench import Bench, N, account_of, make_link
 from tests.jellyfin_host import OTHER, PASSWORD, SERVER, USER, FakeJellyfin, item_id
 
 
-def bob_of(link: Link) -> Account:
+def bob_of(link: JellyfinLink) -> JellyfinAccount:
     return account_of(
         msgspec.structs.replace(link, user_id=OTHER, user="bob", token="token-of-bob")
     )
 
 
-def keep(bench: Bench, *accounts: Account) -> list[Outcome]:
+def keep(bench: Bench, *accounts: JellyfinAccount) -> list[Outcome]:
     linked = [account.link for account in accounts]
     return [
         outcome
         for account in accounts
-        for outcome in Keeper(bench.store, bench.settings, account, linked).keep_all()
+        for outcome in Reconciler(bench.store, bench.settings, account, linked).reconcile()
     ]
 
 
@@ -47,13 +47,13 @@ def test_each_has_an_own_link_and_the_paths_of_the_server(
     linked = links.load(tmp_path)
     assert [one.address for one in linked] == [ann.address, bob.address, "ann@attic:8096"]
     assert linked[1].paths == ann.paths
-    assert stat.S_IMODE(links.file_of(tmp_path).stat().st_mode) == 0o600
-    assert links.chosen(linked, "BOB").token == "token-of-bob"
-    assert links.chosen(linked, "ann@attic:8096") == elsewhere
+    assert stat.S_IMODE(links.links_file(tmp_path).stat().st_mode) == 0o600
+    assert links.find_link(linked, "BOB").token == "token-of-bob"
+    assert links.find_link(linked, "ann@attic:8096") == elsewhere
     with pytest.raises(UsageError, match="'ann' is linked more than once: known are ann@"):
-        links.chosen(linked, "ann")
+        links.find_link(linked, "ann")
     with pytest.raises(UsageError, match="'eve' is not linked"):
-        links.chosen(linked, "eve")
+        links.find_link(linked, "eve")
     links.add(tmp_path, msgspec.structs.replace(ann, token="newer", paths=("/m=/n",)))
     assert [one.token for one in links.load(tmp_path)] == ["newer", "token-of-bob", ann.token]
     assert {one.paths for one in links.load(tmp_path)[:2]} == {("/m=/n",)}
@@ -61,7 +61,7 @@ def test_each_has_an_own_link_and_the_paths_of_the_server(
 
 def test_a_link_of_an_older_mess_is_read(fake12: FakeJellyfin, tmp_path: Path) -> None:
     link = make_link(fake12)
-    links.file_of(tmp_path).write_bytes(msgspec.json.encode(link))
+    links.links_file(tmp_path).write_bytes(msgspec.json.encode(link))
     assert links.load(tmp_path) == (link,)
 
 
@@ -97,7 +97,7 @@ def test_nobody_gets_what_only_another_may_see(one: Bench) -> None:
     one.fake.hidden_from = {OTHER: {best[0]}, USER: {best[1]}}
     follower = Follower(
         one.store, one.settings, (one.account, bob), (one.link, bob.link),
-        one.follower().pace,
+        one.follower().times,
     )  # fmt: skip
     name = "MESS: like song 03 · 3 tracks"
     of_ann, of_bob = (one.fake.make_playlist(name, owner=user) for user in (USER, OTHER))
@@ -116,7 +116,7 @@ def test_nobody_gets_what_only_another_may_see(one: Bench) -> None:
 def test_a_refused_token_stops_its_user_alone(one: Bench) -> None:
     one.fake.revoked = {"token-of-bob"}
     refused: list[str] = []
-    accounts = welcome(
+    accounts = accepted_accounts(
         (bob_of(one.link), one.account), lambda account: refused.append(account.link.user)
     )
     assert (accounts, refused) == ((one.account,), ["bob"])
@@ -149,4 +149,4 @@ def test_the_commands_know_all_users(one: Bench, monkeypatch: pytest.MonkeyPatch
     assert one.fake.revoked == {"token-of-bob"}
     assert [link.user for link in links.load(one.settings.home)] == ["ann"]
     run("unlink", "ann")
-    assert not links.file_of(one.settings.home).exists()
+    assert not links.links_file(one.settings.home).exists()

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from mess_integrations.beets.collecting import Collector
+from mess_integrations.beets.events import PathChanges
 
 
 def test_a_reimport_is_a_touch() -> None:
-    collector = Collector()
+    collector = PathChanges()
     collector.remove(b"/m/a")
     collector.move(b"/m/a", b"/m/a")
     collector.touch(b"/m/a")
@@ -12,7 +12,7 @@ def test_a_reimport_is_a_touch() -> None:
 
 
 def test_moves_in_a_row_are_one_move() -> None:
-    collector = Collector()
+    collector = PathChanges()
     collector.touch(b"/m/a")
     collector.move(b"/m/a", b"/m/b")
     collector.move(b"/m/b", b"/m/c")
@@ -20,14 +20,14 @@ def test_moves_in_a_row_are_one_move() -> None:
 
 
 def test_there_and_back_is_a_touch() -> None:
-    collector = Collector()
+    collector = PathChanges()
     collector.move(b"/m/a", b"/m/b")
     collector.move(b"/m/b", b"/m/a")
     assert collector.take() == (("/m/a",), (), ())
 
 
 def test_taking_starts_afresh() -> None:
-    collector = Collector()
+    collector = PathChanges()
     collector.remove(b"/m/caf\xe9")
     assert len(collector) == 1
     assert collector.take() == ((), (), ("/m/caf\udce9",))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mess_integrations.jellyfin.editing import observe
-from mess_integrations.jellyfin.file_index import Shelf, path_map
-from mess_integrations.jellyfin.naming import is_rule, parse
-from mess_integrations.jellyfin.rules import Rule, Seed
+from mess_integrations.jellyfin.file_index import FileIndex, path_map
+from mess_integrations.jellyfin.grammar import is_rule, parse
+from mess_integrations.jellyfin.manual_edits import manual_edits
+from mess_integrations.jellyfin.rules import Rule, RuleSeed
 from mess_plugin.cli.services import _is_on
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, UsageError
@@ -30,24 +30,24 @@ def test_a_name_says_everything() -> None:
         unplayed_days=30.0,
     )  # fmt: skip
     query = Query({"rhythm": 2.0}, filters=filters, diversity=0.5, per_artist=2)
-    wanted = Rule(name, Seed("tracks", ("So What", "mess:12")), 30, query, "weekly")
+    wanted = Rule(name, RuleSeed("tracks", ("So What", "mess:12")), 30, query, "weekly")
     assert parse(name) == wanted
 
 
 @pytest.mark.parametrize(
     ("text", "seed"),
     [
-        ("like favourites", Seed("favourites")),
-        ("LIKE Favorites", Seed("favourites")),
-        ("like recently played", Seed("recent")),
-        ("like these", Seed("these")),
-        ("like playlist Late + Night", Seed("playlist", ("Late + Night",))),
-        ("like 1+1 equals", Seed("tracks", ("1+1 equals",))),
-        ("like x from 1:10 to 1:40", Seed("tracks", ("x",), Interval(70, 100))),
-        ("like 7 tracks of hope", Seed("tracks", ("7 tracks of hope",))),
+        ("like favourites", RuleSeed("favourites")),
+        ("LIKE Favorites", RuleSeed("favourites")),
+        ("like recently played", RuleSeed("recent")),
+        ("like these", RuleSeed("these")),
+        ("like playlist Late + Night", RuleSeed("playlist", ("Late + Night",))),
+        ("like 1+1 equals", RuleSeed("tracks", ("1+1 equals",))),
+        ("like x from 1:10 to 1:40", RuleSeed("tracks", ("x",), Interval(70, 100))),
+        ("like 7 tracks of hope", RuleSeed("tracks", ("7 tracks of hope",))),
     ],
 )
-def test_seeds(text: str, seed: Seed) -> None:
+def test_seeds(text: str, seed: RuleSeed) -> None:
     assert parse(f"mess:{text}").seed == seed
 
 
@@ -59,7 +59,7 @@ def test_separators(separator: str) -> None:
 @pytest.mark.parametrize("title", ["Vida intel·ligent", "La pel·lícula", "AC•DC", "a|b"])
 def test_a_separator_inside_a_word_belongs_to_the_word(title: str) -> None:
     rule = parse(f"MESS: like {title} · 20 tracks")
-    assert rule.seed == Seed("tracks", (title,))
+    assert rule.seed == RuleSeed("tracks", (title,))
     assert rule.size == 20
 
 
@@ -75,7 +75,7 @@ def test_a_separator_inside_a_word_belongs_to_the_word(title: str) -> None:
         ("like x · year soon", "wanted a range"),
         ("like x · year -", "at least one number"),
         ("like x from 2:00 to 1:00", "before it starts"),
-        ("like x from 1:00 to 2:00 · calm", "beside a section"),
+        ("like x from 1:00 to 2:00 · calm", "with a section"),
         ("like x · key X", "wanted a key"),
         ("like x · genre", "'genre' is not understood"),
         ("like x · 0 per artist", "wanted at least 1"),
@@ -112,7 +112,7 @@ def known(
     ],
 )
 def test_paths_are_mapped(rule: str, path: str) -> None:
-    found = Shelf([known("/music/a/b.flac")], path_map([rule])).match(item(path, 99.0))
+    found = FileIndex([known("/music/a/b.flac")], path_map([rule])).match(item(path, 99.0))
     assert (found.track_id, found.matched_by) == (1, "path")
 
 
@@ -122,13 +122,13 @@ def test_a_wrong_rule_names_its_setting() -> None:
 
 
 def test_unicode_forms_are_one_name() -> None:
-    shelf = Shelf([known("/music/Bjo\u0308rk.flac")], path_map([]))
+    shelf = FileIndex([known("/music/Bjo\u0308rk.flac")], path_map([]))
     assert shelf.match(item("/music/Bj\u00f6rk.flac")).matched_by == "path"
 
 
 def test_a_recording_is_the_file_at_the_path_else_the_nearest_in_length() -> None:
     files = [known("/m/a.flac", 1, "R"), known("/m/b.flac", 2, "r")]
-    shelf = Shelf(files, path_map([]))
+    shelf = FileIndex(files, path_map([]))
     assert shelf.match(item("/m/b.flac", 30.0, "r")).track_id == 2
     assert shelf.match(item("/other/c.flac", 31.0, "r")).track_id == 1
     wrong = shelf.match(item("/other/c.flac", 300.0, "r"))
@@ -137,7 +137,7 @@ def test_a_recording_is_the_file_at_the_path_else_the_nearest_in_length() -> Non
 
 def test_files_that_failed_or_wait_say_so() -> None:
     files = [known("/m/a.flac", None, None, "it is damaged"), known("/m/b.flac", None)]
-    shelf = Shelf(files, path_map([]))
+    shelf = FileIndex(files, path_map([]))
     assert shelf.match(item("/m/a.flac")).unmatched == "failed: it is damaged"
     assert shelf.match(item("/x/a.flac")).unmatched == "failed: it is damaged"
     assert "not heard yet" in (shelf.match(item("/m/b.flac")).unmatched or "")
@@ -145,7 +145,7 @@ def test_files_that_failed_or_wait_say_so() -> None:
 
 def test_the_longest_common_end_wins() -> None:
     files = [known("/m/one/disc/01.flac", 1), known("/m/two/disc/01.flac", 2)]
-    shelf = Shelf(files, path_map([]))
+    shelf = FileIndex(files, path_map([]))
     assert shelf.match(item("/x/two/disc/01.flac")).track_id == 2
     assert (shelf.match(item("/x/disc/01.flac")).unmatched or "").startswith("ambiguous")
 
@@ -158,7 +158,7 @@ def edits(kept_: Kept, current: str, before: str = "", there: str = "abcdefgh") 
     """ "+x" is pinned, "-x" removed."""
     old = [Edit(c, None, "pinned" if c.islower() else "removed") for c in before]
     old = [Edit(edit.item.lower(), None, edit.edit) for edit in old]
-    found = observe(kept_, current, old, lambda items: [i for i in items if i in there], {})
+    found = manual_edits(kept_, current, old, lambda items: [i for i in items if i in there], {})
     return [("+" if edit.edit == "pinned" else "-") + edit.item for edit in found]
 
 

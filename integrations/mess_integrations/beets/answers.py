@@ -1,4 +1,4 @@
-"""Questions of beets to MESS, and the answers as items and albums of beets."""
+"""A question about items of beets → MESS's answer as items and albums of beets."""
 
 from __future__ import annotations
 
@@ -21,36 +21,35 @@ from mess_plugin.search.question import answer as answer_of
 from mess_plugin.store import Store
 
 _PATHS_AT_ONCE = 200  # SQLite limits how deep a condition may nest
-_ASK_MORE = 4
+_DEEPEN = 4
 
 
-class Question(msgspec.Struct, frozen=True):
-    """What is asked beside the seeds.
-
-    k: how many answers. interval: a stretch of the only seed. against: items that answers should be
-    unlike. query: what counts, and who may answer.
-    """
+class BeetsQuestion(msgspec.Struct, frozen=True):
+    """The options of a question, without the seeds."""
 
     k: int = 10
     interval: Interval | None = None
+    """A section of the only seed."""
     against: tuple[Item, ...] = ()
+    """Items that answers should be unlike."""
     query: Query = msgspec.field(default_factory=Query)
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """Items, best first, with what MESS says of each.
-
-    unheard: seeds that MESS does not know yet. strangers: found tracks that beets does not have.
-    floor: the score below which nothing was looked at; None where everything was.
-    """
+class BeetsAnswer(msgspec.Struct, frozen=True):
+    """Items with their answers, best first."""
 
     found: tuple[tuple[Item, Found], ...]
-    unheard: tuple[Item, ...]
-    strangers: tuple[str, ...]
+    unindexed: tuple[Item, ...]
+    """Seeds that MESS has not indexed yet."""
+    not_in_beets: tuple[str, ...]
+    """Matching tracks that beets does not have."""
     floor: float | None
+    """The score of the last match asked for; None where all matches were seen."""
 
 
-def ask(lib: Library, settings: Settings, seeds: Sequence[Item], question: Question) -> Answer:
+def ask(
+    lib: Library, settings: Settings, seeds: Sequence[Item], question: BeetsQuestion
+) -> BeetsAnswer:
     """The items of the library that feel like all the seeds. Raises MessError."""
     if not seeds:
         raise UsageError("the query names no track: nothing to compare with")
@@ -60,7 +59,7 @@ def ask(lib: Library, settings: Settings, seeds: Sequence[Item], question: Quest
             "or leave out --from and --to"
         )
     with opened(settings) as (ready, store):
-        refs, unheard = _refs(store, seeds)
+        refs, unindexed = _refs(store, seeds)
         against = _refs(store, question.against)[0] if question.against else []
         query = replace(question.query, against=tuple(against))
         used = {item.id for item in (*seeds, *question.against)}
@@ -69,48 +68,50 @@ def ask(lib: Library, settings: Settings, seeds: Sequence[Item], question: Quest
             matches = answer_of(
                 store, ready, refs, query, k=depth, interval=question.interval
             ).matches
-            found, strangers = _in_beets(lib, matches, used)
+            found, not_in_beets = _in_beets(lib, matches, used)
             complete = len(matches) < depth
             if len(found) >= question.k or complete or depth == MAX_K:
                 break
-            depth = min(MAX_K, depth * _ASK_MORE)
-    # What a filter or a limit keeps out has no score, not a low one.
+            depth = min(MAX_K, depth * _DEEPEN)
+    # A track left out by a filter or a limit has no score, not a low one.
     cut = not (complete or query.filters.any or query.per_artist or query.per_album)
     floor = matches[-1].score if cut else None
-    return Answer(tuple(_ranked(found[: question.k])), tuple(unheard), tuple(strangers), floor)
+    return BeetsAnswer(
+        tuple(_ranked(found[: question.k])), tuple(unindexed), tuple(not_in_beets), floor
+    )
 
 
 def _refs(store: Store, seeds: Sequence[Item]) -> tuple[list[str], list[Item]]:
-    """References to the seeds that MESS knows, by path, then by MusicBrainz; and the others.
+    """References to the indexed seeds (found by path, then by MusicBrainz id), and the other seeds.
 
-    A single unknown seed is referred to by its path, so that it is heard on the spot.
+    A single unknown seed is referred to by its path, so that it is analysed on the spot.
     """
     refs: list[str] = []
-    unheard: list[Item] = []
+    unindexed: list[Item] = []
     for item in seeds:
         known = store.library.find_path(os.fsdecode(item.path))
         track_id = known[0] if known else None
         if track_id is None and item.get("mb_trackid"):
             track_id = store.library.find_recording(item.mb_trackid)
         if track_id is None:
-            unheard.append(item)
+            unindexed.append(item)
         else:
             refs.append(f"mess:{track_id}")
-    if refs or len(unheard) == 1:
-        return refs or [os.fsdecode(unheard[0].path)], unheard if refs else []
+    if refs or len(unindexed) == 1:
+        return refs or [os.fsdecode(unindexed[0].path)], unindexed if refs else []
     raise UsageError(
-        f"none of these {len(unheard)} tracks is indexed yet: run `beet mess index` first"
+        f"none of these {len(unindexed)} tracks is indexed yet: run `beet mess index` first"
     )
 
 
 def _in_beets(
     lib: Library, matches: Sequence[Match], seeds: set[int | None]
 ) -> tuple[list[tuple[Item, Match]], list[str]]:
-    """Matches with their items, and what beets does not have."""
+    """Matches with their items, and names of the tracks that beets does not have."""
     by_path = _by_path(lib, [path for match in matches for path in match.track.paths])
     used = set(seeds)
     found: list[tuple[Item, Match]] = []
-    strangers: list[str] = []
+    not_in_beets: list[str] = []
     for match in matches:
         items = [by_path[path] for path in match.track.paths if path in by_path]
         if not items and (recording := match.track.tags.musicbrainz_recording):
@@ -120,8 +121,8 @@ def _in_beets(
             used.add(fresh.id)
             found.append((fresh, match))
         elif not items:
-            strangers.append(match.track.describe())
-    return found, strangers
+            not_in_beets.append(match.track.describe())
+    return found, not_in_beets
 
 
 def _by_path(lib: Library, paths: Sequence[str]) -> dict[str, Item]:
@@ -142,12 +143,12 @@ def _ranked(found: Iterable[tuple[Item, Match]]) -> Iterator[tuple[Item, Found]]
 
 
 def ask_albums(
-    lib: Library, settings: Settings, seeds: Sequence[Album], question: Question
-) -> tuple[list[tuple[Album, Found]], Answer]:
+    lib: Library, settings: Settings, seeds: Sequence[Album], question: BeetsQuestion
+) -> tuple[list[tuple[Album, Found]], BeetsAnswer]:
     """The albums that feel like all the seeds, best first, at most k; never a seed. MessError.
 
-    An album's score is the mean over its tracks, so that one look-alike does not make an album.
-    Tracks below the last answer of a cut list count as that last answer.
+    An album's score is the mean over its tracks, so that one good match does not lift a whole album.
+    Tracks below the end of a truncated list count with the last score of the list.
     """
     items = [item for album in seeds for item in album.items()]
     answer = ask(lib, settings, items, replace(question, k=MAX_K))

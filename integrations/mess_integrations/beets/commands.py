@@ -15,25 +15,25 @@ from beets import ui
 from beets.library import Album, Item, Library
 from beets.util.units import raw_seconds_short
 
-from mess_integrations.beets.asking import Asker, translated
-from mess_integrations.beets.errors import UserError
+from mess_integrations.beets.client import MessClient, translated
+from mess_integrations.beets.fields import UserError
 from mess_integrations.beets.options import add_steering_options, words_of
 
 if TYPE_CHECKING:
-    from mess_integrations.beets.answers import Answer, Question
+    from mess_integrations.beets.answers import BeetsAnswer, BeetsQuestion
 
 
-class Commands:
-    """The commands; k and relative_to are the defaults of the configuration."""
+class BeetsCommands:
+    """The commands. k, relative_to: defaults of the configuration."""
 
-    def __init__(self, asker: Asker, log: Logger, k: int, relative_to: str | None) -> None:
-        self._asker = asker
+    def __init__(self, client: MessClient, log: Logger, k: int, relative_to: str | None) -> None:
+        self._client = client
         self._log = log
         self._k = k
         self._relative_to = relative_to
 
     def all(self) -> list[ui.Subcommand]:
-        """Both, as beets wants them."""
+        """Both commands."""
         return [self._similar_command(), self._mess_command()]
 
     def _similar_command(self) -> ui.Subcommand:
@@ -67,9 +67,9 @@ class Commands:
             question = _question(lib, opts)
         models: list[Item] | list[Album]
         if opts.album:
-            models, answer = self._asker.albums(lib, list(lib.albums(args)), question)
+            models, answer = self._client.albums(lib, list(lib.albums(args)), question)
         else:
-            answer = self._asker.items(lib, list(lib.items(args)), question)
+            answer = self._client.items(lib, list(lib.items(args)), question)
             models = [item for item, _ in answer.found]
         self._note(answer)
         self._print(models, opts)
@@ -78,22 +78,22 @@ class Commands:
 
     def _print(self, models: Sequence[Item | Album], opts: Values) -> None:
         for model in models:
-            found = self._asker.found(model)
+            found = self._client.found(model)
             assert found is not None
             text = format(model, "")
             ui.print_(text if opts.format else f"{found.score:.2f}  {text}")
             if opts.why:
                 ui.print_(f"      {found.why}")
 
-    def _note(self, answer: Answer) -> None:
-        if answer.unheard:
-            names = ", ".join(str(item) for item in answer.unheard[:3])
-            more = "" if len(answer.unheard) <= 3 else ", …"
+    def _note(self, answer: BeetsAnswer) -> None:
+        if answer.unindexed:
+            names = ", ".join(str(item) for item in answer.unindexed[:3])
+            more = "" if len(answer.unindexed) <= 3 else ", …"
             self._log.warning(
                 "{} of the seeds not indexed yet and left out: {}{}",
-                len(answer.unheard), names, more,
+                len(answer.unindexed), names, more,
             )  # fmt: skip
-        for name in answer.strangers:
+        for name in answer.not_in_beets:
             self._log.debug("left out, not in this beets library: {}", name)
         if not answer.found:
             self._log.info("nothing to show: no other indexed track of this library answers")
@@ -120,11 +120,11 @@ class Commands:
         actions[args[0]](lib, args[1:])
 
     def _status(self, lib: Library, query: list[str]) -> None:
-        from mess_integrations.beets.status import describe  # noqa: PLC0415
+        from mess_integrations.beets.session import describe_status  # noqa: PLC0415
 
-        settings = self._asker.settings()
+        settings = self._client.settings()
         with translated():
-            lines = describe(settings, _paths(lib.items(query)))
+            lines = describe_status(settings, _paths(lib.items(query)))
         for line in lines:
             ui.print_(line)
 
@@ -136,7 +136,7 @@ class Commands:
         paths = [path for path in _paths(lib.items(query)) if Path(path).is_file()]
         if not paths:
             raise UserError("the query names no file that is there")
-        settings = self._asker.settings()
+        settings = self._client.settings()
         with translated(), opened(settings):
             pass  # takes what waits: a file that moved is not heard again
         done = subprocess.run(
@@ -149,8 +149,8 @@ class Commands:
             raise UserError(f"`mess index` ended with code {done.returncode}")
 
 
-def _question(lib: Library, opts: Values) -> Question:
-    from mess_integrations.beets.answers import Question  # noqa: PLC0415
+def _question(lib: Library, opts: Values) -> BeetsQuestion:
+    from mess_integrations.beets.answers import BeetsQuestion  # noqa: PLC0415
     from mess_plugin.search import parsing  # noqa: PLC0415
     from mess_plugin.search.question import interval_of  # noqa: PLC0415
 
@@ -161,7 +161,7 @@ def _question(lib: Library, opts: Values) -> Question:
             raise UserError(f"--not {text}: the query names no track")
         against += named
     interval = interval_of(opts.start_s, opts.end_s)
-    return Question(opts.k, interval, tuple(against), parsing.query(words_of(opts)))
+    return BeetsQuestion(opts.k, interval, tuple(against), parsing.query(words_of(opts)))
 
 
 def _paths(items: Iterable[Item]) -> list[str]:

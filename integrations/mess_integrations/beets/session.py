@@ -1,12 +1,13 @@
-"""A running MESS with its library open."""
+"""MESS as beets uses it: started where need be, with its store open; and how far it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from mess_integrations.beets.delivery import is_up
 from mess_plugin.config import Settings
-from mess_plugin.library import reconcile
+from mess_plugin.library import reconcile, spool
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.spaces.recipe import Recipe
@@ -15,12 +16,35 @@ from mess_plugin.store import Store, open_store
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[tuple[Settings, Store]]:
-    """The settings as they hold while connected, and the store; starts the embedded one if need be.
+    """The settings while connected, and the store; starts the embedded servers if need be.
 
-    Changes that waited for MESS are taken into the ledger first; whoever dispatches sends the work.
+    Spooled changes are taken into the ledger first.
     Raises MessError or OSError.
     """
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         asked = settled(store, ready)
         reconcile.drain(settings.home, store, str(Recipe.of(asked)))
         yield asked, store
+
+
+def describe_status(settings: Settings, paths: Sequence[str]) -> list[str]:
+    """A few lines about the files: indexed, waiting, failed, unknown. Raises MessError."""
+    n_waiting = spool.count(settings.home)
+    up = is_up(settings)
+    with opened(settings) as (_, store):
+        indexed, failed, unknown = store.files.count_paths(paths)
+    lines = [f"{indexed} of {len(paths)} tracks indexed with MESS at {settings.home}"]
+    in_work = len(paths) - indexed - failed - unknown
+    if in_work:
+        lines.append(f"{in_work} waiting to be heard")
+    if failed:
+        lines.append(f"{failed} could not be indexed: see `mess failures`")
+    if unknown:
+        lines.append(f"{unknown} unknown to MESS: run `beet mess index`")
+    if n_waiting:
+        lines.append(f"{n_waiting} change{'s' * (n_waiting != 1)} waited until now")
+    if not up:
+        lines.append(
+            "MESS is not up: changes wait until it is asked something (`mess up` keeps it)"
+        )
+    return lines

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from mess_plugin.store.hosts import normalise_id
 from mess_plugin.store.inbox import Feedback
 
 _MUSIC = {"Audio", "MusicAlbum"}
@@ -78,7 +79,7 @@ def _share_heard(body: Mapping[str, Any]) -> float | None:
 
 
 def _id(value: object) -> str:
-    return value.replace("-", "").lower()[:_LONGEST_TEXT] if isinstance(value, str) else ""
+    return normalise_id(value)[:_LONGEST_TEXT] if isinstance(value, str) else ""
 
 
 def _yes(value: object) -> bool | None:

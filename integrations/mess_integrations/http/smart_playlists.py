@@ -13,7 +13,7 @@ import msgspec
 from mess_integrations.http.bodies import read_object
 from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_integrations.jellyfin import accounts as links
-from mess_integrations.jellyfin.specs import Declared, in_file, read_one, rule_of
+from mess_integrations.jellyfin.specs import PlaylistSpec, parse_spec, read_file, to_rule
 from mess_plugin.errors import UsageError
 from mess_plugin.store import Store
 from mess_plugin.store.smart import Smart
@@ -37,7 +37,7 @@ def list_all(service: HttpService, call: Call) -> Reply:
             f"offset is {page.offset} and k is {page.k}: wanted 0 or more, and 1 to {_MOST}"
         )
     linked = links.load(service.settings.home)
-    whose = links.chosen(linked, page.user) if page.user else None
+    whose = links.find_link(linked, page.user) if page.user else None
     with service.stores.use() as store:
         declared = [
             one for one in store.smart.all() if whose in (None, _link_of(linked, one.account))
@@ -55,10 +55,10 @@ def create(service: HttpService, call: Call) -> Reply:
     """Declare one."""
     linked = links.load(service.settings.home)
     said = _read(call)
-    link = links.chosen(linked, said.user) if said.user else linked[0]
-    for one in in_file(service.settings.home):
+    link = links.find_link(linked, said.user) if said.user else linked[0]
+    for one in read_file(service.settings.home):
         if one.name == said.name and link == (
-            links.chosen(linked, one.user) if one.user else linked[0]
+            links.find_link(linked, one.user) if one.user else linked[0]
         ):
             raise UsageError(f"{said.name!r} is declared in playlists.toml: change it there")
     with service.stores.use() as store:
@@ -82,7 +82,7 @@ def change(service: HttpService, call: Call) -> Reply:
     with service.stores.use() as store:
         before = _wanted(store, call)
         whose = _link_of(linked, before.account)
-        if said.name != before.name or (said.user and links.chosen(linked, said.user) != whose):
+        if said.name != before.name or (said.user and links.find_link(linked, said.user) != whose):
             owner = whose.address if whose else "a user who is not linked any more"
             raise UsageError(
                 f"smart playlist {before.id} is {before.name!r} of {owner}: "
@@ -101,14 +101,14 @@ def delete(service: HttpService, call: Call) -> Reply:
     return Reply(status=204, text="", media_type="text/plain")
 
 
-def _read(call: Call) -> Declared:
+def _read(call: Call) -> PlaylistSpec:
     """The body, checked as the file is."""
-    said = read_one(read_object(call.body))
-    rule_of(said)
+    said = parse_spec(read_object(call.body))
+    to_rule(said)
     return said
 
 
-def _rule(said: Declared) -> dict[str, Any]:
+def _rule(said: PlaylistSpec) -> dict[str, Any]:
     """What is stored of it: name and user have columns of their own."""
     rule: dict[str, Any] = msgspec.to_builtins(said)
     return {key: value for key, value in rule.items() if key not in ("name", "user")}
@@ -126,12 +126,14 @@ def _missing(number: str) -> NotFound:
     return NotFound(f"there is no smart playlist {number}: see GET /v1/smart-playlists")
 
 
-def _link_of(linked: tuple[links.Link, ...], account: str) -> links.Link | None:
+def _link_of(linked: tuple[links.JellyfinLink, ...], account: str) -> links.JellyfinLink | None:
     """The user whose it is; None where they are not linked any more."""
     return next((one for one in linked if one.key == account), None)
 
 
-def _document(store: Store, linked: tuple[links.Link, ...], one: Smart) -> Mapping[str, object]:
+def _document(
+    store: Store, linked: tuple[links.JellyfinLink, ...], one: Smart
+) -> Mapping[str, object]:
     link = _link_of(linked, one.account)
     kept = next(
         (
@@ -174,7 +176,7 @@ ENDPOINTS = (
         answer_example={"total": 1, "smart_playlists": [_ONE]},
     ),
     Endpoint(
-        "POST", _PATH, "Declare a smart playlist (docs/jellyfin.md)", create, body=Declared,
+        "POST", _PATH, "Declare a smart playlist (docs/jellyfin.md)", create, body=PlaylistSpec,
         example=_RULE, answer_example=_ONE, answers={201: "Declared.", **_WRONG},
     ),
     Endpoint(
@@ -182,7 +184,7 @@ ENDPOINTS = (
         answers={200: "The declaration.", **_WRONG, **_NONE}, answer_example=_ONE,
     ),
     Endpoint(
-        "PUT", f"{_PATH}/{{number}}", "Give a smart playlist another rule", change, body=Declared,
+        "PUT", f"{_PATH}/{{number}}", "Give a smart playlist another rule", change, body=PlaylistSpec,
         example=_RULE, answer_example=_ONE, answers={200: "Changed.", **_WRONG, **_NONE},
     ),
     Endpoint(

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
-from mess_integrations.jellyfin.accounts import Link, file_of, load
-from mess_integrations.jellyfin.api import Account, by_server, welcome
+from mess_integrations.jellyfin.accounts import JellyfinLink, links_file, load
+from mess_integrations.jellyfin.api import JellyfinAccount, accepted_accounts, by_server
 from mess_integrations.jellyfin.follower import Follower
 from mess_plugin.cli.output import say
 from mess_plugin.config import Settings, load_settings
@@ -25,8 +25,8 @@ _LOOK_S = 2.0
 _TROUBLE_S = (2.0, 60.0)  # waited after trouble: at first and at most, doubling
 
 
-class _Trouble:
-    """Says each trouble once, and waits longer the longer it lasts."""
+class _Backoff:
+    """Logs each failure once, and doubles the wait while it lasts."""
 
     def __init__(self) -> None:
         self.wait_s = _TROUBLE_S[0]
@@ -46,24 +46,28 @@ class _Trouble:
         self._said, self.wait_s = "", _TROUBLE_S[0]
 
 
-class _Server:
-    """The users of one server. While it is away, the other servers are followed."""
+class _ServerFollower:
+    """The users of one server; a server that is down does not hold up the others."""
 
     def __init__(
-        self, store: Store, settings: Settings, accounts: Sequence[Account], links: Sequence[Link]
+        self,
+        store: Store,
+        settings: Settings,
+        accounts: Sequence[JellyfinAccount],
+        links: Sequence[JellyfinLink],
     ) -> None:
         self._store, self._settings = store, settings
         self._accounts, self._links = accounts, links
         self._follower: Follower | None = None
-        self._trouble = _Trouble()
+        self._trouble = _Backoff()
 
     def tick(self) -> None:
-        """Raises StoreError, which is everybody's trouble."""
+        """Raises StoreError, which stops all servers."""
         if monotonic() < self._trouble.until_s:
             return
         try:
             if self._follower is None:
-                accepted = welcome(self._accounts, _refused)
+                accepted = accepted_accounts(self._accounts, _refused)
                 self._follower = Follower(self._store, self._settings, accepted, self._links)
             self._follower.tick()
         except StoreError:
@@ -75,7 +79,7 @@ class _Server:
             self._trouble.end()
 
 
-def _refused(account: Account) -> None:
+def _refused(account: JellyfinAccount) -> None:
     log.warning(
         "%s is not accepted any more: run `mess jellyfin link %s` as this user",
         account.link.address, account.link.url,
@@ -83,7 +87,7 @@ def _refused(account: Account) -> None:
 
 
 def main() -> None:
-    """Follow until told to stop; where a server is away, wait for it and say so once."""
+    """Follow until a signal comes; where a server is down, wait for it and log that once."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,7 +101,7 @@ def main() -> None:
 
 
 def _follow(settings: Settings, stop: threading.Event) -> None:
-    trouble = _Trouble()
+    trouble = _Backoff()
     while not stop.is_set():
         try:
             with open_store(settings.database_url or "") as store:
@@ -108,13 +112,13 @@ def _follow(settings: Settings, stop: threading.Event) -> None:
 
 
 def _follow_linked(
-    store: Store, settings: Settings, stop: threading.Event, trouble: _Trouble
+    store: Store, settings: Settings, stop: threading.Event, trouble: _Backoff
 ) -> None:
     """Follow all servers until somebody is linked or unlinked."""
     written = _written(settings.home)
     links = load(settings.home)
-    accounts = [Account.of(one) for one in links]
-    servers = [_Server(store, settings, group, links) for group in by_server(accounts)]
+    accounts = [JellyfinAccount.of(one) for one in links]
+    servers = [_ServerFollower(store, settings, group, links) for group in by_server(accounts)]
     try:
         while not stop.wait(_LOOK_S) and _written(settings.home) == written:
             for server in servers:
@@ -122,12 +126,12 @@ def _follow_linked(
             trouble.end()
     finally:
         for account in accounts:
-            account.host.close()
+            account.api.close()
 
 
 def _written(home: Path) -> int:
     try:
-        return file_of(home).stat().st_mtime_ns
+        return links_file(home).stat().st_mtime_ns
     except OSError:
         return 0
 

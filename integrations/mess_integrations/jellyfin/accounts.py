@@ -1,4 +1,4 @@
-"""The links to users' accounts, kept in MESS_HOME/jellyfin.json (mode 600)."""
+"""Linked Jellyfin accounts, kept in MESS_HOME/jellyfin.json (mode 600)."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ from mess_integrations.jellyfin.client import Unlinked
 from mess_plugin.errors import ConfigError, UsageError
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """One user's account on one server. server, user_id: the server's ids, without dashes.
-
-    paths: rules JELLYFIN=LIBRARY where the server names the library's folders otherwise; the same
-    for all users of a server.
-    """
+class JellyfinLink(msgspec.Struct, frozen=True, kw_only=True):
+    """What `mess jellyfin link` stored about one user's account on one server."""
 
     url: str
     server: str
+    """The server's own id, without dashes."""
     version: str
     user_id: str
+    """Without dashes."""
     user: str
     device_id: str
     token: str
     paths: tuple[str, ...] = ()
+    """Rules JELLYFIN=LIBRARY where the server sees the library's folders under other paths; the same
+    for all users of a server."""
 
     def __repr__(self) -> str:
-        """Without the token, wherever it may be printed."""
+        """Leaves the token out: this may be printed."""
         return f"Link({self.user} at {self.url})"
 
     @property
     def address(self) -> str:
-        """The user with the host, which tells users of one name apart."""
+        """USER@HOST, which tells users of one name apart."""
         return f"{self.user}@{urlsplit(self.url).netloc}"
 
     @property
     def key(self) -> str:
-        """What stays the same whatever the server's address and the user's name become."""
+        """Stays the same when the server's address or the user's name changes."""
         return f"{self.user_id}@{self.server}"
 
 
-class _File(msgspec.Struct, frozen=True):
-    links: tuple[Link, ...]
+class _LinksFile(msgspec.Struct, frozen=True):
+    links: tuple[JellyfinLink, ...]
 
 
-def file_of(home: Path) -> Path:
+def links_file(home: Path) -> Path:
     """Where the links are kept."""
     return home / "jellyfin.json"
 
 
-def load(home: Path) -> tuple[Link, ...]:
+def load(home: Path) -> tuple[JellyfinLink, ...]:
     """All links, the oldest first. Raises Unlinked where there is none, ConfigError for a bad file."""
-    path = file_of(home)
+    path = links_file(home)
     try:
         links = _decoded(path.read_bytes())
     except FileNotFoundError:
@@ -70,14 +70,16 @@ def load(home: Path) -> tuple[Link, ...]:
     return links
 
 
-def _decoded(data: bytes) -> tuple[Link, ...]:
+def _decoded(data: bytes) -> tuple[JellyfinLink, ...]:
     try:
-        return msgspec.json.decode(data, type=_File).links
+        return msgspec.json.decode(data, type=_LinksFile).links
     except msgspec.ValidationError:
-        return (msgspec.json.decode(data, type=Link),)  # of an older MESS, which knew one user
+        return (
+            msgspec.json.decode(data, type=JellyfinLink),
+        )  # of an older MESS, which knew one user
 
 
-def chosen(links: Sequence[Link], name: str) -> Link:
+def find_link(links: Sequence[JellyfinLink], name: str) -> JellyfinLink:
     """The link of a user, by USER or USER@HOST in any case. Raises UsageError."""
     wanted = name.casefold()
     found = [one for one in links if wanted in (one.user.casefold(), one.address.casefold())]
@@ -88,11 +90,11 @@ def chosen(links: Sequence[Link], name: str) -> Link:
     raise UsageError(f"user {name!r} {wrong}: known are {known}")
 
 
-def add(home: Path, link: Link) -> None:
-    """Link one more user, or the same one anew. Paths, where given, hold for the whole server."""
+def add(home: Path, link: JellyfinLink) -> None:
+    """Store a link, replacing that of the same user. Path rules, where given, are the server's."""
     try:
         links = load(home)
-    except (Unlinked, ConfigError):  # a broken file is what linking again mends
+    except (Unlinked, ConfigError):  # linking again repairs a broken file
         links = ()
     paths = link.paths or next((one.paths for one in links if one.server == link.server), ())
     same = [(one.server, one.user_id) for one in links]
@@ -110,16 +112,16 @@ def add(home: Path, link: Link) -> None:
     )
 
 
-def remove(home: Path, link: Link) -> None:
-    """Forget an account and its token."""
+def remove(home: Path, link: JellyfinLink) -> None:
+    """Delete a user's link and token."""
     place = (link.server, link.user_id)
     _save(home, [one for one in load(home) if (one.server, one.user_id) != place])
 
 
-def _save(home: Path, links: Sequence[Link]) -> None:
+def _save(home: Path, links: Sequence[JellyfinLink]) -> None:
     """Write the links, readable by their owner alone, moved into place as a whole."""
     if not links:
-        file_of(home).unlink(missing_ok=True)
+        links_file(home).unlink(missing_ok=True)
         return
     home.mkdir(parents=True, exist_ok=True)
     draft = home / f".jellyfin.{os.getpid()}"
@@ -127,7 +129,7 @@ def _save(home: Path, links: Sequence[Link]) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(_File(tuple(links)))) + b"\n")
-        draft.replace(file_of(home))
+            file.write(msgspec.json.format(msgspec.json.encode(_LinksFile(tuple(links)))) + b"\n")
+        draft.replace(links_file(home))
     finally:
         draft.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """The few calls of Jellyfin's API that MESS needs (10.11 and 12).
 
-Ids come with or without dashes, so they lose them here, at the door; times come in ticks of 100 ns.
+Ids come with or without dashes and are normalised here; times come in ticks of 100 ns.
 """
 
 from __future__ import annotations
@@ -11,41 +11,41 @@ from typing import Any
 
 import msgspec
 
-from mess_integrations.jellyfin.accounts import Link
-from mess_integrations.jellyfin.client import Client, Denied, Unlinked
-from mess_plugin.store.hosts import HostItem
+from mess_integrations.jellyfin.accounts import JellyfinLink
+from mess_integrations.jellyfin.client import Denied, JellyfinClient, Unlinked
+from mess_plugin.store.hosts import HostItem, normalise_id
 
 TICKS_PER_S = 10_000_000
-MOST_IDS = 100  # ids travel in the address, which may not grow without end
+MAX_IDS_PER_REQUEST = 100  # ids travel in the address, which may not grow without end
 _FIELDS = ("Path", "ProviderIds")
 _RECORDING = ("musicbrainzrecording", "musicbrainztrack")
 
 
-class Playlist(msgspec.Struct, frozen=True):
+class JellyfinPlaylist(msgspec.Struct, frozen=True):
     """A playlist that the user can see."""
 
     id: str
     name: str
 
 
-class Host:
+class JellyfinApi:
     """One user's view of a server. All methods raise ServiceError or Unlinked."""
 
-    def __init__(self, client: Client, user_id: str) -> None:
+    def __init__(self, client: JellyfinClient, user_id: str) -> None:
         self._client = client
         self._user_id = user_id
 
     @classmethod
-    def of(cls, link: Link) -> Host:
-        """The linked one."""
-        return cls(Client(link.url, link.device_id, link.token), link.user_id)
+    def of(cls, link: JellyfinLink) -> JellyfinApi:
+        """The API of a linked user."""
+        return cls(JellyfinClient(link.url, link.device_id, link.token), link.user_id)
 
     def page(
         self, start: int, limit: int, since: datetime | None = None
     ) -> tuple[list[HostItem], int]:
-        """Items start … start + limit of all audio, oldest first, and how many the page had.
+        """Audio items start … start + limit, oldest first, and how many the page had.
 
-        since: only of those that the server has saved at or after that time.
+        since: only items that the server saved at or after that time.
         """
         document = self._audio(
             sortBy=["DateCreated", "SortName"], sortOrder="Ascending", startIndex=start, limit=limit,
@@ -54,10 +54,10 @@ class Host:
         return _items(document), len(document["Items"])
 
     def lookup(self, ids: Sequence[str]) -> list[HostItem]:
-        """Those of these items that the server has and the user may see."""
+        """Those of the items that the server has and the user may see, in any order."""
         found: list[HostItem] = []
-        for start in range(0, len(ids), MOST_IDS):
-            found += _items(self._audio(ids=list(ids[start : start + MOST_IDS])))
+        for start in range(0, len(ids), MAX_IDS_PER_REQUEST):
+            found += _items(self._audio(ids=list(ids[start : start + MAX_IDS_PER_REQUEST])))
         return found
 
     def favourites(self, limit: int) -> list[str]:
@@ -76,16 +76,19 @@ class Host:
             )
         )
 
-    def playlists(self) -> list[Playlist]:
+    def playlists(self) -> list[JellyfinPlaylist]:
         """All playlists that the user sees, also other people's public ones."""
         document = self._client.get(
             "/Items", userId=self._user_id, recursive=True, includeItemTypes="Playlist",
             enableImages=False, enableUserData=False,
         )  # fmt: skip
-        return [Playlist(plain(item["Id"]), item.get("Name") or "") for item in document["Items"]]
+        return [
+            JellyfinPlaylist(normalise_id(item["Id"]), item.get("Name") or "")
+            for item in document["Items"]
+        ]
 
     def owns(self, playlist: str) -> bool:
-        """Whether it is the user's own: only owners may see with whom it is shared."""
+        """Whether the user owns it: Jellyfin shows only owners with whom a playlist is shared."""
         try:
             self._client.get(f"/Playlists/{playlist}/Users")
         except Denied:
@@ -105,7 +108,7 @@ class Host:
                 return found
 
     def create(self, name: str, items: Sequence[str]) -> str:
-        """A new playlist that only the user sees; its id."""
+        """Create a private playlist and return its id."""
         answer = self._client.post(
             "/Playlists",
             {
@@ -117,10 +120,10 @@ class Host:
                 "IsPublic": False,  # the server's own default is to show it to everybody
             },
         )
-        return plain(answer["Id"])
+        return normalise_id(answer["Id"])
 
     def replace(self, playlist: str, items: Sequence[str]) -> None:
-        """Let a playlist hold these items and nothing else."""
+        """Replace the content of a playlist."""
         body = {"Ids": [dashed(item) for item in items]}
         try:
             self._client.post(f"/Playlists/{playlist}", body, repeatable=True)
@@ -132,7 +135,7 @@ class Host:
             ) from error
 
     def log_out(self) -> None:
-        """Let the server forget the token."""
+        """Revoke the token."""
         self._client.post("/Sessions/Logout")
 
     def close(self) -> None:
@@ -154,27 +157,29 @@ class Host:
         return document
 
 
-class Account(msgspec.Struct, frozen=True):
-    """A linked user's account, and the server as that user sees it."""
+class JellyfinAccount(msgspec.Struct, frozen=True):
+    """A linked user and the API with that user's token."""
 
-    link: Link
-    host: Host
+    link: JellyfinLink
+    api: JellyfinApi
 
     @classmethod
-    def of(cls, link: Link) -> Account:
-        """Not yet connected."""
-        return cls(link, Host.of(link))
+    def of(cls, link: JellyfinLink) -> JellyfinAccount:
+        """Makes no request yet."""
+        return cls(link, JellyfinApi.of(link))
 
 
-def welcome(accounts: Iterable[Account], refused: Callable[[Account], None]) -> tuple[Account, ...]:
-    """Those accounts whose tokens the server accepts; the others are reported, and do not count.
+def accepted_accounts(
+    accounts: Iterable[JellyfinAccount], refused: Callable[[JellyfinAccount], None]
+) -> tuple[JellyfinAccount, ...]:
+    """The accounts whose tokens the server accepts; the others are passed to `refused`.
 
     Raises Unlinked where none is accepted, ServiceError where the server is away.
     """
     found, trouble = [], None
     for account in accounts:
         try:
-            account.host.playlists()
+            account.api.playlists()
         except Unlinked as error:
             trouble = error
             refused(account)
@@ -185,26 +190,21 @@ def welcome(accounts: Iterable[Account], refused: Callable[[Account], None]) -> 
     return tuple(found)
 
 
-def by_server(accounts: Iterable[Account]) -> list[tuple[Account, ...]]:
-    """Accounts that are on the same server together, in order."""
-    groups: dict[str, list[Account]] = {}
+def by_server(accounts: Iterable[JellyfinAccount]) -> list[tuple[JellyfinAccount, ...]]:
+    """Accounts grouped by server, in order."""
+    groups: dict[str, list[JellyfinAccount]] = {}
     for account in accounts:
         groups.setdefault(account.link.server, []).append(account)
     return [tuple(group) for group in groups.values()]
 
 
-def plain(item: str) -> str:
-    """An id without dashes, in lower case."""
-    return item.replace("-", "").lower()
-
-
 def dashed(item: str) -> str:
-    """An id as documents declare it (RFC 4122)."""
+    """An id with dashes, as the API documents declare it (RFC 4122)."""
     return "-".join((item[:8], item[8:12], item[12:16], item[16:20], item[20:]))
 
 
 def _ids(document: Mapping[str, Any]) -> list[str]:
-    return [plain(item["Id"]) for item in document["Items"]]
+    return [normalise_id(item["Id"]) for item in document["Items"]]
 
 
 def _items(document: Mapping[str, Any]) -> list[HostItem]:
@@ -218,7 +218,7 @@ def _item(document: Mapping[str, Any]) -> HostItem:
     }
     recordings = [str(providers[key]).lower() for key in _RECORDING if providers.get(key)]
     return HostItem(
-        plain(document["Id"]),
+        normalise_id(document["Id"]),
         document.get("Name") or "",
         document.get("Path"),
         ticks / TICKS_PER_S if ticks else None,

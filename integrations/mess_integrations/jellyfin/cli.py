@@ -10,11 +10,16 @@ import click
 import msgspec
 
 from mess_integrations.jellyfin import accounts as links
-from mess_integrations.jellyfin.api import Account, Host, by_server, welcome
-from mess_integrations.jellyfin.auth import Door
+from mess_integrations.jellyfin.api import (
+    JellyfinAccount,
+    JellyfinApi,
+    accepted_accounts,
+    by_server,
+)
+from mess_integrations.jellyfin.auth import Login
 from mess_integrations.jellyfin.file_index import path_map
-from mess_integrations.jellyfin.reconciler import Keeper, Outcome
-from mess_integrations.jellyfin.sync import Report
+from mess_integrations.jellyfin.reconciler import Outcome, Reconciler
+from mess_integrations.jellyfin.sync import SyncReport
 from mess_integrations.jellyfin.sync import sync as read_list
 from mess_plugin.cli.output import json_option, print_json, print_table, printable, say
 from mess_plugin.config import Settings, load_settings
@@ -41,14 +46,14 @@ def jellyfin() -> None:
     help="Where the library has a folder of Jellyfin, such as /media/music=/music.",
 )
 def link(url: str, user: str | None, paths: tuple[str, ...]) -> None:
-    """Act for a user of the Jellyfin at URL; again for another user, whose playlists are theirs.
+    """Act for a user of the Jellyfin at URL. Run it again for each further user.
 
     Without --user a code is shown that the user enters in Jellyfin (Quick Connect). The password is
     asked for, or taken from MESS_JELLYFIN_PASSWORD, and not kept.
     """
     settings = load_settings()
     path_map(paths)  # a wrong rule is said before anybody logs in
-    door = Door(url)
+    door = Login(url)
     if user is None:
         made = door.by_quick_connect(_show_code)
     else:
@@ -78,16 +83,16 @@ def users(as_json: bool) -> None:
 @jellyfin.command()
 @click.argument("user", metavar="USER")
 def unlink(user: str) -> None:
-    """Act no longer for USER (or USER@HOST). Playlists stay in Jellyfin as they are."""
+    """Stop acting for USER (or USER@HOST). Playlists stay in Jellyfin as they are."""
     home = load_settings().home
-    link = links.chosen(links.load(home), user)
-    host = Host.of(link)
+    link = links.find_link(links.load(home), user)
+    api = JellyfinApi.of(link)
     try:
-        host.log_out()
+        api.log_out()
     except MessError as error:
         say(f"the token was not withdrawn ({error}): Jellyfin, Dashboard, Devices")
     finally:
-        host.close()
+        api.close()
     links.remove(home, link)
     say(f"{link.address} is not linked any more")
 
@@ -96,11 +101,11 @@ def unlink(user: str) -> None:
 @click.option("--fresh", is_flag=True, help="Start over where an earlier reading was cut short.")
 @json_option
 def sync(fresh: bool, as_json: bool) -> None:
-    """Find out which items of Jellyfin are which tracks."""
+    """Match the items of Jellyfin with the tracks of the library."""
     with _opened() as (_, store, accounts, _linked):
         groups = by_server(accounts)
         reports = [
-            (group[0].link, read_list(store, welcome(group, _refused), fresh=fresh))
+            (group[0].link, read_list(store, accepted_accounts(group, _refused), fresh=fresh))
             for group in groups
         ]
     if as_json and len(reports) == 1:
@@ -120,14 +125,14 @@ def sync(fresh: bool, as_json: bool) -> None:
 @click.option("--user", metavar="NAME", help="Those of this user only.")
 @json_option
 def playlists(dry_run: bool, now: bool, user: str | None, as_json: bool) -> None:
-    """Make, fill and update the smart playlists (docs/jellyfin.md says how to wish for one)."""
+    """Create, fill and update the smart playlists (docs/jellyfin.md says how to ask for one)."""
     outcomes: list[Outcome] = []
     with _opened() as (settings, store, accounts, linked):
-        wanted = None if user is None else links.chosen(linked, user)
+        wanted = None if user is None else links.find_link(linked, user)
         mine = [account for account in accounts if wanted in (None, account.link)]
-        for account in welcome(mine, _refused):
-            keeper = Keeper(store, settings, account, linked, dry_run=dry_run, force=now)
-            outcomes += keeper.keep_all()
+        for account in accepted_accounts(mine, _refused):
+            keeper = Reconciler(store, settings, account, linked, dry_run=dry_run, force=now)
+            outcomes += keeper.reconcile()
     if as_json:
         print_json([msgspec.to_builtins(outcome) for outcome in outcomes])
     else:
@@ -136,7 +141,7 @@ def playlists(dry_run: bool, now: bool, user: str | None, as_json: bool) -> None
         raise click.exceptions.Exit(1)
 
 
-def _refused(account: Account) -> None:
+def _refused(account: JellyfinAccount) -> None:
     say(
         f"{account.link.address} is not accepted any more: run "
         f"`mess jellyfin link {account.link.url}` as this user"
@@ -144,16 +149,18 @@ def _refused(account: Account) -> None:
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[Settings, Store, list[Account], tuple[links.Link, ...]]]:
+def _opened() -> Iterator[
+    tuple[Settings, Store, list[JellyfinAccount], tuple[links.JellyfinLink, ...]]
+]:
     settings = load_settings()
     linked = links.load(settings.home)
-    accounts = [Account.of(one) for one in linked]
+    accounts = [JellyfinAccount.of(one) for one in linked]
     try:
         with connected(settings) as ready, open_store(ready.database_url or "") as store:
             yield ready, store, accounts, linked
     finally:
         for account in accounts:
-            account.host.close()
+            account.api.close()
 
 
 def _password(user: str) -> str:
@@ -167,7 +174,7 @@ def _show_code(code: str) -> None:
     say(f"enter {code} in Jellyfin: user icon, Quick Connect")
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: SyncReport) -> None:
     known = sum(report.matched.values())
     ways = ", ".join(f"{count} by {way}" for way, count in sorted(report.matched.items()))
     click.echo(f"{known} of {len(report.items)} items are tracks{f' ({ways})' if ways else ''}")

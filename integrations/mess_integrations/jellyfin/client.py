@@ -20,7 +20,7 @@ from urllib3.util import Retry
 
 from mess_plugin.errors import ServiceError, UsageError
 
-# The error that ends the tries says it all; urllib3 would write a line for each of them.
+# One error is raised after the last try; urllib3 would log a line for each.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 _PASSING = (429, 502, 503, 504)
@@ -29,7 +29,7 @@ _CONNECT_S = 5.0
 
 
 class Denied(ServiceError):
-    """The server does not let this user do this (400 or 403)."""
+    """The user may not do this (400 or 403)."""
 
 
 class Missing(ServiceError):
@@ -37,20 +37,20 @@ class Missing(ServiceError):
 
 
 class Unlinked(UsageError):
-    """There is no account to act for, or the server no longer accepts its token."""
+    """No account is linked, or the server no longer accepts its token."""
 
 
-class Patience(msgspec.Struct, frozen=True):
-    """How long to wait for one answer, and how often and how slowly to ask again."""
+class RetryPolicy(msgspec.Struct, frozen=True):
+    """Timeout of one request, number of tries, and the back-off between them."""
 
     answer_s: float = 60.0
     tries: int = 5
     backoff_s: float = 0.5
 
     def retry(self, *, repeatable: bool) -> Retry:
-        """For requests that may be sent twice; the others are repeated only if never received.
+        """repeatable: the request may be sent twice; others are repeated only if never received.
 
-        A server that nobody finds is looked for once more only: whoever can wait asks again.
+        A refused connection is tried once more only: callers that can wait try again themselves.
         """
         return Retry(
             total=self.tries - 1,
@@ -65,11 +65,11 @@ class Patience(msgspec.Struct, frozen=True):
         )
 
 
-PATIENT = Patience()
+DEFAULT_RETRIES = RetryPolicy()
 
 
 class _MediaBrowser(requests.auth.AuthBase):
-    """The header. As requests' own kind of authorization, so that no .netrc replaces it."""
+    """The Authorization header, as a requests auth object so that no .netrc replaces it."""
 
     def __init__(self, device_id: str, token: str | None) -> None:
         parts = {
@@ -88,11 +88,15 @@ class _MediaBrowser(requests.auth.AuthBase):
         return request
 
 
-class Client:
-    """Asks one server, as one device, with or without a token. Not for sharing between threads."""
+class JellyfinClient:
+    """HTTP client of one server, with or without a token. Not thread-safe."""
 
     def __init__(
-        self, url: str, device_id: str, token: str | None = None, patience: Patience = PATIENT
+        self,
+        url: str,
+        device_id: str,
+        token: str | None = None,
+        patience: RetryPolicy = DEFAULT_RETRIES,
     ) -> None:
         self.url = url.rstrip("/")
         self._patience = patience
@@ -124,7 +128,7 @@ class Client:
     def post(
         self, path: str, body: Mapping[str, object] | None = None, *, repeatable: bool = False
     ) -> Any:
-        """What the server answers, None where that is nothing. repeatable: twice is as once."""
+        """The answer, None where it is empty. repeatable: sending it twice changes nothing."""
         return self._ask("POST", path, repeatable=repeatable, query={}, body=body)
 
     def _ask(

@@ -1,4 +1,4 @@
-"""Changes come in bursts: an album is forty hints, a scan a thousand. Each burst is answered once."""
+"""Debouncing: one action after a burst of changes (an album is forty webhooks, a scan a thousand)."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from mess_integrations.jellyfin.api import plain
-from mess_plugin.store.hosts import Hint
+from mess_plugin.store.hosts import Hint, normalise_id
 
 
-class Pace(msgspec.Struct, frozen=True):
-    """How long a burst is waited for, and how often playlists are looked at.
-
-    quiet_s: nothing new for so long ends a burst; longest_s ends it in any case. names_s: between
-    two looks at the names of playlists; all_s: at all that they hold.
-    """
+class FollowerTimes(msgspec.Struct, frozen=True):
+    """Intervals of the follower, in seconds."""
 
     quiet_s: float = 5.0
+    """A burst ends when nothing new has come for this long …"""
     longest_s: float = 120.0
+    """… or this long after it began."""
     names_s: float = 20.0
+    """Between two listings of the playlists' names."""
     all_s: float = 900.0
+    """Between two checks of every playlist's content."""
 
 
 @dataclass(slots=True)
-class Timer:
-    """From the first change of a burst to its end; started by a change while it does not run."""
+class DebounceTimer:
+    """Runs from the first change of a burst until the burst is over."""
 
     first_s: float | None = None
     last_s: float = 0.0
@@ -36,31 +35,31 @@ class Timer:
         self.first_s = now_s if self.first_s is None else self.first_s
         self.last_s = now_s
 
-    def is_over(self, now_s: float, pace: Pace) -> bool:
-        """Whether there was a burst, and it is time to act."""
+    def is_over(self, now_s: float, times: FollowerTimes) -> bool:
+        """Whether there was a burst and it has ended."""
         if self.first_s is None:
             return False
-        return now_s - self.last_s >= pace.quiet_s or now_s - self.first_s >= pace.longest_s
+        return now_s - self.last_s >= times.quiet_s or now_s - self.first_s >= times.longest_s
 
 
 @dataclass(slots=True)
-class Hints:
-    """What a server told since we last acted."""
+class PendingHints:
+    """Webhooks of one server that have not been acted upon yet."""
 
-    timer: Timer = field(default_factory=Timer)
+    timer: DebounceTimer = field(default_factory=DebounceTimer)
     hints: list[Hint] = field(default_factory=list)
 
-    def take(self, hints: Sequence[Hint], now_s: float) -> None:
-        """More of them."""
+    def add(self, hints: Sequence[Hint], now_s: float) -> None:
+        """Append webhooks and restart the quiet time."""
         if hints:
             self.timer.change(now_s)
             self.hints += hints
 
     @property
-    def want_reading(self) -> bool:
-        """Whether only a whole reading tells what happened.
+    def need_full_sync(self) -> bool:
+        """Whether only reading the whole list tells what happened.
 
-        Jellyfin 10.11 says of a deleted album nothing about its tracks.
+        Jellyfin 10.11 reports a deleted album without its tracks.
         """
         return any(
             hint.kind == "TaskCompleted"
@@ -70,9 +69,9 @@ class Hints:
 
     @property
     def items(self) -> list[str]:
-        """The audio items that were added or deleted."""
+        """Ids of the audio items that were added or deleted."""
         named = [
-            plain(str(hint.body.get("ItemId") or ""))
+            normalise_id(str(hint.body.get("ItemId") or ""))
             for hint in self.hints
             if hint.kind in ("ItemAdded", "ItemDeleted") and hint.body.get("ItemType") == "Audio"
         ]
@@ -80,19 +79,19 @@ class Hints:
 
 
 @dataclass(slots=True)
-class Watched:
-    """A state that changes in bursts, and the state that was acted upon: at first none."""
+class DebouncedState:
+    """A value that changes in bursts, and the value that was last acted upon (None at first)."""
 
-    timer: Timer = field(default_factory=Timer)
+    timer: DebounceTimer = field(default_factory=DebounceTimer)
     seen: object = None
     acted: object = None
 
-    def look(self, state: object, now_s: float) -> None:
-        """This is how it is now."""
+    def update(self, state: object, now_s: float) -> None:
+        """Compare with the value seen last."""
         if state != self.seen:
             self.seen = state
             self.timer.change(now_s)
 
     def settle(self) -> None:
-        """What was seen last has been acted upon."""
-        self.timer, self.acted = Timer(), self.seen
+        """The value seen last has been acted upon."""
+        self.timer, self.acted = DebounceTimer(), self.seen

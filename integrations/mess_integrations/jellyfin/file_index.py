@@ -1,8 +1,7 @@
-"""Which track an item of the server is, or why it is none.
+"""Which track an item of Jellyfin is, or why it is none.
 
-In this order: the MusicBrainz recording, the path as the rules map it, the end of the path together
-with the duration. A server in a container sees other folders than MESS does, so the end of a path is
-often all that they share.
+Matched in this order: MusicBrainz recording, path after mapping, tail of the path with the duration.
+A server in a container sees other folders than MESS, so the tail is often all that they share.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from collections.abc import Iterable
 from mess_plugin.library.pathmap import PathMap
 from mess_plugin.store.hosts import HostItem, Identified, KnownFile
 
-_SAME_LENGTH_S = 2.0  # containers and tags disagree about the length by less
-_SAME_RECORDING_S = 10.0  # a recording may fade or end in silence elsewhere; more is a wrong tag
+_SAME_LENGTH_S = 2.0  # containers and tags differ by less
+_SAME_RECORDING_S = 10.0  # fades and trailing silence differ; more means a wrong tag
 _WINDOWS = re.compile(r"^[A-Za-z]:[\\/]|^\\\\")
 
 
@@ -37,8 +36,8 @@ def forward(path: str) -> str:
     return "/" + path.replace("\\", "/").lstrip("/")
 
 
-class Shelf:
-    """The files of the library, ready to be found."""
+class FileIndex:
+    """The files of the library, indexed by path, recording and file name."""
 
     def __init__(self, files: Iterable[KnownFile], paths: PathMap) -> None:
         self._paths = paths
@@ -52,7 +51,7 @@ class Shelf:
                 self._by_recording[file.recording.lower()].append(file)
 
     def match(self, item: HostItem) -> Identified:
-        """What an item is."""
+        """The track that an item is, or the reason why it is none."""
         here = self._paths.local(forward(item.path)) if item.path else None
         exact = self._by_path.get(_folded(here)) if here else None
         recorded = self._recorded(item, exact)
@@ -114,12 +113,12 @@ def _lengths(item: HostItem, file: KnownFile) -> str:
 
 
 def _folded(path: str) -> str:
-    """Equal for equal names whatever their Unicode form; case stays, file systems tell it apart."""
+    """NFC, so that equal names compare equal; case stays, because file systems tell it apart."""
     return unicodedata.normalize("NFC", path)
 
 
 def _tail(path: str) -> tuple[str, ...]:
-    """The parts of a path from the last to the first; case is ignored, Windows does so too."""
+    """Path components from last to first, case folded as Windows does."""
     return tuple(_folded(part).casefold() for part in reversed(path.split("/")) if part) or ("",)
 
 

@@ -1,7 +1,7 @@
-"""Following one Jellyfin for its users: hints by webhook, looks, and a whole reading each night.
+"""Following one Jellyfin: webhooks, polling, and a full sync each night.
 
-Hints get lost, come in bursts and name items that are only half read, so each is taken as a reason
-to look, never as the truth.
+Webhooks get lost, come in bursts and name items whose metadata is not complete yet, so each one is a
+reason to ask the server and never taken at its word.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from mess_integrations.jellyfin import specs
-from mess_integrations.jellyfin.accounts import Link
-from mess_integrations.jellyfin.api import Account, Playlist, plain
-from mess_integrations.jellyfin.debounce import Hints, Pace, Watched
-from mess_integrations.jellyfin.reconciler import Keeper, Outcome
-from mess_integrations.jellyfin.sync import look_at, look_for_new, rematch, sync
+from mess_integrations.jellyfin.accounts import JellyfinLink
+from mess_integrations.jellyfin.api import JellyfinAccount, JellyfinPlaylist
+from mess_integrations.jellyfin.debounce import DebouncedState, FollowerTimes, PendingHints
+from mess_integrations.jellyfin.reconciler import Outcome, Reconciler
+from mess_integrations.jellyfin.sync import fetch_new, refresh_items, rematch, sync
 from mess_plugin.config import Settings
 from mess_plugin.store import Store
-from mess_plugin.store.hosts import Hint
+from mess_plugin.store.hosts import Hint, normalise_id
 
 log = logging.getLogger(__name__)
 
@@ -30,34 +30,33 @@ _SKEW = timedelta(hours=1)  # the server's clock may be wrong by as much; lookin
 
 @dataclass(slots=True)
 class Follower:
-    """Call `tick` again and again. Raises ServiceError, StoreError, UsageError; then call it again.
-
-    accounts: users of the same server. links: all users' links on all servers.
-    """
+    """Call `tick` again and again. Raises ServiceError, StoreError, UsageError; then call it again."""
 
     store: Store
     settings: Settings
-    accounts: Sequence[Account]
-    links: Sequence[Link]
-    pace: Pace = field(default_factory=Pace)
-    _hints: Hints = field(default_factory=Hints)
+    accounts: Sequence[JellyfinAccount]
+    """Users of the same server."""
+    links: Sequence[JellyfinLink]
+    """All linked users of all servers."""
+    times: FollowerTimes = field(default_factory=FollowerTimes)
+    _hints: PendingHints = field(default_factory=PendingHints)
     _seen_event: int | None = None
-    _library: Watched = field(default_factory=Watched)
-    _playlists: dict[str, frozenset[Playlist]] = field(default_factory=dict)
+    _library: DebouncedState = field(default_factory=DebouncedState)
+    _playlists: dict[str, frozenset[JellyfinPlaylist]] = field(default_factory=dict)
     _names_s: float = float("-inf")
     _all_s: float = float("-inf")
     _new_at: datetime | None = None
 
     def tick(self) -> bool:
-        """Look once and act where it is time to. Returns whether playlists were kept."""
+        """Poll once and act on what is due. Returns whether playlists were reconciled."""
         now_s, now = monotonic(), datetime.now().astimezone()
         self._listen(now_s)
-        state = (self.store.library.mark(), specs.mark(self.store, self.settings.home))
-        self._library.look(state, now_s)
-        told = self._hints.timer.is_over(now_s, self.pace)
+        state = (self.store.library.mark(), specs.change_token(self.store, self.settings.home))
+        self._library.update(state, now_s)
+        told = self._hints.timer.is_over(now_s, self.times)
         nightly = self._wants_reading(now)
         if not (
-            told or nightly or self._library.timer.is_over(now_s, self.pace) or self._is_due(now_s)
+            told or nightly or self._library.timer.is_over(now_s, self.times) or self._is_due(now_s)
         ):
             return False
         self._match(told=told, nightly=nightly)
@@ -76,67 +75,67 @@ class Follower:
         hints = self.store.hosts.hints("jellyfin", self._seen_event)
         if hints:
             self._seen_event = hints[-1].id
-        self._hints.take([hint for hint in hints if self._is_ours(hint)], now_s)
+        self._hints.add([hint for hint in hints if self._is_ours(hint)], now_s)
 
     def _is_ours(self, hint: Hint) -> bool:
-        """Whether it came from this server, as far as it says from where."""
-        return plain(str(hint.body.get("ServerId") or self._server)) == self._server
+        """Whether it came from this server; a hint without a server id counts as ours."""
+        return normalise_id(str(hint.body.get("ServerId") or self._server)) == self._server
 
     def _wants_reading(self, now: datetime) -> bool:
-        """Whether the list was not read to its end since last night."""
+        """Whether no full sync has finished since last night."""
         night = now.replace(hour=_NIGHT_HOUR, minute=0, second=0, microsecond=0)
         last_night = night if night <= now else night - timedelta(days=1)
         finished_at = self.store.hosts.last_reading(self._server)[0]
         return finished_at is None or finished_at < last_night.astimezone(UTC)
 
     def _match(self, *, told: bool, nightly: bool) -> None:
-        """Find out what the server's items are, as far as that may have changed."""
+        """Update the map from items to tracks as far as it may have changed."""
         hints = self._hints
-        if nightly or (told and hints.want_reading):
-            # What went on after the last whole reading began is not known to be in it.
-            report = sync(self.store, self.accounts, fresh=hints.want_reading)
+        if nightly or (told and hints.need_full_sync):
+            # The last full sync may lack whatever changed after it began.
+            report = sync(self.store, self.accounts, fresh=hints.need_full_sync)
             log.info("%d items read, %d gone", len(report.items), report.gone)
         elif told:
             if items := hints.items:
-                look_at(self.store, self.accounts, items)
+                refresh_items(self.store, self.accounts, items)
             rematch(self.store, self.accounts[0].link)
         else:
-            n_new = look_for_new(self.store, self.accounts, self._looked_at() - _SKEW)
+            n_new = fetch_new(self.store, self.accounts, self._looked_at() - _SKEW)
             if n_new or self._library.acted != self._library.seen:
                 rematch(self.store, self.accounts[0].link)
 
     def _looked_at(self) -> datetime:
-        """When we last knew all that the server had; _match is not called before a whole reading."""
+        """When the map was last complete; _match is not called before the first full sync."""
         finished_at = self.store.hosts.last_reading(self._server)[0]
         assert finished_at is not None
         return max(finished_at, self._new_at or finished_at)
 
     def _is_due(self, now_s: float) -> bool:
-        """Whether playlists were made or renamed in Jellyfin, or it is time to look at all again."""
-        if now_s - self._all_s >= self.pace.all_s:
+        """Whether playlists were made or renamed in Jellyfin, or `all_s` has passed."""
+        if now_s - self._all_s >= self.times.all_s:
             return True
-        if now_s - self._names_s < self.pace.names_s:
+        if now_s - self._names_s < self.times.names_s:
             return False
         self._names_s = now_s
         return any(
-            frozenset(account.host.playlists()) != self._playlists.get(account.link.user_id)
+            frozenset(account.api.playlists()) != self._playlists.get(account.link.user_id)
             for account in self.accounts
         )
 
     def _keep(self, now_s: float) -> None:
         for account in self.accounts:
-            keeper = Keeper(self.store, self.settings, account, self.links)
-            for outcome in keeper.keep_all():
+            keeper = Reconciler(self.store, self.settings, account, self.links)
+            for outcome in keeper.reconcile():
                 _tell(outcome)
             self._playlists[account.link.user_id] = frozenset(keeper.seen)
         self._names_s = self._all_s = now_s
 
     def _note(self, *, answered: bool) -> None:
-        """All is done. What was seen before it began is settled; what came meanwhile is a change."""
+        """Mark what was seen before the work began as done; what came meanwhile is a new change."""
         self._library.settle()
         if answered and self._hints.hints:
             self.store.hosts.note_hints(self._server, self._hints.hints[-1].id)
-            self._hints = Hints()
+            self._hints = PendingHints()
 
 
 def _tell(outcome: Outcome) -> None:

@@ -1,7 +1,17 @@
-"""What can be wished for beside the seed: the one place that turns words and keys into a query.
+"""Rules as the names of playlists: "MESS: like so what · 50 tracks · 2 per artist · weekly".
 
-The vocabulary is that of `mess_plugin.steering`; a playlist's name says it in parts, playlists.toml in
-keys, and both come out as the same values by name.
+    name     = "MESS:" seed { separator part }
+    separator = "·" | "•" | "|", with a space before or behind it
+    seed     = "like" ( "favourites" | "recent" | "these" | "playlist" NAME
+             | REF [ "from" TIME "to" TIME ] | REF { " + " REF } )
+    part     = N "tracks" | N "per artist" | N "per album" | "calm" | "driving" | "varied"
+             | ( "tempo" | "key" | "year" | "length" ) RANGE
+             | ( "genre" | "artist" | "album" | "without" ) TEXT | ( "more" | "only" ) FACET
+             | "auto" | "daily" | "weekly" | "once"
+
+Case does not matter. One part that is not understood makes the whole name wrong: a playlist that
+follows half of what was asked would be worse than none. The options are those of
+`mess_plugin.search.parsing`; names say them in parts, playlists.toml in keys.
 """
 
 from __future__ import annotations
@@ -10,11 +20,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from mess_integrations.jellyfin.rules import Refresh
+from mess_integrations.jellyfin.rules import MAX_TRACKS, Refresh, Rule, RuleSeed
 from mess_plugin.errors import UsageError
+from mess_plugin.model import Interval
 from mess_plugin.search import parsing
 from mess_plugin.search.query import ASPECTS, MOODS, Query
 
+PREFIX = "mess:"
 KNOWN = (
     f"N tracks, N per artist, N per album, {', '.join(MOODS)}, varied, tempo 90-110, key Am, year "
     "1990-1999, length 2:00-5:00, genre X, artist X, album X, language X, rating 4-5, unplayed 30 "
@@ -38,10 +50,78 @@ _TEXTS = (
     "rating",
 )
 _MORE = 2.0  # what "more rhythm" counts; the feel counts 1
+# Inside a word it belongs to the word: "intel·ligent", "AC•DC".
+_SEPARATOR = re.compile(r"\s+[·•|]\s*|\s*[·•|]\s+")
+_SECTION = re.compile(r"(.+?)\s+from\s+([\d:.]+)\s+to\s+([\d:.]+)", re.IGNORECASE)
+
+
+def is_rule(name: str) -> bool:
+    """Whether a playlist's name is a rule."""
+    return name.strip().lower().startswith(PREFIX)
+
+
+def parse(name: str) -> Rule:
+    """The rule that a name says. Raises UsageError with every part that is not understood."""
+    head, *parts = _SEPARATOR.split(name.strip()[len(PREFIX) :].strip())
+    kind, _, seed = head.partition(" ")
+    if kind.lower() != "like" or not seed.strip():
+        raise UsageError(f"{name!r}: wanted `MESS: like …`, but it says {head!r}")
+    values: dict[str, Any] = {}
+    unknown = [part for part in parts if part and not read_part(part, values)]
+    if unknown:
+        listed = ", ".join(map(repr, unknown))
+        raise UsageError(f"{name!r}: {listed} is not understood; known are: {KNOWN}")
+    return make(name, parse_seed(seed.strip()), values)
+
+
+def make(name: str, seed: RuleSeed, values: dict[str, Any]) -> Rule:
+    """A rule from values by name. Raises UsageError for what cannot be."""
+    size = values.get("size", 50)
+    if not 1 <= size <= MAX_TRACKS:
+        raise UsageError(f"{name!r}: {size} tracks: wanted 1 to {MAX_TRACKS}")
+    try:
+        query = query_of(values)
+        check(seed.interval is not None, query)
+    except UsageError as error:
+        raise UsageError(f"{name!r}: {error}") from error
+    return Rule(name, seed, size, query, values.get("refresh", "auto"))
+
+
+def parse_seed(text: str) -> RuleSeed:
+    """The words after "like"."""
+    lower = text.lower()
+    if lower in ("favourites", "favorites", "my favourites", "my favorites"):
+        return RuleSeed("favourites")
+    if lower in ("recent", "recently played"):
+        return RuleSeed("recent")
+    if lower in ("these", "this"):
+        return RuleSeed("these")
+    if lower.startswith("playlist "):
+        return RuleSeed("playlist", (text[len("playlist ") :].strip(),))
+    if section := _SECTION.fullmatch(text):
+        return RuleSeed("tracks", (section[1],), interval(section[2], section[3]))
+    return RuleSeed("tracks", tuple(filter(None, re.split(r"\s+\+\s+", text))))
+
+
+def interval(start: str, end: str) -> Interval:
+    """A section from two times. Raises UsageError."""
+    start_s, end_s = seconds(start), seconds(end)
+    if not start_s < end_s:
+        raise UsageError(f"the section ends ({end}) before it starts ({start})")
+    return Interval(start_s, end_s)
+
+
+def seconds(text: str) -> float:
+    """ "1:10" → 70.0. Raises UsageError."""
+    found = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", text.strip())
+    if not found:
+        raise UsageError(f"time {text!r}: wanted M:SS or seconds")
+    hours, minutes, rest = found.groups(default="0")
+    return int(hours) * 3600 + int(minutes) * 60 + float(rest)
 
 
 def read_part(part: str, values: dict[str, Any]) -> bool:
-    """Take one part of a name; False where it is not understood."""
+    """Add one part of a name to the values; False where it is not understood."""
     lower = " ".join(part.lower().split())
     if found := re.fullmatch(r"(\d{1,6}) (track|song|per artist|per album)s?", lower):
         values[_NUMBERS[found[2]]] = int(found[1])
@@ -73,7 +153,7 @@ def read_part(part: str, values: dict[str, Any]) -> bool:
 
 
 def query_of(values: Mapping[str, Any]) -> Query:
-    """The query that values by name say. Raises UsageError (and UnknownName)."""
+    """The query of values by name. Raises UsageError (and UnknownName)."""
     return parsing.query(
         {
             **values,
@@ -84,6 +164,6 @@ def query_of(values: Mapping[str, Any]) -> Query:
 
 
 def check(seed_has_section: bool, query: Query) -> None:
-    """A section cannot be steered. Raises UsageError."""
+    """Raises UsageError for options beside a section."""
     if seed_has_section and query.steers:
-        raise UsageError("beside a section only the number of tracks and the refresh can be wished")
+        raise UsageError("with a section, only the number of tracks and the refresh can be set")

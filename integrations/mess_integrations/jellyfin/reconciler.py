@@ -1,7 +1,7 @@
-"""Keeping the smart playlists of one user: made, filled, brought up to date, and otherwise left alone.
+"""Reconciling the smart playlists of one user: create, fill, update, and otherwise leave alone.
 
-Every write is noted before and after, so that a program that dies in between neither takes its own
-tracks for the listener's nor writes a list twice.
+Every write is recorded before and after, so that a program killed in between neither mistakes its own
+tracks for the listener's nor writes a playlist twice.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec.structs import replace
 
-from mess_integrations.jellyfin import naming, specs
-from mess_integrations.jellyfin.accounts import Link
-from mess_integrations.jellyfin.api import Account, Host, Playlist
+from mess_integrations.jellyfin import grammar, specs
+from mess_integrations.jellyfin.accounts import JellyfinLink
+from mess_integrations.jellyfin.api import JellyfinAccount, JellyfinApi, JellyfinPlaylist
 from mess_integrations.jellyfin.client import Unlinked
-from mess_integrations.jellyfin.editing import PINNED, REMOVED, observe
-from mess_integrations.jellyfin.filling import answers, current_items
-from mess_integrations.jellyfin.resolve import references
+from mess_integrations.jellyfin.manual_edits import PINNED, REMOVED, manual_edits
+from mess_integrations.jellyfin.resolve import current_items, resolve_items, resolve_seed
 from mess_integrations.jellyfin.rules import Rule
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, UsageError
@@ -29,58 +28,56 @@ from mess_plugin.store.hosts import Edit, Kept
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one playlist.
-
-    state: "created", "updated", "unchanged", "not due" or "wrong" (reason says why; it is left as it
-    is). items: what it holds now. added, dropped: items, compared with before. user: whose it is.
-    """
+    """The result for one playlist."""
 
     name: str
     state: str
+    """ "created", "updated", "unchanged", "not due", or "wrong": left as it is, see `reason`."""
     items: tuple[str, ...] = ()
+    """What it holds now."""
     added: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     reason: str = ""
     user: str = ""
+    """Its owner."""
 
 
 @dataclass(slots=True)
-class Keeper:
-    """Keeps the playlists of one linked user. force: also those that are not due yet.
-
-    links: all users' links, for whoever declares a playlist says whose. seen: the playlists that it
-    found and those that it made, after `keep_all`.
-    """
+class Reconciler:
+    """Brings the smart playlists of one linked user up to date."""
 
     store: Store
     settings: Settings
-    account: Account
-    links: Sequence[Link]
+    account: JellyfinAccount
+    links: Sequence[JellyfinLink]
+    """All linked users: a declared playlist names its owner."""
     dry_run: bool = False
     force: bool = False
-    seen: list[Playlist] = field(default_factory=list, init=False)
+    """Also playlists that are not due yet."""
+    seen: list[JellyfinPlaylist] = field(default_factory=list, init=False)
+    """After `reconcile`: the playlists found and those created."""
 
     @property
-    def host(self) -> Host:
-        """The server as the user sees it."""
-        return self.account.host
+    def api(self) -> JellyfinApi:
+        """The API with the user's token."""
+        return self.account.api
 
     @property
-    def link(self) -> Link:
+    def link(self) -> JellyfinLink:
         """The user's link."""
         return self.account.link
 
-    def keep_all(self) -> list[Outcome]:
+    def reconcile(self) -> list[Outcome]:
         """Bring every smart playlist up to date. Raises ServiceError, StoreError, ConfigError."""
         self.settings = settled(self.store, self.settings)
         with self.store.hosts.alone(self.link.server):
-            self.seen = self.host.playlists()
+            self.seen = self.api.playlists()
             found = tuple(self.seen)
             self._drop_deleted(found)
             outcomes = [self._keep(wish, found) for wish in self._wishes(found)]
         return [replace(outcome, user=self.link.user) for outcome in outcomes]
 
-    def _drop_deleted(self, seen: Sequence[Playlist]) -> None:
+    def _drop_deleted(self, seen: Sequence[JellyfinPlaylist]) -> None:
         there = {one.id for one in seen}
         for kept in self._kept():
             if kept.playlist not in there and not self.dry_run:
@@ -89,12 +86,14 @@ class Keeper:
     def _kept(self) -> list[Kept]:
         return self.store.hosts.kept(self.link.server, self.link.user_id)
 
-    def _wishes(self, seen: Sequence[Playlist]) -> Iterator[tuple[str, Rule | UsageError, str]]:
+    def _wishes(
+        self, seen: Sequence[JellyfinPlaylist]
+    ) -> Iterator[tuple[str, Rule | UsageError, str]]:
         """(name, rule or what is wrong with it, playlist id or "" for one to be made)."""
         known = {kept.playlist for kept in self._kept()}
         by_name = {kept.name: kept.playlist for kept in self._kept()}
         there = {one.id for one in seen}
-        for wish in specs.wishes(self.store, self.settings.home, self.links):
+        for wish in specs.declared_rules(self.store, self.settings.home, self.links):
             if wish.link != self.link:
                 continue
             playlist = by_name.get(wish.name, "")
@@ -103,23 +102,27 @@ class Keeper:
             else:
                 yield wish.name, *self._vacant(wish.rule, seen)
         for one in seen:
-            if naming.is_rule(one.name) and (one.id in known or self.host.owns(one.id)):
+            if grammar.is_rule(one.name) and (one.id in known or self.api.owns(one.id)):
                 try:
-                    yield one.name, naming.parse(one.name), one.id
+                    yield one.name, grammar.parse(one.name), one.id
                 except UsageError as error:
                     yield one.name, error, one.id
 
-    def _vacant(self, rule: Rule, seen: Sequence[Playlist]) -> tuple[Rule | UsageError, str]:
-        """A declared playlist that we do not keep yet. An empty one of that name is taken over."""
+    def _vacant(
+        self, rule: Rule, seen: Sequence[JellyfinPlaylist]
+    ) -> tuple[Rule | UsageError, str]:
+        """A declared playlist that MESS does not manage yet. An empty one of that name is adopted."""
         for one in seen:
-            if one.name == rule.name and self.host.owns(one.id):
-                if not self.host.contents(one.id):
+            if one.name == rule.name and self.api.owns(one.id):
+                if not self.api.contents(one.id):
                     return rule, one.id
                 taken = "there is a playlist of this name already: rename or delete one of them"
                 return UsageError(taken), one.id
         return rule, ""
 
-    def _keep(self, wish: tuple[str, Rule | UsageError, str], seen: Sequence[Playlist]) -> Outcome:
+    def _keep(
+        self, wish: tuple[str, Rule | UsageError, str], seen: Sequence[JellyfinPlaylist]
+    ) -> Outcome:
         name, rule, playlist = wish
         try:
             if isinstance(rule, UsageError):
@@ -130,12 +133,12 @@ class Keeper:
         except UsageError as error:
             return Outcome(name, "wrong", reason=str(error))
 
-    def _update(self, rule: Rule, playlist: str, seen: Sequence[Playlist]) -> Outcome:
+    def _update(self, rule: Rule, playlist: str, seen: Sequence[JellyfinPlaylist]) -> Outcome:
         kept = next((one for one in self._kept() if playlist and one.playlist == playlist), None)
         kept = kept or Kept(playlist, rule.name, (), None, None)
         if not (self.force or rule.is_due(kept.refreshed_at, datetime.now(UTC))):
             return Outcome(rule.name, "not due", kept.written)
-        current = list(dict.fromkeys(self.host.contents(playlist))) if playlist else []
+        current = list(dict.fromkeys(self.api.contents(playlist))) if playlist else []
         edits = self._edits(kept, current)
         wanted = self._wanted(rule, edits, seen)
         same = set(wanted) == set(current) and (wanted == current or current != list(kept.written))
@@ -155,29 +158,31 @@ class Keeper:
         )
 
     def _create(self, name: str) -> str:
-        playlist = self.host.create(name, [])
-        self.seen.append(Playlist(playlist, name))
+        playlist = self.api.create(name, [])
+        self.seen.append(JellyfinPlaylist(playlist, name))
         return playlist
 
     def _edits(self, kept: Kept, current: Sequence[str]) -> list[Edit]:
         place = (self.link.server, self.link.user_id, kept.playlist)
         before = self.store.hosts.edits(*place)
         items = {*current, *kept.written, *(edit.item for edit in before)}
-        return observe(
+        return manual_edits(
             kept,
             current,
             before,
-            lambda lacking: {item.id for item in self.host.lookup(lacking)},
+            lambda lacking: {item.id for item in self.api.lookup(lacking)},
             self.store.hosts.tracks_of(self.link.server, items),
         )
 
-    def _wanted(self, rule: Rule, edits: Sequence[Edit], seen: Sequence[Playlist]) -> list[str]:
+    def _wanted(
+        self, rule: Rule, edits: Sequence[Edit], seen: Sequence[JellyfinPlaylist]
+    ) -> list[str]:
         """Pinned items first, then answers. Raises UsageError where there would be none."""
         pins = [edit for edit in edits if edit.edit == PINNED]
         own = current_items(self.store, self.link, pins)
-        refs = references(self.store, self.host, self.link, rule.seed, own, seen)
+        refs = resolve_seed(self.store, self.api, self.link, rule.seed, own, seen)
         unwanted = [*edits, *(Edit(item, None, REMOVED) for item in own)]
-        found = answers(
+        found = resolve_items(
             self.store, self.settings, self.account, rule, refs, rule.size - len(own), unwanted
         )
         if not found and not own:
@@ -193,7 +198,7 @@ class Keeper:
         *,
         changed: bool,
     ) -> list[str]:
-        """Note, write, look, note. Returns what the server shows then: it may refuse some items."""
+        """Record, write, read back, record. Returns what the server holds: it may refuse some items."""
         place = (self.link.server, self.link.user_id, playlist)
         with self.store.transaction():
             self.store.hosts.keep(*place, rule.name)
@@ -201,7 +206,7 @@ class Keeper:
             if changed:
                 self.store.hosts.intend(*place, items)
         if changed:
-            self.host.replace(playlist, items)
-        held = list(dict.fromkeys(self.host.contents(playlist))) if changed else list(items)
+            self.api.replace(playlist, items)
+        held = list(dict.fromkeys(self.api.contents(playlist))) if changed else list(items)
         self.store.hosts.settle(*place, held)
         return held

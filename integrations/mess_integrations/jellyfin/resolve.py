@@ -1,37 +1,48 @@
-"""A rule's seed → references to tracks."""
+"""A rule's seed → references to tracks, and the tracks that answer → items that the user may see."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from mess_integrations.jellyfin.accounts import Link
-from mess_integrations.jellyfin.api import Host, Playlist
-from mess_integrations.jellyfin.rules import Seed
+from mess_integrations.jellyfin.accounts import JellyfinLink
+from mess_integrations.jellyfin.api import (
+    MAX_IDS_PER_REQUEST,
+    JellyfinAccount,
+    JellyfinApi,
+    JellyfinPlaylist,
+)
+from mess_integrations.jellyfin.rules import Rule, RuleSeed
+from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.folding import same
-from mess_plugin.search.asking import MAX_SEEDS
+from mess_plugin.model import Match
+from mess_plugin.search.asking import MAX_SEEDS, steer
+from mess_plugin.search.engine import similar
+from mess_plugin.search.query import MAX_K
 from mess_plugin.search.references import find_track
 from mess_plugin.store import Store
+from mess_plugin.store.hosts import Edit
 
-_RECENT = 20  # tracks played last: what is on the listener's mind now
+_RECENT = 20  # tracks that "recent" takes as seeds
+_DEEPEN = 4  # how many times more matches are asked for where too few are visible
 
 
-def references(
+def resolve_seed(
     store: Store,
-    host: Host,
-    link: Link,
-    seed: Seed,
+    api: JellyfinApi,
+    link: JellyfinLink,
+    seed: RuleSeed,
     own: Sequence[str],
-    playlists: Sequence[Playlist],
+    playlists: Sequence[JellyfinPlaylist],
 ) -> list[str]:
     """The tracks of a seed as references to the library, at most MAX_SEEDS.
 
-    own: what the listener put into the playlist. Raises UsageError where it names nothing, or
-    nothing that is heard yet.
+    own: what the listener put into the playlist. Raises UsageError where the seed names nothing, or
+    nothing that is indexed yet.
     """
     if seed.kind == "tracks":
         return [f"mess:{find_track(store, name)}" for name in seed.names]
-    items = _items(host, seed, own, playlists)
+    items = _items(api, seed, own, playlists)
     tracks = store.hosts.tracks_of(link.server, items)
     known = list(dict.fromkeys(tracks[item] for item in items if item in tracks))
     if not known:
@@ -40,20 +51,20 @@ def references(
 
 
 def _items(
-    host: Host, seed: Seed, own: Sequence[str], playlists: Sequence[Playlist]
+    api: JellyfinApi, seed: RuleSeed, own: Sequence[str], playlists: Sequence[JellyfinPlaylist]
 ) -> Sequence[str]:
     match seed.kind:
         case "favourites":
-            return host.favourites(MAX_SEEDS)
+            return api.favourites(MAX_SEEDS)
         case "recent":
-            return host.recent(_RECENT)
+            return api.recent(_RECENT)
         case "playlist":
-            return host.contents(_named(seed.names[0], playlists))
+            return api.contents(_named(seed.names[0], playlists))
         case _:
             return own
 
 
-def _named(name: str, playlists: Sequence[Playlist]) -> str:
+def _named(name: str, playlists: Sequence[JellyfinPlaylist]) -> str:
     found = [one.id for one in playlists if same(one.name, name)]
     if len(found) == 1:
         return found[0]
@@ -61,7 +72,7 @@ def _named(name: str, playlists: Sequence[Playlist]) -> str:
     raise UsageError(f"{wrong} called {name!r}")
 
 
-def _nothing(seed: Seed, n_items: int) -> str:
+def _nothing(seed: RuleSeed, n_items: int) -> str:
     called = {
         "favourites": "the favourites",
         "recent": "what was played last",
@@ -70,3 +81,85 @@ def _nothing(seed: Seed, n_items: int) -> str:
     if not n_items:
         return f"nothing to start from: {called} hold no music yet"
     return f"none of {called} ({n_items} items) is indexed: see `mess jellyfin sync`"
+
+
+def current_items(store: Store, link: JellyfinLink, edits: Sequence[Edit]) -> list[str]:
+    """The items of edits by their ids of today: Jellyfin gives a moved file a new id."""
+    known = store.hosts.items_of(
+        link.server, [edit.track_id for edit in edits if edit.track_id is not None]
+    )
+    now = []
+    for edit in edits:
+        names = known.get(edit.track_id, []) if edit.track_id is not None else []
+        now.append(edit.item if edit.item in names or not names else names[0])
+    return list(dict.fromkeys(now))
+
+
+def resolve_items(
+    store: Store,
+    settings: Settings,
+    account: JellyfinAccount,
+    rule: Rule,
+    refs: Sequence[str],
+    count: int,
+    without: Collection[Edit],
+) -> list[str]:
+    """At most `count` items that feel like the seeds and that the user may see, best first.
+
+    without: edits whose items and tracks are left out. Raises UsageError, ServiceError.
+    """
+    if count <= 0:
+        return []
+    tracks = {edit.track_id for edit in without}
+    unwanted = {edit.item for edit in without}
+    visible = _VisibleItems(account.api)
+    depth = min(MAX_K, 2 * count + len(without))
+    while True:
+        matches, complete = _ask(store, settings, rule, refs, depth)
+        known = store.hosts.items_of(account.link.server, [match.track.id for match in matches])
+        wanted = [
+            [item for item in known.get(match.track.id, ()) if item not in unwanted]
+            for match in matches
+            if match.track.id not in tracks
+        ]
+        found = visible.first_of_each(wanted, count)
+        if len(found) >= count or complete or depth == MAX_K:
+            return found
+        depth = min(MAX_K, depth * _DEEPEN)
+
+
+class _VisibleItems:
+    """Which items one user may see; users of one server may see different libraries."""
+
+    def __init__(self, api: JellyfinApi) -> None:
+        self._api = api
+        self._seen: dict[str, bool] = {}
+
+    def first_of_each(self, groups: Sequence[Sequence[str]], count: int) -> list[str]:
+        """The first visible item of each group, from at most `count` groups that have one."""
+        found: list[str] = []
+        for start in range(0, len(groups), MAX_IDS_PER_REQUEST):
+            some = groups[start : start + MAX_IDS_PER_REQUEST]
+            self._fetch([item for group in some for item in group])
+            for group in some:
+                found += [item for item in group if self._seen[item]][:1]
+            if len(found) >= count:
+                break
+        return found[:count]
+
+    def _fetch(self, items: Sequence[str]) -> None:
+        new = [item for item in dict.fromkeys(items) if item not in self._seen]
+        there = {item.id for item in self._api.lookup(new)}
+        self._seen.update((item, item in there) for item in new)
+
+
+def _ask(
+    store: Store, settings: Settings, rule: Rule, refs: Sequence[str], depth: int
+) -> tuple[Sequence[Match], bool]:
+    """Matches as `mess similar` gives them, and whether there are no more."""
+    matches: Sequence[Match]
+    if rule.query.steers or len(refs) > 1:
+        matches = steer(store, settings, refs, rule.query, k=depth).matches
+    else:
+        matches = similar(store, settings, refs[0], k=depth, interval=rule.seed.interval).matches
+    return matches, len(matches) < depth

@@ -10,40 +10,37 @@ import msgspec
 from mess_plugin.model import Interval
 from mess_plugin.search.query import Query
 
-MOST_TRACKS = 500
+MAX_TRACKS = 500
 Refresh = Literal["auto", "daily", "weekly", "once"]
 _EVERY = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
 
 
-class Seed(msgspec.Struct, frozen=True):
-    """What a playlist is to feel like.
-
-    kind: "tracks" (names: references such as `search.similar` takes; interval: a section of the only
-    one), "playlist" (names: the one name of a playlist), "favourites", "recent" (what was played
-    last) or "these" (the tracks that the listener put into the playlist).
-    """
+class RuleSeed(msgspec.Struct, frozen=True):
+    """The tracks that a playlist starts from."""
 
     kind: Literal["tracks", "playlist", "favourites", "recent", "these"]
+    """ "recent": played last. "these": the tracks that the listener put into the playlist."""
     names: tuple[str, ...] = ()
+    """Of "tracks": references, as the search takes them. Of "playlist": its name."""
     interval: Interval | None = None
+    """A section of the only track."""
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A playlist by its name in Jellyfin, and what it holds.
-
-    query: what else is wished for; nothing with a section. size: tracks, those that the listener
-    added included. refresh: "auto": whenever the library, the seed or the feedback has changed;
-    "once": filled one time.
-    """
+    """A smart playlist."""
 
     name: str
-    seed: Seed
+    """Its name in Jellyfin."""
+    seed: RuleSeed
     size: int = 50
+    """Tracks, pinned ones included."""
     query: Query = msgspec.field(default_factory=Query)
+    """Weights and filters; the default with a section."""
     refresh: Refresh = "auto"
+    """ "auto": when the library, the seed or the feedback has changed; "once": filled one time."""
 
     def is_due(self, refreshed_at: datetime | None, now: datetime) -> bool:
-        """Whether it is time to fill the playlist again."""
+        """Whether it is time to refresh the playlist."""
         if refreshed_at is None or self.refresh == "auto":
             return True
         return self.refresh in _EVERY and now - refreshed_at >= _EVERY[self.refresh]

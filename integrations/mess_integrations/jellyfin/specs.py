@@ -1,4 +1,4 @@
-"""Declared rules: in MESS_HOME/playlists.toml, a table `[[playlist]]` each, and over HTTP."""
+"""Smart playlists declared in MESS_HOME/playlists.toml (a table `[[playlist]]` each) or over HTTP."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 
 import msgspec
 
-from mess_integrations.jellyfin import naming
-from mess_integrations.jellyfin.accounts import Link, chosen
-from mess_integrations.jellyfin.rules import Refresh, Rule, Seed
+from mess_integrations.jellyfin import grammar
+from mess_integrations.jellyfin.accounts import JellyfinLink, find_link
+from mess_integrations.jellyfin.rules import Refresh, Rule, RuleSeed
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.store import Store
 
 
-class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A smart playlist as docs/jellyfin.md describes it. user: whose; None: who was linked first."""
+class PlaylistSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A smart playlist as docs/jellyfin.md describes it."""
 
     name: str
     like: str | list[str]
     user: str | None = None
+    """Its owner; None: the user who was linked first."""
     section: str | None = None
     size: int = 50
     refresh: Refresh = "auto"
@@ -48,26 +49,28 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     diversity: float = 0.0
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    playlist: list[Declared] = []
+class _PlaylistsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    playlist: list[PlaylistSpec] = []
 
 
-class Wish(msgspec.Struct, frozen=True):
-    """A playlist that somebody declared: whose, its name, and the rule or what is wrong with it."""
+class DeclaredRule(msgspec.Struct, frozen=True):
+    """A declared playlist: its owner, its name, and its rule or what is wrong with it."""
 
-    link: Link
+    link: JellyfinLink
     name: str
     rule: Rule | UsageError
 
 
-def wishes(store: Store, home: Path, links: Sequence[Link]) -> list[Wish]:
-    """All declared playlists of all users: the file's, then those told over HTTP.
+def declared_rules(store: Store, home: Path, links: Sequence[JellyfinLink]) -> list[DeclaredRule]:
+    """All declared playlists of all users: those of the file, then those declared over HTTP.
 
-    Raises ConfigError naming what is wrong in the file. A declaration over HTTP that a user's file
-    says too, or that no longer holds, is a wish with an error; one of a user who is not linked any
-    more is none.
+    Raises ConfigError naming what is wrong in the file. A declaration over HTTP that duplicates one
+    of the file, or that is no longer valid, comes with its error; those of users who are not linked
+    any more are skipped.
     """
-    found = [Wish(_whose(links, one, home), one.name, rule_of(one)) for one in in_file(home)]
+    found = [
+        DeclaredRule(_whose(links, one, home), one.name, to_rule(one)) for one in read_file(home)
+    ]
     taken = {(wish.link.key, wish.name) for wish in found}
     for smart in store.smart.all():
         link = next((one for one in links if one.key == smart.account), None)
@@ -75,20 +78,20 @@ def wishes(store: Store, home: Path, links: Sequence[Link]) -> list[Wish]:
             continue
         rule: Rule | UsageError
         try:
-            rule = rule_of(read_one({**smart.rule, "name": smart.name}))
+            rule = to_rule(parse_spec({**smart.rule, "name": smart.name}))
         except UsageError as error:
             rule = error
         if (link.key, smart.name) in taken:
             rule = UsageError("it is declared over HTTP and in playlists.toml: leave one out")
-        found.append(Wish(link, smart.name, rule))
+        found.append(DeclaredRule(link, smart.name, rule))
     return found
 
 
-def in_file(home: Path) -> list[Declared]:
-    """What the file declares; nothing where there is none. Raises ConfigError."""
+def read_file(home: Path) -> list[PlaylistSpec]:
+    """The declarations in playlists.toml; empty where there is no file. Raises ConfigError."""
     path = home / "playlists.toml"
     try:
-        file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
+        file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _PlaylistsFile)
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -99,14 +102,14 @@ def in_file(home: Path) -> list[Declared]:
             raise ConfigError("playlists", str(path), f"{name!r} is declared twice")
     for one in file.playlist:
         try:
-            rule_of(one)
+            to_rule(one)
         except UsageError as error:
             raise ConfigError("playlists", str(path), str(error)) from error
     return file.playlist
 
 
-def mark(store: Store, home: Path) -> object:
-    """A value that is another one when what is declared has changed."""
+def change_token(store: Store, home: Path) -> object:
+    """A change token: differs when the declarations change."""
     try:
         changed_ns = (home / "playlists.toml").stat().st_mtime_ns
     except OSError:
@@ -114,36 +117,36 @@ def mark(store: Store, home: Path) -> object:
     return changed_ns, store.smart.mark()
 
 
-def read_one(document: Mapping[str, Any]) -> Declared:
+def parse_spec(document: Mapping[str, Any]) -> PlaylistSpec:
     """One declaration from JSON. Raises UsageError."""
     try:
-        return msgspec.convert(document, Declared)
+        return msgspec.convert(document, PlaylistSpec)
     except msgspec.ValidationError as error:
         raise UsageError(f"wrong playlist: {error}") from error
 
 
-def rule_of(said: Declared) -> Rule:
-    """What is declared, as a rule. Raises UsageError (and UnknownName)."""
-    if not said.name.strip() or naming.is_rule(said.name):
+def to_rule(said: PlaylistSpec) -> Rule:
+    """The rule that a spec declares. Raises UsageError (and UnknownName)."""
+    if not said.name.strip() or grammar.is_rule(said.name):
         raise UsageError(f"name {said.name!r}: wanted one that does not begin with MESS:")
     values: dict[str, Any] = msgspec.to_builtins(said)
     if said.year is not None:
         values["year"] = str(said.year)
-    return naming.make(said.name, _seed(said), values)
+    return grammar.make(said.name, _seed(said), values)
 
 
-def _whose(links: Sequence[Link], said: Declared, home: Path) -> Link:
+def _whose(links: Sequence[JellyfinLink], said: PlaylistSpec, home: Path) -> JellyfinLink:
     try:
-        return chosen(links, said.user) if said.user else links[0]
+        return find_link(links, said.user) if said.user else links[0]
     except UsageError as error:
         raise ConfigError("playlists", str(home / "playlists.toml"), str(error)) from error
 
 
-def _seed(said: Declared) -> Seed:
+def _seed(said: PlaylistSpec) -> RuleSeed:
     if isinstance(said.like, list):
-        seed = Seed("tracks", tuple(said.like))
+        seed = RuleSeed("tracks", tuple(said.like))
     else:
-        seed = naming.parse_seed(said.like)
+        seed = grammar.parse_seed(said.like)
     if not said.like or seed.kind == "these":
         raise UsageError(
             f"{said.name!r}: like {said.like!r}: wanted tracks, favourites, recent or playlist NAME"
@@ -153,4 +156,4 @@ def _seed(said: Declared) -> Seed:
     if seed.kind != "tracks" or len(seed.names) != 1:
         raise UsageError(f"{said.name!r}: a section is of one track")
     start, _, end = said.section.partition("-")
-    return Seed("tracks", seed.names, naming.interval(start, end))
+    return RuleSeed("tracks", seed.names, grammar.interval(start, end))

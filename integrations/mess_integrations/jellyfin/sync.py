@@ -1,7 +1,7 @@
-"""Reading the server's list of audio, page by page, and finding out what each item is.
+"""Syncing the map from items to tracks: read the server's list page by page and match each item.
 
-A reading that is cut short goes on where it was. Pages overlap, because whatever is deleted on the
-server meanwhile moves the rest of the list forward.
+An interrupted sync resumes where it stopped. Pages overlap, because a deletion on the server moves
+the rest of the list forward.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import datetime
 
 import msgspec
 
-from mess_integrations.jellyfin.accounts import Link
-from mess_integrations.jellyfin.api import Account, Host
-from mess_integrations.jellyfin.file_index import Shelf, path_map
+from mess_integrations.jellyfin.accounts import JellyfinLink
+from mess_integrations.jellyfin.api import JellyfinAccount, JellyfinApi
+from mess_integrations.jellyfin.file_index import FileIndex, path_map
 from mess_plugin.errors import ServiceError
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import HostItem, Identified, Reading
@@ -24,20 +24,21 @@ _SMALLEST_PAGE = 50
 _RESUME_S = 3600.0
 
 
-class Report(msgspec.Struct, frozen=True):
-    """What a reading found. gone: items that the server does not have any more."""
+class SyncReport(msgspec.Struct, frozen=True):
+    """The result of a sync."""
 
     items: tuple[Identified, ...]
     gone: int = 0
+    """Number of items that the server no longer has."""
 
     @property
     def matched(self) -> dict[str, int]:
-        """Items by the way they were recognised."""
+        """Number of items by the way they were matched."""
         return dict(Counter(one.matched_by for one in self.items if one.matched_by))
 
     @property
     def unmatched(self) -> dict[str, list[Identified]]:
-        """Items that are no track, by the word that says why."""
+        """Items without a track, by the first word of the reason."""
         groups: dict[str, list[Identified]] = {}
         for one in self.items:
             if one.unmatched:
@@ -66,15 +67,15 @@ class Report(msgspec.Struct, frozen=True):
 
 def sync(
     store: Store,
-    accounts: Sequence[Account],
+    accounts: Sequence[JellyfinAccount],
     *,
     fresh: bool = False,
     page: int = PAGE,
     progress: Callable[[int], None] = lambda _count: None,
-) -> Report:
-    """Read the whole list of a server and match it. fresh: from its start.
+) -> SyncReport:
+    """Read the whole list of a server and match it. fresh: from the start.
 
-    accounts: users of one server, who need not see the same; the list of each is read. Raises
+    accounts: users of one server; they may see different items, so the list of each is read. Raises
     ServiceError, StoreError.
     """
     link = accounts[0].link
@@ -87,21 +88,21 @@ def sync(
     unseen = store.hosts.unseen(link.server, reading.number)
     gone = _forget_gone(store, accounts, unseen, reading.number)
     store.hosts.finish(link.server, reading.number)
-    return Report(rematch(store, link), gone)
+    return SyncReport(rematch(store, link), gone)
 
 
 def _read(
     store: Store,
-    account: Account,
+    account: JellyfinAccount,
     number: int,
     start: int,
     page: int,
     progress: Callable[[int], None],
 ) -> None:
-    """Read what one user sees, from a place on."""
+    """Read what one user sees, beginning at `start`."""
     link, more = account.link, True
     while more:
-        items, listed, page = _page(account.host, start, page)
+        items, listed, page = _page(account.api, start, page)
         more = listed == page
         start += listed - (page // 20 if more else 0)
         with store.transaction():
@@ -110,30 +111,30 @@ def _read(
         progress(start)
 
 
-def look_at(store: Store, accounts: Sequence[Account], ids: Sequence[str]) -> None:
-    """Read some items only: what is new is noted, what is gone is forgotten."""
+def refresh_items(store: Store, accounts: Sequence[JellyfinAccount], ids: Sequence[str]) -> None:
+    """Fetch some items only: save the new ones, delete those that are gone."""
     number = store.hosts.last_reading(accounts[0].link.server)[2]
     _forget_gone(store, accounts, ids, number)
 
 
-def look_for_new(store: Store, accounts: Sequence[Account], since: datetime) -> int:
-    """Note what the server has saved since then, without matching it; how many items that was."""
+def fetch_new(store: Store, accounts: Sequence[JellyfinAccount], since: datetime) -> int:
+    """Fetch the items that the server saved since then, without matching; returns how many."""
     server, count, size = accounts[0].link.server, 0, PAGE
     number = store.hosts.last_reading(server)[2]
     for account in accounts:
         start, more = 0, True
         while more:
-            items, listed, size = _page(account.host, start, size, since)
+            items, listed, size = _page(account.api, start, size, since)
             store.hosts.save(server, number, items)
             more, start, count = listed == size, start + listed, count + len(items)
     return count
 
 
-def rematch(store: Store, link: Link) -> tuple[Identified, ...]:
-    """Find out again what every known item is, without asking the server."""
-    shelf = Shelf(store.hosts.known_files(), path_map(link.paths))
+def rematch(store: Store, link: JellyfinLink) -> tuple[Identified, ...]:
+    """Match every known item again, without asking the server."""
+    index = FileIndex(store.hosts.known_files(), path_map(link.paths))
     before = store.hosts.items(link.server)
-    after = tuple(shelf.match(one.item) for one in before)
+    after = tuple(index.match(one.item) for one in before)
     changed = [new for new, old in zip(after, before, strict=True) if new != old]
     with store.transaction():
         store.hosts.match(link.server, changed)
@@ -142,12 +143,12 @@ def rematch(store: Store, link: Link) -> tuple[Identified, ...]:
 
 
 def _page(
-    host: Host, start: int, size: int, since: datetime | None = None
+    api: JellyfinApi, start: int, size: int, since: datetime | None = None
 ) -> tuple[list[HostItem], int, int]:
-    """A page, and its size: smaller from now on where the server cannot give a large one."""
+    """A page, its length, and the page size, which shrinks where the server fails on large ones."""
     while True:
         try:
-            items, listed = host.page(start, size, since)
+            items, listed = api.page(start, size, since)
         except ServiceError:
             if size <= _SMALLEST_PAGE:
                 raise
@@ -157,13 +158,13 @@ def _page(
 
 
 def _forget_gone(
-    store: Store, accounts: Sequence[Account], doubtful: Sequence[str], number: int
+    store: Store, accounts: Sequence[JellyfinAccount], doubtful: Sequence[str], number: int
 ) -> int:
-    """Items are forgotten only where the server tells all the users that it does not have them."""
+    """Delete items only when none of the users sees them any more."""
     server, lost = accounts[0].link.server, set(doubtful)
     there: list[HostItem] = []
     for account in accounts:
-        there += account.host.lookup(sorted(lost))
+        there += account.api.lookup(sorted(lost))
         lost -= {item.id for item in there}
     with store.transaction():
         store.hosts.save(server, number, there)

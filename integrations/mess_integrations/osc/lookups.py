@@ -30,6 +30,7 @@ from mess_plugin.search.engine import similar
 from mess_plugin.search.references import Recording, Seed, find_track
 from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import Store
+from mess_plugin.store.hosts import normalise_id
 
 HEARING_LIMIT_S = 30.0  # for a file that is not in the library
 _JELLYFIN, _BEETS = "jellyfin:", "beets:"
@@ -132,7 +133,7 @@ def _track(store: Store, ref: str) -> int:
 
 def _track_of_item(store: Store, item: str) -> int:
     """Ids come with or without dashes. Raises BadRequest saying what to do."""
-    found = store.hosts.find_item(item.replace("-", "").lower())
+    found = store.hosts.find_item(normalise_id(item))
     if found is None:
         raise BadRequest(
             404,

@@ -1,18 +1,18 @@
-"""Asking MESS, and remembering what was found for the fields `$mess_…`."""
+"""Questions to MESS, and what they found. MESS is loaded by the first question."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from beets.library import Album, Item, Library
 
-from mess_integrations.beets.errors import UserError
-from mess_integrations.beets.fields import Found, value_of
+from mess_integrations.beets.fields import Found, UserError, value_of
 
 if TYPE_CHECKING:
-    from mess_integrations.beets.answers import Answer, Question
+    from mess_integrations.beets.answers import BeetsAnswer, BeetsQuestion
     from mess_plugin.config import Settings
 
 Options = Callable[[], Mapping[str, str | None]]
@@ -20,8 +20,8 @@ Options = Callable[[], Mapping[str, str | None]]
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """What MESS raises on purpose, and what the disk refuses, become beets' one-line errors."""
-    from mess_plugin.errors import MessError  # noqa: PLC0415  MESS is loaded by the first question
+    """Turn errors of MESS and of the disk into beets' one-line errors."""
+    from mess_plugin.errors import MessError  # noqa: PLC0415
 
     try:
         yield
@@ -29,23 +29,21 @@ def translated() -> Iterator[None]:
         raise UserError(str(error)) from error
 
 
-class Asker:
-    """Asks with the settings of beets' configuration. Raises UserError, one line for people."""
+class MessClient:
+    """Asks MESS with the settings of beets' configuration. Raises UserError."""
 
     def __init__(self, options: Options) -> None:
-        """options: the settings of MESS in beets' configuration, read when first needed."""
+        """options: the section `mess` of beets' configuration, read when first needed."""
         self._options = options
         self._items: dict[int | None, Found] = {}
         self._albums: dict[int | None, Found] = {}
 
     def settings(self) -> Settings:
-        """The settings of MESS that hold for beets."""
+        """MESS's settings, with those of beets' configuration on top."""
         with translated():
-            from mess_integrations.beets.settings import settings_of  # noqa: PLC0415
+            return _settings(self._options())
 
-            return settings_of(self._options())
-
-    def items(self, lib: Library, seeds: Sequence[Item], question: Question) -> Answer:
+    def items(self, lib: Library, seeds: Sequence[Item], question: BeetsQuestion) -> BeetsAnswer:
         """The items that feel like all the seeds."""
         from mess_integrations.beets import answers  # noqa: PLC0415
 
@@ -56,8 +54,8 @@ class Asker:
         return answer
 
     def albums(
-        self, lib: Library, seeds: Sequence[Album], question: Question
-    ) -> tuple[list[Album], Answer]:
+        self, lib: Library, seeds: Sequence[Album], question: BeetsQuestion
+    ) -> tuple[list[Album], BeetsAnswer]:
         """The albums that feel like all the seeds, best first, and the tracks behind them."""
         from mess_integrations.beets import answers  # noqa: PLC0415
 
@@ -69,10 +67,20 @@ class Asker:
         return [album for album, _ in rows], answer
 
     def found(self, model: Item | Album) -> Found | None:
-        """What was found of an item or album in this process, None where nothing was."""
+        """What this process has found about an item or album, None where it has not."""
         table = self._albums if isinstance(model, Album) else self._items
         return table.get(model.get("id"))
 
     def value(self, field: str, model: Item | Album) -> float | int | str | None:
         """The value of a field `mess_…`."""
         return value_of(self.found(model), field)
+
+
+def _settings(options: Mapping[str, str | None]) -> Settings:
+    from mess_plugin.config import load_settings  # noqa: PLC0415
+
+    given = {name: value for name, value in options.items() if value}
+    environment = dict(os.environ)
+    if home := given.pop("home", None):
+        environment["MESS_HOME"] = home
+    return load_settings(environment, **given)

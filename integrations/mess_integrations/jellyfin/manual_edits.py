@@ -1,7 +1,7 @@
-"""What a listener changed by hand in a playlist since we wrote it.
+"""Changes that a listener made by hand to a playlist since MESS wrote it.
 
-What we wrote and the listener took out stays out; what the listener put in stays in. Taking out what
-was put in, or the reverse, is the newer wish. An item that the server itself lost was not taken out.
+Tracks that the listener removed stay removed, tracks that the listener added stay ("pinned"); the
+latest edit counts. An item that vanished from the server was not removed by the listener.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from mess_plugin.store.hosts import Edit, Kept
 PINNED, REMOVED = "pinned", "removed"
 
 
-def observe(
+def manual_edits(
     kept: Kept,
     current: Sequence[str],
     before: Sequence[Edit],
     still_there: Callable[[Sequence[str]], Collection[str]],
     tracks: Mapping[str, int],
 ) -> list[Edit]:
-    """All changes by hand, old and new: the pinned ones in the order of the playlist.
+    """All manual edits, old and new; the pinned ones in the order of the playlist.
 
     current: what the playlist holds, without duplicates. still_there: which of some items the server
-    still has. tracks: tracks of items, where known. While a write of ours was not seen to end, the
-    playlist may hold any part of it, so what is not there was not taken out.
+    still has. tracks: track numbers by item, where known. After a write of ours that was not confirmed
+    the playlist may hold any part of it, so a missing item does not count as removed.
     """
     written = {*kept.written, *(kept.intended or ())}
     pinned = {edit.item: edit for edit in before if edit.edit == PINNED}
