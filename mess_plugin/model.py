@@ -147,13 +147,16 @@ class Track(msgspec.Struct, frozen=True):
         """The first location, None where every location has vanished."""
         return self.paths[0] if self.paths else None
 
+    @property
+    def title(self) -> str:
+        """The title, else the file's name; never a whole path."""
+        return self.tags.title or (self.path or "").rpartition("/")[2] or f"track {self.id}"
+
     def describe(self) -> str:
-        """ "Artist – Title (Album)", falling back to the path."""
-        if not self.tags.title:
-            return self.path or f"track {self.id}"
+        """ "Artist – Title (Album)", with the file's name in place of a missing title."""
         artist = f"{self.tags.artist} – " if self.tags.artist else ""
         album = f" ({self.tags.album})" if self.tags.album else ""
-        return f"{artist}{self.tags.title}{album}"
+        return f"{artist}{self.title}{album}"
 
 
 class Reason(msgspec.Struct, frozen=True):

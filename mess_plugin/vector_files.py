@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mess_plugin.atomic_file import replacing
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32
 
@@ -74,13 +75,8 @@ def _pieces(rows: Iterator[Row]) -> Iterator[Columns]:
 
 def _write(out: Path, pieces: Iterator[Columns], about: Mapping[str, str]) -> int:
     """Write pieces below each other, at least one; the number of rows."""
-    part = out.with_name(f".{out.stem}.part{out.suffix}")
-    try:
-        n = (_write_parquet if out.suffix == ".parquet" else _write_npz)(part, pieces, about)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
-    return n
+    with replacing(out) as draft:
+        return (_write_parquet if out.suffix == ".parquet" else _write_npz)(draft, pieces, about)
 
 
 def _write_npz(part: Path, pieces: Iterator[Columns], _about: Mapping[str, str]) -> int:

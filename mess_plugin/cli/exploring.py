@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mess_plugin.atomic_file import write_text
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
 from mess_plugin.errors import UsageError
@@ -120,12 +121,7 @@ def _write(out: Path, landscape: Landscape, found: Clusters, points: Float32) ->
     ):
         name = found.clusters[group].name
         writer.writerow([one.track_id, f"{x:.6f}", f"{y:.6f}", group + 1, name, one.path])
-    temporary = out.with_name(f".{out.name}.part")
-    try:
-        temporary.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(out, text.getvalue())
 
 
 def _describe(landscape: Landscape, place: int) -> str:

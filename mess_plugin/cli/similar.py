@@ -81,7 +81,10 @@ def similar(
         )
     found = replace(found, matches=found.matches[offset : offset + k])
     if m3u is not None:
-        write_m3u(m3u, [match.track for match in found.matches])
+        sections = [match.match_section for match in found.matches]
+        asked = section is not None or interval_of(start_s, end_s) is not None
+        tracks = [match.track for match in found.matches]
+        write_m3u(m3u, tracks, sections=sections if asked else ())
         say(f"{len(found.matches)} tracks written to {m3u}")
     if as_json:
         print_json(question_document(found))

@@ -21,6 +21,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from mess_plugin.atomic_file import write_text
 from mess_plugin.errors import ServiceError
 
 SERVICE = "embedded services"
@@ -120,7 +121,7 @@ class Home:
             if not _has_room_for_sockets(chosen):
                 chosen.rmdir()
                 chosen = Path(tempfile.mkdtemp(prefix="mess-", dir="/tmp"))
-            write_atomically(self.run / "sockets", str(chosen))
+            write_text(self.run / "sockets", str(chosen), mode=0o600)
         except OSError as error:
             raise unwritable(self.run, error) from error
         return chosen
@@ -144,15 +145,6 @@ class Home:
         except OSError as error:
             raise unwritable(path.parent, error) from error
         return listener
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path`, mode 0600, so that a reader sees the old text or the new, never a part."""
-    draft = path.with_name(f"{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def unwritable(path: Path, error: OSError) -> ServiceError:

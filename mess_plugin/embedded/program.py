@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from mess_plugin.atomic_file import write_text
 from mess_plugin.embedded import launch
-from mess_plugin.embedded.home import SERVICE, Home, write_atomically
+from mess_plugin.embedded.home import SERVICE, Home
 from mess_plugin.embedded.launch import Account
 from mess_plugin.embedded.logs import Log
 from mess_plugin.errors import ServiceError, UsageError
@@ -55,7 +56,7 @@ def from_json(values: Sequence[Mapping[str, object]]) -> tuple[Program, ...]:
 
 def remember(home: Home, programs: Sequence[Program]) -> None:
     """Pin the home with these programs: the file is private, for environments hold secrets."""
-    write_atomically(home.pin, json.dumps(as_json(programs)))
+    write_text(home.pin, json.dumps(as_json(programs)), mode=0o600)
 
 
 def remembered(home: Home) -> tuple[Program, ...] | None:

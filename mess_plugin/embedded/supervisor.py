@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mess_plugin.atomic_file import write_text
 from mess_plugin.embedded import processes, program, states
 from mess_plugin.embedded.clients import Client, Clients
-from mess_plugin.embedded.home import Home, unwritable, write_atomically
+from mess_plugin.embedded.home import Home, unwritable
 from mess_plugin.embedded.logs import Log
 from mess_plugin.embedded.postgres import DATABASE, USER, Postgres
 from mess_plugin.embedded.program import Program, ProgramPlan
@@ -215,7 +216,7 @@ class Supervisor:
         if current != self._written:
             self._written = current
             try:
-                write_atomically(self._home.state, states.to_json(current))
+                write_text(self._home.state, states.to_json(current), mode=0o600)
             except OSError as error:
                 self._note(f"supervisor: {unwritable(self._home.state, error)}")
 

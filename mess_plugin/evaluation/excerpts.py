@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import msgspec
 import numpy as np
 from av.audio.resampler import AudioResampler
 
+from mess_plugin.atomic_file import replacing
 from mess_plugin.errors import AudioError
 from mess_plugin.evaluation.trials import transformed
 from mess_plugin.model import Interval, Waveform
@@ -54,10 +53,8 @@ class ExcerptCache(msgspec.Struct, frozen=True):
         file = self.folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.npy"
         if not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.folder, suffix=".part")
-            with os.fdopen(descriptor, "wb") as out:
-                np.save(out, make().astype(np.float16))
-            Path(temporary).replace(file)
+            with replacing(file) as draft:
+                np.save(draft, make().astype(np.float16))
         waveform: Waveform = np.load(file, allow_pickle=False).astype(np.float32)
         return waveform
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mess_plugin.atomic_file import replacing
 from mess_plugin.exploring.clusters import Clusters
 from mess_plugin.model import Float32
 
@@ -36,9 +37,5 @@ def save_map(points: Float32, found: Clusters, path: Path) -> None:
         draw.text(
             tuple(middle), one.name, "black", font, anchor="mm", stroke_width=3, stroke_fill="white"
         )
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        image.save(temporary, format="PNG")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        image.save(draft, format="PNG")

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from mess_plugin.atomic_file import write_text
+
 _FOLDER = "spool"
 
 
@@ -44,9 +46,8 @@ def keep(home: Path, changes: Changes) -> Path:
     folder = home / _FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = f"{time.time_ns():020d}-{uuid4().hex}.json"
-    temporary = folder / f".{name}.part"
-    temporary.write_text(json.dumps(asdict(changes)), encoding="ascii")
-    return temporary.rename(folder / name)
+    write_text(folder / name, json.dumps(asdict(changes)))
+    return folder / name
 
 
 def waiting(home: Path) -> list[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mess_plugin.atomic_file import replacing
 from mess_plugin.errors import UsageError
 from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix
 from mess_plugin.pretraining.data import Collection, Place, Sampler
@@ -255,6 +255,5 @@ def train(trainer: Trainer, folder: Path, until: int | None = None) -> None:
 
 def save(trainer: Trainer, path: Path) -> None:
     """Replaces the checkpoint atomically."""
-    partial = path.with_suffix(".partial")
-    torch.save(trainer.state(), partial)
-    os.replace(partial, path)  # noqa: PTH105
+    with replacing(path) as draft:
+        torch.save(trainer.state(), draft)

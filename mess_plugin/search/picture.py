@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mess_plugin.atomic_file import replacing
 from mess_plugin.model import Float32
 from mess_plugin.search.explain import timestamp
 from mess_plugin.search.self_similarity import Form, contrasted
@@ -47,9 +48,8 @@ def save_picture(form: Form, path: Path) -> None:
         at = timestamp(interval.start_s)
         draw.text((left + first, _MARGIN - 4), at, _INK, font, anchor="ls")
         draw.text((_MARGIN - 4, top + first), at, _INK, font, anchor="rt")
-    temporary = path.with_name(f".{path.name}.part")
-    image.save(temporary, format="PNG", optimize=True)
-    temporary.replace(path)
+    with replacing(path) as draft:
+        image.save(draft, format="PNG", optimize=True)
 
 
 def _coloured(values: Float32) -> np.ndarray:

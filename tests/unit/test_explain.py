@@ -47,7 +47,7 @@ def test_people_are_told_what_made_the_score_and_the_facts() -> None:
 def test_a_track_is_called_by_what_is_known() -> None:
     assert Track(1, 1.0, Tags(title="T", artist="A", album="L")).describe() == "A – T (L)"
     assert Track(1, 1.0, Tags(title="T")).describe() == "T"
-    assert Track(1, 1.0, Tags(artist="A"), ("/m/t.mp3",)).describe() == "/m/t.mp3"
+    assert Track(1, 1.0, Tags(artist="A"), ("/m/t.mp3",)).describe() == "A – t.mp3"
     assert Track(7, 1.0, Tags()).describe() == "track 7"
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mess_plugin.model import Tags, Track
-from mess_plugin.playlists.formats import write_m3u, write_xspf
+from mess_plugin.model import Interval, Tags, Track
+from mess_plugin.playlists.formats import m3u, write_m3u, write_xspf, xspf
 
 file_names = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 10} & set(name))
 
@@ -26,9 +26,9 @@ def test_lines_and_what_is_left_out(tmp_path: Path) -> None:
     write_m3u(target, tracks)
     assert target.read_text(encoding="utf-8").splitlines() == [
         "#EXTM3U",
-        "#EXTINF:62,Miles – So What",
+        "#EXTINF:62,Miles - So What",
         "/m/so what.flac",
-        "#EXTINF:0,/m/plain.mp3",
+        "#EXTINF:0,plain.mp3",
         "/m/plain.mp3",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["list.m3u8"]
@@ -71,3 +71,56 @@ def test_relative_paths_lead_from_the_list_to_the_file(tmp_path: Path) -> None:
     found = ElementTree.parse(folder / "l.xspf").getroot()
     seen = [one.text or "" for one in found.findall(".//{http://xspf.org/ns/0/}location")]
     assert [(folder / unquote(text)).resolve() for text in seen] == paths
+
+
+def test_what_a_player_would_take_for_something_else(tmp_path: Path) -> None:
+    """A comment, a URL or an option: relative paths that look like one start with a dot."""
+    names = [
+        "#1 Crush.flac",
+        "#EXTINF:1,x.flac",
+        "http:/x.flac",
+        "-rf.flac",
+        " blank.flac",
+        "é.flac",
+    ]
+    tracks = [Track(n, 1.0, Tags(), (str(tmp_path / name),)) for n, name in enumerate(names)]
+    written = m3u(tracks, tmp_path).decode().splitlines()[2::2]
+    assert written == [*(f"./{name}" for name in names[:-1]), names[-1]]
+
+
+def test_sections_are_played_from_and_to_their_times() -> None:
+    from xml.etree import ElementTree
+
+    tracks = [Track(1, 90.0, Tags(title="Whole"), ("/m/1.flac",)),
+              Track(2, 90.0, Tags(title="Gone")),
+              Track(3, 90.0, Tags(), ("/m/3.flac",))]  # fmt: skip
+    sections = (None, Interval(1, 2), Interval(12.25, 20))
+    assert m3u(tracks, None, sections).decode().splitlines() == [
+        "#EXTM3U",
+        "#EXTINF:90,Whole",
+        "/m/1.flac",
+        "#EXTINF:90,3.flac",
+        "#EXTVLCOPT:start-time=12.250",
+        "#EXTVLCOPT:stop-time=20.000",
+        "/m/3.flac",
+    ]
+    root = ElementTree.fromstring(xspf(tracks, None, sections))
+    space, vlc = "{http://xspf.org/ns/0/}", "{http://www.videolan.org/vlc/playlist/ns/0/}"
+    first, second = root.findall(f".//{space}track")
+    assert first.find(f"{space}extension") is None
+    extension = second.find(f"{space}extension")
+    assert extension is not None
+    assert extension.get("application") == "http://www.videolan.org/vlc/playlist/0"
+    options = [one.text for one in extension.findall(f"{vlc}option")]
+    assert options == ["start-time=12.250", "stop-time=20.000"]
+    assert [one.text for one in root.iter(f"{space}title")] == ["Whole", "3.flac"]
+    assert b"vlc" not in xspf(tracks)
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_any_tags_make_a_well_formed_list(title: str, artist: str) -> None:
+    from xml.etree import ElementTree
+
+    track = Track(1, 1.0, Tags(title=title, artist=artist), ("/m/a.flac",))
+    assert len(m3u([track]).splitlines()) == 3
+    ElementTree.fromstring(xspf([track]))

@@ -21,6 +21,7 @@ from mess_integrations.beets.options import add_steering_options, words_of
 
 if TYPE_CHECKING:
     from mess_integrations.beets.answers import BeetsAnswer, BeetsQuestion
+    from mess_plugin.model import Interval
 
 
 class BeetsCommands:
@@ -101,8 +102,9 @@ class BeetsCommands:
     def _write_m3u(self, lib: Library, opts: Values, models: Sequence[Item | Album]) -> None:
         from mess_integrations.beets import m3u  # noqa: PLC0415
 
+        is_section = opts.start_s is not None or opts.end_s is not None
         items = [
-            item
+            (item, self._section(model) if is_section else None)
             for model in models
             for item in (model.items() if isinstance(model, Album) else [model])
         ]
@@ -112,6 +114,16 @@ class BeetsCommands:
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror}") from error
         self._log.info("{} tracks written to {}", n, path)
+
+    def _section(self, model: Item | Album) -> Interval | None:
+        """Where in an answer it sounds like the section that was asked about."""
+        from mess_plugin.model import Interval  # noqa: PLC0415  numpy, which beets' start spares
+
+        found = self._client.found(model)
+        if isinstance(model, Album) or found is None or found.start_s is None:
+            return None
+        assert found.end_s is not None
+        return Interval(found.start_s, found.end_s)
 
     def _mess(self, lib: Library, _opts: Values, args: list[str]) -> None:
         actions = {"status": self._status, "index": self._index}

@@ -8,33 +8,41 @@ from pathlib import Path
 
 from beets.library import Item
 
+from mess_plugin.atomic_file import write_bytes
+from mess_plugin.model import Interval, Tags, Track
+from mess_plugin.playlists.formats import m3u
 
-def write(path: Path, items: Iterable[Item], relative_to: str | None, library: bytes) -> int:
-    """Write an extended M3U and return how many tracks it has. Raises OSError.
 
-    relative_to, as in beets' own playlist plugins: "library", "playlist" or a folder that the paths
-    are relative to; None for absolute paths. Written beside the target and moved into place.
+def write(
+    path: Path,
+    items: Iterable[tuple[Item, Interval | None]],
+    relative_to: str | None,
+    library: bytes,
+) -> int:
+    """Write an extended M3U and return how many tracks were given. Raises OSError.
+
+    items: each with the stretch to be played, None for all of it. relative_to, as in beets' own
+    playlist plugins: "library", "playlist" or a folder that the paths are relative to; None for
+    absolute paths. Written beside the target and moved into place.
     """
-    base = _base(path, relative_to, library)
-    lines = [b"#EXTM3U"]
-    for item in items:
-        if b"\n" in item.path:
-            continue  # M3U has no way to say it
-        title = " ".join(f"{item.artist} - {item.title}".split())
-        lines.append(f"#EXTINF:{round(item.length)},{title}".encode("utf-8", "replace"))
-        lines.append(item.path if base is None else os.path.relpath(item.path, base))
+    given = list(items)
+    tracks = [_track(item) for item, _ in given]
+    sections = [section for _, section in given]
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(b"\n".join(lines) + b"\n")
-    temporary.replace(path)
-    return len(lines) // 2
+    write_bytes(path, m3u(tracks, _base(path, relative_to, library), sections))
+    return len(tracks)
 
 
-def _base(path: Path, relative_to: str | None, library: bytes) -> bytes | None:
+def _track(item: Item) -> Track:
+    tags = Tags(title=item.title or None, artist=item.artist or None)
+    return Track(item.id or 0, item.length or 0.0, tags, (os.fsdecode(item.path),))
+
+
+def _base(path: Path, relative_to: str | None, library: bytes) -> Path | None:
     if not relative_to:
         return None
     if relative_to == "library":
-        return library
+        return Path(os.fsdecode(library))
     if relative_to == "playlist":
-        return os.fsencode(path.absolute().parent)
-    return os.fsencode(os.path.abspath(os.path.expanduser(relative_to)))  # noqa: PTH100, PTH111
+        return path.absolute().parent
+    return Path(relative_to).expanduser().absolute()

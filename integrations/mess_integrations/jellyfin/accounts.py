@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mess_integrations.jellyfin.client import Unlinked
+from mess_plugin.atomic_file import write_bytes
 from mess_plugin.errors import ConfigError, UsageError
 
 
@@ -124,12 +124,5 @@ def _save(home: Path, links: Sequence[JellyfinLink]) -> None:
         links_file(home).unlink(missing_ok=True)
         return
     home.mkdir(parents=True, exist_ok=True)
-    draft = home / f".jellyfin.{os.getpid()}"
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(_LinksFile(tuple(links)))) + b"\n")
-        draft.replace(links_file(home))
-    finally:
-        draft.unlink(missing_ok=True)
+    text = msgspec.json.format(msgspec.json.encode(_LinksFile(tuple(links)))) + b"\n"
+    write_bytes(links_file(home), text, mode=0o600)

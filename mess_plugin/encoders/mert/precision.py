@@ -20,6 +20,7 @@ import numpy.typing as npt
 import platformdirs
 import torch
 
+from mess_plugin.atomic_file import write_text
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.encoders.mert import linear
 from mess_plugin.encoders.mert.linear import Products, everywhere
@@ -110,9 +111,7 @@ def record(info: EncoderInfo, device: torch.device, found: Agreement) -> Path:
         raise EncoderError(info.name, f"{info.revision} does not agree with fp32: {found}")
     path = _record_path(info, device)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(msgspec.to_builtins(found)), encoding="utf-8")
-    unfinished.replace(path)
+    write_text(path, json.dumps(msgspec.to_builtins(found)))
     return path
 
 
