@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mess_plugin.cli.output import printable
 from mess_plugin.config import Settings
 from mess_plugin.documents import status_document
+from mess_plugin.logs import printable
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
-import logging
 import os
 import sys
 from functools import cache
 
 import click
 
-from mess_plugin.errors import MessError, UnknownName
+from mess_plugin.cli.output import escape_what_cannot_be_shown, say
+from mess_plugin.errors import MessError
+from mess_plugin.logs import level_wanted, log_messages
 
 _COMMANDS = {
     "about": ("mess_plugin.cli.about", "Show tempo, key and loudness of a track."),
@@ -117,8 +118,9 @@ def main() -> None:
     # Else the interpreter would look through all objects of all modules once more before it ends,
     # which takes about a tenth of a short command's time.
     atexit.register(gc.freeze)
+    escape_what_cannot_be_shown()
     try:
-        _log_as_wanted()
+        log_messages(level_wanted())
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
@@ -129,23 +131,15 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = 130
     except MessError as error:
-        click.echo(f"mess: {error}", err=True)
+        say(f"mess: {error}")
         code = error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
-        click.echo(f"mess: {_plain(error)}", err=True)
+        say(f"mess: {_plain(error)}")
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _log_as_wanted() -> None:
-    wanted = os.environ.get("MESS_LOG") or "WARNING"
-    levels = logging.getLevelNamesMapping()
-    if wanted.upper() not in levels:
-        raise UnknownName("level in MESS_LOG", wanted, levels)
-    logging.basicConfig(level=levels[wanted.upper()], format="%(message)s")
 
 
 def _plain(error: OSError) -> str:

@@ -6,9 +6,12 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import Any, TypeVar
 
 import click
+
+from mess_plugin.logs import one_line, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 _GAP = 2  # between two columns of a table
@@ -36,10 +39,22 @@ def say(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
-def printable(text: str) -> str:
-    """Text that any terminal can show: odd bytes and control characters become escapes."""
-    safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in safe)
+def escape_what_cannot_be_shown() -> None:
+    """From now on, what the encoding of the terminal lacks is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # not where tests or a host capture the output
+            stream.reconfigure(errors="backslashreplace")
+
+
+def can_show(text: str) -> bool:
+    """Whether the encoding of standard output has all these characters."""
+    return _shown(text) == text
+
+
+def _shown(text: str) -> str:
+    """Text as standard output will show it."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def print_table(
@@ -52,7 +67,7 @@ def print_table(
     from prettytable import PrettyTable  # noqa: PLC0415  only where a table is printed
 
     lines = [[column.lstrip("#") for column in columns]]
-    lines += [[printable(str(cell)).replace("\n", "\\n") for cell in row] for row in rows]
+    lines += [[_shown(one_line(str(cell))) for cell in row] for row in rows]
     # Two columns may have one name, which a header of this library may not.
     fields = [str(number) for number in range(len(columns))]
     table = PrettyTable(fields, header=False, border=False, break_on_hyphens=False)
@@ -63,7 +78,7 @@ def print_table(
     if sys.stdout.isatty():
         table.max_width = _cap(lines, shutil.get_terminal_size().columns)
     text = "\n".join(line.rstrip() for line in table.get_string().splitlines())
-    click.echo(f"{title}\n{text}" if title else text)
+    click.echo(f"{printable(title)}\n{text}" if title else text)
 
 
 def _cap(rows: Sequence[Sequence[str]], room: int) -> int:

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.output import (
+    can_show,
+    encoder_option,
+    json_option,
+    print_json,
+    print_table,
+    say,
+)
 from mess_plugin.config import load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.search.explain import timestamp
@@ -18,6 +25,7 @@ from mess_plugin.store import open_store
 
 WIDTH, HEIGHT = 64, 24  # characters of the drawing
 _SHADES = " ░▒▓█"
+_PLAIN_SHADES = " .:*#"  # where the terminal has no blocks
 
 
 @click.command()
@@ -85,15 +93,16 @@ def _print(form: Form) -> None:
 
 def drawing(form: Form) -> list[str]:
     """The self-similarity in characters, darker where moments are alike, letters on top."""
+    shades = _SHADES if can_show(_SHADES) else _PLAIN_SHADES
     similarity = contrasted(form.similarity)
     n = len(similarity)
     rows = ((np.arange(HEIGHT) + 0.5) * n / HEIGHT).astype(int)
     columns = ((np.arange(WIDTH) + 0.5) * n / WIDTH).astype(int)
-    levels = (similarity[np.ix_(rows, columns)] * (len(_SHADES) - 1)).round().astype(int)
+    levels = (similarity[np.ix_(rows, columns)] * (len(shades) - 1)).round().astype(int)
     letters = [" "] * WIDTH
     for interval, label in form.sections:
         first = int(interval.start_s / form.seed.duration_s * WIDTH)
         for place, letter in enumerate(f"|{label}", start=first):
             if place < WIDTH:
                 letters[place] = letter
-    return ["".join(letters), *("".join(_SHADES[level] for level in row) for row in levels)]
+    return ["".join(letters), *("".join(shades[level] for level in row) for row in levels)]

@@ -11,7 +11,8 @@ import pytest
 from mess_plugin.errors import ConfigError
 from mess_plugin.library.mounts import file_system, tells_of_changes
 from mess_plugin.library.pathmap import PathMap
-from mess_workers.logs import JsonLines, working_at
+from mess_plugin.logs import JsonLines
+from mess_workers.logs import working_at
 from mess_workers.schedule import is_open
 from mess_workers.watch.folder import next_night
 

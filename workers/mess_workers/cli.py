@@ -23,13 +23,14 @@ from rich.progress import (
 )
 
 from mess_plugin import embedded
-from mess_plugin.cli.output import json_option, print_json, printable, say
+from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MissingWeights, UsageError
 from mess_plugin.library.pruning import prune as prune_root
 from mess_plugin.library.reconcile import drain
 from mess_plugin.library.walk import Walk, absolute_roots
+from mess_plugin.logs import printable
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import answering, complete, settled
 from mess_plugin.spaces.recipe import Recipe, weights_of

@@ -7,17 +7,17 @@ from contextlib import ExitStack
 
 import click
 
-from mess_plugin.cli.output import printable, say
+from mess_plugin.cli.output import say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.library.pruning import is_there, prune
 from mess_plugin.library.walk import absolute_roots, watched_roots
+from mess_plugin.logs import log_to_stderr, printable
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
 from mess_workers.broker import Queue
 from mess_workers.cli import worker_for
 from mess_workers.dispatcher import Dispatcher, Intake
-from mess_workers.logs import log_to_stderr
 from mess_workers.watch.supervisor import watch_folders
 from mess_workers.watch.threads import working
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError
 from mess_plugin.library.reconcile import drain
+from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import State, answering, under_way
 from mess_plugin.spaces.refit import is_due
@@ -24,7 +25,6 @@ from mess_workers import duplicate_search
 from mess_workers.broker import Queue
 from mess_workers.delivery import send_due
 from mess_workers.file_events import answer_events
-from mess_workers.logs import log_to_stderr
 from mess_workers.schedule import is_open
 from mess_workers.watch.threads import Aside, working
 

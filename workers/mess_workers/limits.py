@@ -8,7 +8,7 @@ from typing import Any
 from celery.signals import after_setup_logger, after_setup_task_logger, worker_process_init
 
 from mess_plugin.config import Settings
-from mess_workers.logs import formatter
+from mess_plugin.logs import formatter
 
 log = logging.getLogger(__name__)
 

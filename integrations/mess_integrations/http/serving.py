@@ -11,6 +11,7 @@ from mess_integrations.http.app import make_app
 from mess_integrations.http.auth import token_for
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, ServiceError
+from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ _MOST_AT_ONCE = 200
 
 def serve_http(settings: Settings) -> None:
     """Serve until told to stop. Raises ConfigError or ServiceError where it cannot listen."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_stderr(settings.log_format)
     host, port = address(settings.listen)
     token = token_for(settings)
     with connected(settings, broker=True) as ready, _listening(host, port) as listener:

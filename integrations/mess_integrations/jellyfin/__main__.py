@@ -16,6 +16,7 @@ from mess_integrations.jellyfin.follower import Follower
 from mess_plugin.cli.output import say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError, StoreError
+from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 
@@ -88,12 +89,13 @@ def _refused(account: JellyfinAccount) -> None:
 
 def main() -> None:
     """Follow until a signal comes; where a server is down, wait for it and log that once."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with connected(load_settings()) as settings:
+        wanted = load_settings()
+        log_to_stderr(wanted.log_format)
+        with connected(wanted) as settings:
             _follow(settings, stop)
     except MessError as error:
         say(f"mess: {error}")

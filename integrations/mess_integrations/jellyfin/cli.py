@@ -21,9 +21,10 @@ from mess_integrations.jellyfin.file_index import path_map
 from mess_integrations.jellyfin.reconciler import Outcome, Reconciler
 from mess_integrations.jellyfin.sync import SyncReport
 from mess_integrations.jellyfin.sync import sync as read_list
-from mess_plugin.cli.output import json_option, print_json, print_table, printable, say
+from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError
+from mess_plugin.logs import printable
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 

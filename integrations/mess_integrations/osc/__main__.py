@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 
 from mess_integrations.osc.cli import osc
 from mess_plugin.cli.output import say
 from mess_plugin.errors import MessError
+from mess_plugin.logs import level_wanted, log_messages
 
 
 def main() -> None:
     """Serve. Exit code 0 once told to stop, otherwise that of the error."""
-    logging.basicConfig(level=os.environ.get("MESS_LOG", "WARNING"), format="%(message)s")
     try:
+        log_messages(level_wanted())
         osc.main(prog_name="mess osc", standalone_mode=False)
     except MessError as error:
         say(f"mess: {error}")

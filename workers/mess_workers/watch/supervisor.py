@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError
 from mess_plugin.library.walk import watched_roots
+from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.roots import Root
-from mess_workers.logs import log_to_stderr
 from mess_workers.watch.folder import WatchedFolder
 from mess_workers.watch.mount_probe import Silence
 from mess_workers.watch.threads import Aside, working
