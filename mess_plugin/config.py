@@ -88,9 +88,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:8765"
     token: str | None = None
     http_rate_hz: Positive = 100.0
+    hosts: tuple[str, ...] = ()
+    """Further names by which browsers reach the page, such as that of a reverse proxy."""
 
 
-LISTS = frozenset({"watch", "path_map"})  # as variables: parts with os.pathsep between them
+LISTS = frozenset(
+    {"watch", "path_map", "hosts"}
+)  # as variables: parts with os.pathsep between them
 
 
 def default_home() -> Path:

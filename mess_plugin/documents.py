@@ -60,7 +60,7 @@ def question_document(answer: Answer | Steered) -> dict[str, object]:
 def playlist_document(made: Playlist) -> dict[str, object]:
     """What `mess playlist … --json` prints."""
     return {
-        "tracks": [_card(track) for track in made.tracks],
+        "tracks": [card_document(track) for track in made.tracks],
         "fits": [round(fit, 6) for fit in made.fits],
         "smoothness": [round(step, 6) for step in made.smoothness],
         "notes": list(made.notes),
@@ -155,7 +155,7 @@ def track_document(track: Track) -> dict[str, object]:
     """A track with all its tags and locations."""
     tags = track.tags
     return {
-        **_card(track),
+        **card_document(track),
         "album_artist": tags.album_artist,
         "genre": tags.genre,
         "year": tags.year,
@@ -250,7 +250,8 @@ def switch_document(store: Store) -> dict[str, object] | None:
     }
 
 
-def _card(track: Track) -> dict[str, object]:
+def card_document(track: Track) -> dict[str, object]:
+    """What every answer says of a track."""
     return {
         "id": track.id,
         "path": track.path,
@@ -266,7 +267,7 @@ def match_document(match: Match) -> dict[str, object]:
     return {
         "rank": match.rank,
         "score": round(match.score, 6),
-        "track": _card(match.track),
+        "track": card_document(match.track),
         "query_section": _interval(match.query_section),
         "match_section": _interval(match.match_section),
         "confidence": None if match.confidence is None else round(match.confidence, 6),

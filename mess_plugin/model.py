@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+Bytes = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 Waveform = Float32
 """(n_samples,) mono, nominally in [-1, 1], at the encoder's rate."""
@@ -81,6 +82,16 @@ class Projection(msgspec.Struct, frozen=True):
     mean: Float32
     matrix: Float32
     version: str
+
+
+class Peaks(msgspec.Struct, frozen=True):
+    """The waveform of a recording as a person sees it: an even division of its time."""
+
+    duration_s: float
+    highest: Bytes
+    """(n,) the highest absolute sample of each step: 0 is silence, 255 full scale or more."""
+    level: Bytes
+    """(n,) the root of the mean square of each step, on the same scale."""
 
 
 class LevelVectors(msgspec.Struct, frozen=True):

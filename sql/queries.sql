@@ -1409,3 +1409,45 @@ SELECT pg_advisory_lock(hashtext('mess host'), hashtext(%(host)s))
 -- Give it back.
 -- name: unlock_host
 SELECT pg_advisory_unlock(hashtext('mess host'), hashtext(%(host)s))
+
+-- The web page ----------------------------------------------------------------------------------
+
+-- The waveform of a track.
+-- name: get_waveform
+SELECT duration_s, highest, level FROM waveforms WHERE track_id = %(track_id)s
+
+-- Keep the waveform of a track that is still there.
+-- name: save_waveform
+INSERT INTO waveforms (track_id, duration_s, highest, level)
+SELECT id, %(duration_s)s, %(highest)s, %(level)s FROM tracks WHERE id = %(track_id)s
+ON CONFLICT (track_id) DO UPDATE SET duration_s = excluded.duration_s,
+    highest = excluded.highest, level = excluded.level
+
+-- Artists and albums among the files whose words contain all the words asked for, with their tracks.
+-- name: suggest_names
+WITH hits AS (
+    SELECT track_id, artist, album FROM files
+    WHERE words LIKE ALL (%(patterns)s::text[]) AND track_id IS NOT NULL AND missing_since IS NULL
+    LIMIT 2000
+),
+named AS (
+    SELECT 'artist' AS kind, artist AS name, NULL AS of_artist, track_id FROM hits
+    UNION ALL
+    SELECT 'album', album, artist, track_id FROM hits
+)
+SELECT kind, name, CASE WHEN count(DISTINCT of_artist) = 1 THEN max(of_artist) END AS of_artist,
+    (array_agg(DISTINCT track_id))[:%(most_tracks)s], count(DISTINCT track_id)
+FROM named WHERE name IS NOT NULL
+GROUP BY kind, name
+ORDER BY count(DISTINCT track_id) DESC, name
+LIMIT %(limit)s
+
+-- Try failed files again, as if they were new: those of the paths, or all.
+-- name: retry_failed_jobs
+UPDATE jobs SET state = 'wanted', outcome = NULL, priority = 3, attempts = 0, interruptions = 0,
+    kind = NULL, reason = NULL, wanted_at = now(), not_before = NULL, sent_at = NULL,
+    started_at = NULL, finished_at = NULL
+FROM files
+WHERE files.id = jobs.file_id AND jobs.state = 'failed' AND files.missing_since IS NULL
+    AND (%(paths)s::bytea[] IS NULL OR files.path = ANY(%(paths)s::bytea[]))
+RETURNING jobs.id

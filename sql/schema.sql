@@ -378,3 +378,11 @@ CREATE TABLE metrics (
     certainty      real NOT NULL,
     created_at     timestamptz NOT NULL DEFAULT now()
 );
+
+-- What the web page draws of a recording: computed when somebody first looks at it.
+CREATE TABLE waveforms (
+    track_id    bigint PRIMARY KEY REFERENCES tracks ON DELETE CASCADE,
+    duration_s  double precision NOT NULL CHECK (duration_s > 0),
+    highest     bytea NOT NULL,
+    level       bytea NOT NULL
+);

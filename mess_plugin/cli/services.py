@@ -28,6 +28,8 @@ def up() -> None:
         state = embedded.up(settings.home, _programs(settings))
     for service in state.services:
         say(f"{service.name}: {service.phase} (pid {service.pid})")
+    for point in sorted(entry_points(group="mess.greetings")):
+        say(point.load()(settings))
     say(f"logs are in {settings.home / 'log'}; `mess down` stops everything")
 
 

@@ -91,6 +91,14 @@ class Jobs:
             self._session.rows("announce_work")
         return Enqueued(tuple(row[0]), row[1], row[2])
 
+    def retry(self, paths: Sequence[str] | None = None) -> int:
+        """Want failed files again, as if they were new. Returns how many. paths: None for all."""
+        asked = None if paths is None else [to_bytes(path) for path in paths]
+        found = self._session.rows("retry_failed_jobs", paths=asked)
+        if found:
+            self._session.rows("announce_work")
+        return len(found)
+
     def lock(self, job_id: int) -> bool:
         """Take a job for this session; False where another session has it."""
         return bool(self._session.row("lock_job", space=LOCKS_OF_JOBS, job_id=job_id)[0])

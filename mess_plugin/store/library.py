@@ -80,6 +80,19 @@ class Library:
         rows = self._session.rows("find_words", patterns=patterns, words=wanted, limit=limit)
         return [row[0] for row in rows], (rows[0][1] if rows else 0)
 
+    def suggest_names(
+        self, text: str, *, limit: int, most_tracks: int
+    ) -> list[tuple[str, str, str | None, list[int], int]]:
+        """Artists and albums of tracks whose words contain all the words, the largest first.
+
+        Each as ("artist" or "album", name, artist of an album, up to most_tracks ids, how many).
+        """
+        patterns = [containing(word) for word in fold(text).split()]
+        rows = self._session.rows(
+            "suggest_names", patterns=patterns, limit=limit, most_tracks=most_tracks
+        )
+        return [tuple(row) for row in rows]
+
     def find_resembling(self, text: str, limit: int = 5) -> list[int]:
         """Tracks whose words look like the text, most alike first."""
         return [

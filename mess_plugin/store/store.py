@@ -23,6 +23,7 @@ from mess_plugin.store.jobs import Jobs
 from mess_plugin.store.library import Library
 from mess_plugin.store.metrics import Metrics
 from mess_plugin.store.migrate import migrate
+from mess_plugin.store.peaks import Waveforms
 from mess_plugin.store.recipes import Choices
 from mess_plugin.store.roots import Roots
 from mess_plugin.store.session import Session
@@ -58,6 +59,7 @@ class Store:
         self.verdicts = Verdicts(session)
         self.duplicates = Duplicates(session)
         self.metrics = Metrics(session)
+        self.waveforms = Waveforms(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """All or nothing; outside of it every statement is its own transaction."""

@@ -27,6 +27,9 @@ from mess_integrations.http.metrics import HttpMetrics
 from mess_integrations.http.openapi import describe
 from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply, read_query
 from mess_integrations.rate_limit import RateLimit
+from mess_integrations.web import routes as web
+from mess_integrations.web.origins import Origins
+from mess_integrations.web.sessions import Sessions
 from mess_plugin.config import Settings
 from mess_plugin.errors import AudioError, MessError, UsageError
 from mess_plugin.store.pool import StorePool
@@ -44,6 +47,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *feedback.ENDPOINTS,
     *clusters.ENDPOINTS,
     *smart_playlists.ENDPOINTS,
+    *web.ENDPOINTS,
 )
 
 
@@ -52,8 +56,12 @@ def make_app(
 ) -> Starlette:
     """The ASGI application. settings: with the addresses of both servers filled in."""
     stores = StorePool(settings.database_url or "", most=_QUESTIONS_AT_ONCE + _MESSAGES_AT_ONCE)
-    service = HttpService(settings, stores, HttpMetrics(stores), AllowedFolders(settings))
-    guard = Guard(token, RateLimit(settings.http_rate_hz, 2 * settings.http_rate_hz + 1))
+    sessions = Sessions(settings.home)
+    service = HttpService(
+        settings, stores, HttpMetrics(stores), AllowedFolders(settings), sessions, token
+    )
+    rate = RateLimit(settings.http_rate_hz, 2 * settings.http_rate_hz + 1)
+    guard = Guard(token, rate, sessions, Origins(settings))
     questions, messages = CapacityLimiter(_QUESTIONS_AT_ONCE), CapacityLimiter(_MESSAGES_AT_ONCE)
     documented = (*endpoints, _openapi(endpoints))
     app = Starlette(
@@ -91,11 +99,11 @@ def _answer(
     async def answer(request: Request) -> Response:
         try:
             guard.check(request, is_open=endpoint.is_open)
-            body = await guard.body(request)
+            body = await guard.body(request, endpoint.most_body_bytes)
             query = read_query(endpoint, request.query_params)
-            call = Call(query, request.path_params, body)
+            call = Call(query, request.path_params, body, request.headers)
             reply = await to_thread.run_sync(endpoint.handler, service, call, limiter=threads)
-            response = _response(reply)
+            response = reply if isinstance(reply, Response) else _response(reply)
         except Refused as refusal:
             response = _error(refusal.status, refusal.reason, refusal.headers)
         except MessError as error:
@@ -108,10 +116,10 @@ def _answer(
 
 def _response(reply: Reply) -> Response:
     if reply.text is not None:
-        return Response(reply.text, reply.status, media_type=reply.media_type)
+        return Response(reply.text, reply.status, reply.headers, media_type=reply.media_type)
     # Escapes keep names of files that are no text, which UTF-8 could not carry.
     text = json.dumps(reply.document, ensure_ascii=True, allow_nan=False)
-    return Response(text, reply.status, media_type=reply.media_type)
+    return Response(text, reply.status, reply.headers, media_type=reply.media_type)
 
 
 def _status_of(error: MessError) -> int:

@@ -14,6 +14,8 @@ from pathlib import Path
 from starlette.requests import Request
 
 from mess_integrations.rate_limit import RateLimit, client_of
+from mess_integrations.web.origins import Origins
+from mess_integrations.web.sessions import Sessions
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError
 
@@ -36,30 +38,48 @@ class Guard:
 
     token: str
     limit: RateLimit
+    sessions: Sessions
+    origins: Origins
 
     def check(self, request: Request, *, is_open: bool) -> None:
-        """Rate first, so that guessing tokens is slow too; then the token, unless is_open."""
+        """Rate first, so that guessing tokens is slow too; then the token or a session.
+
+        A name that is not ours is refused to whoever has no token, also where is_open: a foreign
+        page could point a name of its own at this machine (DNS rebinding).
+        """
         client = client_of(request.client.host) if request.client else ""
         if not self.limit.admits(client):
             raise Refused(429, "too many requests: wait a second", {"Retry-After": "1"})
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and is_token(given.strip(), self.token):
+            return
+        if not self.origins.is_ours(request.headers.get("host", "")):
+            raise Refused(
+                421,
+                "this service is not known by the name in the Host header: add it to the setting "
+                "`hosts`",
+            )
         if is_open:
             return
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not is_token(given.strip(), self.token):
-            raise Refused(
-                401,
-                "wanted the header `Authorization: Bearer TOKEN`; the token is in MESS_TOKEN or in "
-                "the file `token` of MESS_HOME",
-                {"WWW-Authenticate": "Bearer"},
-            )
+        if self.sessions.knows(request.cookies):
+            if not self.origins.is_same(request.method, request.headers):
+                raise Refused(403, "the request comes from a page of another site")
+            return
+        raise Refused(
+            401,
+            "wanted the header `Authorization: Bearer TOKEN`; the token is in MESS_TOKEN or in "
+            "the file `token` of MESS_HOME; `mess open` signs a browser in",
+            {"WWW-Authenticate": "Bearer"},
+        )
 
-    async def body(self, request: Request) -> bytes:
+    async def body(self, request: Request, most_bytes: int | None) -> bytes:
         """The body, read no further than is allowed."""
+        most_bytes = most_bytes or MOST_BODY_BYTES
         received = bytearray()
         async for part in request.stream():
             received += part
-            if len(received) > MOST_BODY_BYTES:
-                raise Refused(413, f"the body is larger than {MOST_BODY_BYTES} bytes")
+            if len(received) > most_bytes:
+                raise Refused(413, f"the body is larger than {most_bytes} bytes")
         return bytes(received)
 
 

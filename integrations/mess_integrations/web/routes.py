@@ -1,0 +1,14 @@
+"""All endpoints of this package, and of the page itself."""
+
+from __future__ import annotations
+
+from mess_integrations.http.routing import Endpoint
+from mess_integrations.web import assets, outlines, signing_in, sound, suggestions
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *assets.ENDPOINTS,
+    *signing_in.ENDPOINTS,
+    *suggestions.ENDPOINTS,
+    *outlines.ENDPOINTS,
+    *sound.ENDPOINTS,
+)
