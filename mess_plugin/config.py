@@ -48,7 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     machine has the library's folders elsewhere. index_hours: hours of the day in which files are
     handed out, such as "22:00-06:30". nice: 0 to 19, how far workers stand back. memory_limit_mb: of
     one worker process, 0 for none. log_format: "text" or "json". listen: address of the HTTP service;
-    token: its secret, None for one in MESS_HOME/token; http_rate_hz: requests a second per client.
+    token: its secret, None for one in MESS_HOME/token; http_rate_hz: requests a second per client;
+    http_cors: origins whose web pages may call the service, separated by spaces, "*" for all.
     """
 
     home: Path
@@ -88,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:8765"
     token: str | None = None
     http_rate_hz: Positive = 100.0
+    http_cors: str | None = None
     hosts: tuple[str, ...] = ()
     """Further names by which browsers reach the page, such as that of a reverse proxy."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import pathsep
+from pathlib import Path
 
 import msgspec
 
@@ -49,6 +52,26 @@ def environment(settings: Settings) -> dict[str, str]:
         for name, value in values.items()
         if value not in (None, ())
     }
+
+
+def home_id(home: Path) -> str:
+    """A random name of this home, made once and kept in its file `id`.
+
+    By it a client tells whether the service at an address is that of its own home. Raises ServiceError
+    where the file can be neither read nor made.
+    """
+    path = home / "id"
+    try:
+        if not path.exists():
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = home / f".id.{os.getpid()}"
+            draft.write_text(secrets.token_hex(16) + "\n", encoding="ascii")
+            with suppress(FileExistsError):  # of several at once the first wins
+                os.link(draft, path)
+            draft.unlink()
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServiceError("home", f"{path} can be neither read nor made: {error}") from error
 
 
 def ping_broker(broker_url: str) -> str:

@@ -488,6 +488,14 @@ ON CONFLICT (source, digest) WHERE handled_at IS NULL
     DO UPDATE SET deliveries = events.deliveries + 1
 RETURNING id, received_at
 
+-- Keep different messages of one kind at once, each as receive_event does.
+-- name: receive_events
+INSERT INTO events (source, kind, digest, body)
+SELECT %(source)s, %(kind)s, digest, body
+FROM unnest(%(digests)s::bytea[], %(bodies)s::jsonb[]) AS told (digest, body)
+ON CONFLICT (source, digest) WHERE handled_at IS NULL
+    DO UPDATE SET deliveries = events.deliveries + 1
+
 -- Equal messages are received one after another; the lock goes with the transaction.
 -- name: lock_event
 SELECT pg_advisory_xact_lock(('x' || encode(substring(%(digest)s::bytea FOR 8), 'hex'))::bit(64)::bigint)

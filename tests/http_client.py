@@ -13,7 +13,9 @@ from typing import Any
 import uvicorn
 
 from mess_integrations.http.app import ENDPOINTS, make_app
+from mess_integrations.http.connections import WaitingConnections
 from mess_integrations.http.routing import Endpoint
+from mess_integrations.http.serving import configuration, listening
 from mess_plugin.config import Settings
 
 TOKEN = "a-token-for-tests-only"
@@ -23,6 +25,7 @@ Eventually = Callable[..., None]
 @dataclass
 class Client:
     url: str
+    server: uvicorn.Server | None = None
 
     def __call__(
         self,
@@ -53,17 +56,20 @@ def _read(answer: Any) -> Any:
 
 
 def serving(
-    settings: Settings, eventually: Eventually, endpoints: Sequence[Endpoint] = ENDPOINTS
+    settings: Settings,
+    eventually: Eventually,
+    endpoints: Sequence[Endpoint] = ENDPOINTS,
+    waiting: WaitingConnections | None = None,
 ) -> Iterator[Client]:
     """The service as long as the iterator lives."""
     app = make_app(settings, TOKEN, endpoints)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run)
+    server = uvicorn.Server(configuration(app, waiting))
+    listener = listening("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
         eventually(lambda: server.started, 30)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Client(f"http://127.0.0.1:{port}")
+        yield Client(f"http://127.0.0.1:{listener.getsockname()[1]}", server)
     finally:
         server.should_exit = True
         thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -56,6 +57,17 @@ class Inbox:
         )
         self._session.rows("announce_work")
         return int(row[0])
+
+    def receive_all(self, source: str, kind: str, bodies: Sequence[dict[str, Any]]) -> None:
+        """Keep different messages of one kind at once, as `receive` keeps each."""
+        self._session.execute(
+            "receive_events",
+            source=source,
+            kind=kind,
+            digests=[digest_of(body) for body in bodies],
+            bodies=[Jsonb(_clean(body)) for body in bodies],
+        )
+        self._session.rows("announce_work")
 
     def receive_once(self, source: str, kind: str, body: dict[str, Any]) -> Event | None:
         """Keep a message that says by itself when it happened, so that it comes only once.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from mess_plugin.config import Settings
 from mess_plugin.documents import answer_document
 from mess_plugin.errors import ConfigError
 from mess_plugin.search.engine import similar
+from mess_plugin.services import home_id
 from mess_plugin.store import Store
 from mess_workers.broker import Queue
 from mess_workers.delivery import send_due
@@ -55,7 +58,8 @@ def query(settings: Settings, text: str) -> list[Any]:
 
 
 def test_every_endpoint_but_the_open_ones_wants_the_token(call: Client) -> None:
-    assert call("/healthz", token=None) == (200, {"ok": True})
+    status, health = call("/healthz", token=None)
+    assert (status, health["ok"]) == (200, True)
     assert call("/readyz", token=None)[0] == 200
     for path in ("/metrics", "/v1/status", "/v1/tracks/1", "/v1/similar?ref=x"):
         for token in (None, "", "wrong", TOKEN + "x", TOKEN[:-1]):
@@ -330,6 +334,21 @@ def test_the_description_covers_every_endpoint(call: Client) -> None:
 def test_unknown_places_are_json_too(call: Client) -> None:
     assert call("/v2/similar")[0] == 404
     assert call("/healthz", {})[0] == 405
+
+
+def test_a_wrong_method_is_told_the_right_ones(call: Client) -> None:
+    for path, allowed in (("/healthz", "GET, HEAD"), ("/v1/similar", "GET, HEAD, POST")):
+        request = urllib.request.Request(call.url + path, method="DELETE")
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            urllib.request.urlopen(request)
+        assert refusal.value.code == 405
+        assert ", ".join(sorted(refusal.value.headers["Allow"].split(", "))) == allowed
+
+
+def test_the_service_says_which_home_it_serves(call: Client, settings: Settings) -> None:
+    assert call("/healthz")[1]["home"] == home_id(settings.home)
+    assert home_id(settings.home) == home_id(settings.home)
+    assert home_id(settings.home / "other") != home_id(settings.home)
 
 
 def test_a_token_is_made_once_and_private(tmp_path: Path, settings: Settings) -> None:

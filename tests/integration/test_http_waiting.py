@@ -73,7 +73,7 @@ def test_questions_that_take_long_hold_up_neither_health_nor_webhooks(
             answers = [listeners.submit(call, "/v1/slow") for _ in range(60)]
             try:
                 assert begun.acquire(timeout=30)
-                assert call("/healthz") == (200, {"ok": True})
+                assert call("/healthz")[0] == 200
                 assert call("/readyz")[0] == 200
                 paths = [str(tmp_path / "music" / "new.flac")]
                 assert call("/webhooks/files", {"paths": paths})[0] == 202

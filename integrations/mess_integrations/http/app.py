@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -25,19 +31,32 @@ from mess_integrations.http import (
 from mess_integrations.http.auth import Guard, Refused
 from mess_integrations.http.metrics import HttpMetrics
 from mess_integrations.http.openapi import describe
-from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply, read_query
+from mess_integrations.http.probes import probes
+from mess_integrations.http.routing import (
+    Call,
+    Conflict,
+    Endpoint,
+    HttpService,
+    NotFound,
+    Reply,
+    read_path,
+    read_query,
+)
 from mess_integrations.rate_limit import RateLimit
 from mess_integrations.web import routes as web
 from mess_integrations.web.origins import Origins
 from mess_integrations.web.sessions import Sessions
 from mess_plugin.config import Settings
 from mess_plugin.errors import AudioError, MessError, UsageError
+from mess_plugin.services import home_id
 from mess_plugin.store.pool import StorePool
 
 log = logging.getLogger(__name__)
 
 _QUESTIONS_AT_ONCE = 16  # a file that is not in the library takes seconds to hear; others wait here
 _MESSAGES_AT_ONCE = 16  # … and never hold up webhooks, health or metrics
+_MOST_WAITING = 200  # requests that are answered or wait for a thread; others get 503
+_DISCONNECTED = 499  # what nginx logs for it; nobody receives it
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *health.ENDPOINTS,
@@ -58,74 +77,139 @@ def make_app(
     stores = StorePool(settings.database_url or "", most=_QUESTIONS_AT_ONCE + _MESSAGES_AT_ONCE)
     sessions = Sessions(settings.home)
     service = HttpService(
-        settings, stores, HttpMetrics(stores), AllowedFolders(settings), sessions, token
+        settings,
+        stores,
+        HttpMetrics(stores),
+        AllowedFolders(settings),
+        sessions,
+        token,
+        probes(stores, settings.broker_url or ""),
+        home_id(settings.home),
     )
     rate = RateLimit(settings.http_rate_hz, 2 * settings.http_rate_hz + 1)
-    guard = Guard(token, rate, sessions, Origins(settings))
-    questions, messages = CapacityLimiter(_QUESTIONS_AT_ONCE), CapacityLimiter(_MESSAGES_AT_ONCE)
-    documented = (*endpoints, _openapi(endpoints))
+    answerer = _Answerer(service, Guard(token, rate, sessions, Origins(settings)))
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in (*endpoints, _openapi(endpoints)):
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     app = Starlette(
         routes=[
-            Route(
-                endpoint.path,
-                _answer(
-                    endpoint,
-                    service,
-                    guard,
-                    questions if endpoint.path.startswith("/v1/") else messages,
-                ),
-                methods=[endpoint.method],
-            )
-            for endpoint in documented
+            Route(path, partial(answerer.answer, methods), methods=list(methods))
+            for path, methods in by_path.items()
         ],
-        exception_handlers={404: _unknown, 405: _unknown},
+        middleware=_middleware(settings),
+        exception_handlers={404: _unknown, 405: _unknown, Exception: _failed},
     )
     app.state.stores = stores
     return app
 
 
+def _middleware(settings: Settings) -> list[Middleware]:
+    if not settings.http_cors:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.http_cors.split(),
+            allow_methods=["*"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    ]
+
+
 def _openapi(endpoints: Sequence[Endpoint]) -> Endpoint:
     document = describe(endpoints)
 
-    def openapi(_service: HttpService, _call: Call) -> Reply:
+    async def openapi(_service: HttpService, _call: Call) -> Reply:
         return Reply(document)
 
     return Endpoint("GET", "/openapi.json", "This description", openapi, is_open=True)
 
 
-def _answer(
-    endpoint: Endpoint, service: HttpService, guard: Guard, threads: CapacityLimiter
-) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
+class _Answerer:
+    """Answers requests: checks them, runs their handler where it belongs, turns errors into JSON."""
+
+    def __init__(self, service: HttpService, guard: Guard) -> None:
+        self._service = service
+        self._guard = guard
+        self._questions = CapacityLimiter(_QUESTIONS_AT_ONCE)
+        self._messages = CapacityLimiter(_MESSAGES_AT_ONCE)
+        self._n_waiting = 0
+
+    async def answer(self, methods: Mapping[str, Endpoint], request: Request) -> Response:
+        endpoint = methods["GET" if request.method == "HEAD" else request.method]
         try:
-            guard.check(request, is_open=endpoint.is_open)
-            body = await guard.body(request, endpoint.most_body_bytes)
-            query = read_query(endpoint, request.query_params)
-            call = Call(query, request.path_params, body, request.headers)
-            reply = await to_thread.run_sync(endpoint.handler, service, call, limiter=threads)
+            reply = await self._reply(endpoint, request)
             response = reply if isinstance(reply, Response) else _response(reply)
+        except ClientDisconnect:
+            response = Response(status_code=_DISCONNECTED)
         except Refused as refusal:
             response = _error(refusal.status, refusal.reason, refusal.headers)
         except MessError as error:
             response = _error(_status_of(error), str(error))
-        service.metrics.requests.labels(endpoint.path, response.status_code).inc()
+        self._service.metrics.requests.labels(endpoint.path, response.status_code).inc()
         return response
 
-    return answer
+    async def _reply(self, endpoint: Endpoint, request: Request) -> Reply | Response:
+        self._guard.check(request, is_open=endpoint.is_open)
+        body = await self._guard.body(request, endpoint.most_body_bytes)
+        query = read_query(endpoint, request.url.query)
+        call = Call(query, read_path(request.path_params), body, request.headers)
+        if inspect.iscoroutinefunction(endpoint.handler):
+            reply: Reply = await endpoint.handler(self._service, call)
+            return reply
+        if self._n_waiting >= _MOST_WAITING:
+            raise Refused(503, "too many requests wait already", {"Retry-After": "1"})
+        self._n_waiting += 1
+        try:
+            return await self._in_thread(endpoint, call, request)
+        finally:
+            self._n_waiting -= 1
+
+    async def _in_thread(
+        self, endpoint: Endpoint, call: Call, request: Request
+    ) -> Reply | Response:
+        """Run a handler in a thread, and tell it when the client leaves."""
+        limiter = self._questions if endpoint.path.startswith("/v1/") else self._messages
+        departure = asyncio.create_task(_departure(request, call))
+        try:
+            work = partial(_run, endpoint.handler, self._service, call)
+            reply = await to_thread.run_sync(work, limiter=limiter)
+            if call.is_abandoned.is_set():
+                raise ClientDisconnect
+            return reply
+        finally:
+            departure.cancel()
+
+
+def _run(handler: Callable[..., Any], service: HttpService, call: Call) -> Reply | Response:
+    if call.is_abandoned.is_set():
+        raise ClientDisconnect
+    reply: Reply | Response = handler(service, call)
+    return reply
+
+
+async def _departure(request: Request, call: Call) -> None:
+    """Note that nobody waits for the answer any more."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    call.is_abandoned.set()
 
 
 def _response(reply: Reply) -> Response:
+    headers = dict(reply.headers)
     if reply.text is not None:
-        return Response(reply.text, reply.status, reply.headers, media_type=reply.media_type)
+        return Response(reply.text, reply.status, headers, media_type=reply.media_type)
     # Escapes keep names of files that are no text, which UTF-8 could not carry.
     text = json.dumps(reply.document, ensure_ascii=True, allow_nan=False)
-    return Response(text, reply.status, reply.headers, media_type=reply.media_type)
+    return Response(text, reply.status, headers, media_type=reply.media_type)
 
 
 def _status_of(error: MessError) -> int:
     match error:
         case NotFound():
             return 404
+        case Conflict():
+            return 409
         case UsageError():
             return 400
         case AudioError():
@@ -135,11 +219,16 @@ def _status_of(error: MessError) -> int:
             return 503
 
 
-def _error(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
+def _error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
     text = json.dumps({"error": reason}, ensure_ascii=True)
     return Response(text, status, headers, media_type="application/json")
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
-    return JSONResponse({"error": f"no {request.method} {request.url.path} here"}, status)
+    reason = f"no {request.method} {request.url.path} here: see /docs"
+    return JSONResponse({"error": reason}, status, getattr(error, "headers", None))
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"error": "MESS failed here; its log says more"}, 500)

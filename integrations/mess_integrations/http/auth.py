@@ -72,8 +72,8 @@ class Guard:
             {"WWW-Authenticate": "Bearer"},
         )
 
-    async def body(self, request: Request, most_bytes: int | None) -> bytes:
-        """The body, read no further than is allowed."""
+    async def body(self, request: Request, most_bytes: int | None = None) -> bytes:
+        """The body, read no further than is allowed. Raises starlette's ClientDisconnect too."""
         most_bytes = most_bytes or MOST_BODY_BYTES
         received = bytearray()
         async for part in request.stream():

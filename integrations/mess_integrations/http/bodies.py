@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeVar
 
 import msgspec
 
+from mess_integrations.http import cleaning
 from mess_plugin.errors import UsageError
 from mess_plugin.search.query import Query
 from mess_plugin.search.written import QUERY_WORDS, known, query_of
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-
-def read_json(body: bytes) -> Any:
-    """A JSON document, whatever its Content-Type said. Raises UsageError with the place."""
-    try:
-        return json.loads(body.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the body is no UTF-8 text (byte {error.start})") from error
-    except RecursionError as error:
-        raise UsageError("the body is no JSON that can be read: it is nested too deeply") from error
-    except ValueError as error:
-        raise UsageError(f"the body is no JSON: {error}") from error
 
 
 def read_question(body: bytes, kind: type[T]) -> tuple[T, Query]:
@@ -43,26 +31,12 @@ def read_body(body: bytes, kind: type[T]) -> T:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """A JSON object whose texts a database takes. Raises UsageError."""
-    document = read_json(body)
+    """A JSON object that holds nothing which could not be stored. Raises UsageError."""
+    document = cleaning.parse(body)
     if not isinstance(document, dict):
         raise UsageError("the body is no JSON object: wanted one such as {}")
-    _check_texts(document)
+    cleaning.check(document)
     return document
-
-
-def _check_texts(value: object) -> None:
-    """Refuse text that no database takes."""
-    if isinstance(value, str):
-        if "\0" in value:
-            raise UsageError(f"{value!r} has a NUL byte in it")
-    elif isinstance(value, dict):
-        for word, inner in value.items():
-            _check_texts(word)
-            _check_texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_texts(inner)
 
 
 def _convert(document: dict[str, Any], kind: type[T]) -> T:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
-from mess_plugin.errors import MessError
-from mess_plugin.services import ping_broker
 
 
-def healthz(_service: HttpService, _call: Call) -> Reply:
-    """The process answers."""
-    return Reply({"ok": True})
+async def healthz(service: HttpService, _call: Call) -> Reply:
+    """The process answers. home: which home it serves."""
+    return Reply({"ok": True, "home": service.home_id})
 
 
-def readyz(service: HttpService, _call: Call) -> Reply:
+async def readyz(service: HttpService, _call: Call) -> Reply:
     """Both servers answer; else 503 with the names of those that do not."""
-    checks: dict[str, str] = {}
-    try:
-        with service.stores.use() as store:
-            store.server_versions()
-        checks["database"] = "ok"
-    except MessError:
-        checks["database"] = "does not answer"
-    try:
-        ping_broker(service.settings.broker_url or "")
-        checks["broker"] = "ok"
-    except MessError:
-        checks["broker"] = "does not answer"
-    ready = set(checks.values()) == {"ok"}
+    names = list(service.probes)
+    states = await asyncio.gather(*(service.probes[name].state() for name in names))
+    checks = dict(zip(names, states, strict=True))
+    ready = set(states) == {"ok"}
     return Reply({"ok": ready, "checks": checks}, 200 if ready else 503)
 
 

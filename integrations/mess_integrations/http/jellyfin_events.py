@@ -16,6 +16,7 @@ from mess_plugin.store.inbox import Feedback
 
 _MUSIC = {"Audio", "MusicAlbum"}
 _LONGEST_TEXT = 200
+_OLDEST_YEAR = 1970
 
 
 class ReportedAct(msgspec.Struct, frozen=True):
@@ -38,7 +39,7 @@ def feedback_of(body: Mapping[str, Any], received_at: datetime) -> list[Reported
     """The acts that a notification reports; none where it is about something else or not music."""
     if body.get("ItemType") != "Audio" or not (item := _id(body.get("ItemId"))):
         return []
-    at = _time(body.get("UtcTimestamp")) or received_at
+    at = _time(body.get("UtcTimestamp"), received_at) or received_at
     listener = _id(body.get("UserId"))
     kinds: list[tuple[str, float | None]] = []
     if body.get("NotificationType") == "PlaybackStop":
@@ -97,11 +98,14 @@ def _number(value: object) -> float | None:
     return number if abs(number) < 1e18 else None
 
 
-def _time(value: object) -> datetime | None:
+def _time(value: object, received_at: datetime) -> datetime | None:
+    """None for what is no time, or none at which a player can have reported anything."""
     if not isinstance(value, str):
         return None
     try:
         found = datetime.fromisoformat(value[:26] + "Z" if value.endswith("Z") else value)
     except ValueError:
+        return None
+    if not _OLDEST_YEAR <= found.year <= received_at.year + 1:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+import threading
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.responses import Response
 
 from mess_integrations.allowed_folders import AllowedFolders
+from mess_integrations.http import cleaning
 from mess_integrations.http.metrics import HttpMetrics
+from mess_integrations.http.probes import Probe
 from mess_integrations.web.sessions import Sessions
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
@@ -17,14 +22,19 @@ from mess_plugin.store.pool import StorePool
 
 
 class HttpService(msgspec.Struct, frozen=True):
-    """What endpoints work with. settings: with the addresses of both servers filled in."""
+    """What endpoints work with."""
 
     settings: Settings
+    """With the addresses of both servers filled in."""
     stores: StorePool
     metrics: HttpMetrics
     roots: AllowedFolders
     sessions: Sessions
     token: str
+    probes: Mapping[str, Probe]
+    """Of the servers that must answer, by name."""
+    home_id: str
+    """Which home this service serves."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -37,6 +47,8 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     """By names in lower case; any other case is found as well."""
+    is_abandoned: threading.Event = msgspec.field(default_factory=threading.Event)
+    """Set when the client has left: nobody waits for the answer any more."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -53,40 +65,71 @@ class NoQuery(msgspec.Struct, frozen=True):
     """An endpoint that takes no parameters."""
 
 
-class Endpoint(msgspec.Struct, frozen=True):
-    """A route. handler runs in a thread; is_open: answers without a token.
+Answer = Reply | Response
 
-    asks: the body may hold the words of a query as well. example, answer_example: a body that works,
-    and what its answer looks like, for the description. most_body_bytes: larger bodies are
-    refused; None for the usual size. A handler that streams returns the response itself.
-    """
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A route."""
 
     method: str
     path: str
     summary: str
-    handler: Callable[[HttpService, Call], Reply | Response]
+    handler: (
+        Callable[[HttpService, Call], Answer] | Callable[[HttpService, Call], Awaitable[Answer]]
+    )
+    """A plain function runs in a thread; a coroutine runs in the event loop and never blocks. Whoever
+    streams returns the response itself."""
     query: type[msgspec.Struct] = NoQuery
+    """Its parameters."""
     body: type[msgspec.Struct] | None = None
     is_open: bool = False
+    """Whether it answers without a token."""
     asks: bool = False
+    """Whether the body may hold the words of a query as well."""
     example: Mapping[str, Any] | None = None
+    """A body that works, for the description."""
     answer_example: Any = None
+    """What its answer looks like, for the description."""
     answers: Mapping[int, str] = msgspec.field(default_factory=lambda: {200: "The answer."})
+    """What each status means."""
     most_body_bytes: int | None = None
+    """Larger bodies are refused; None for the usual limit."""
 
 
 class NotFound(UsageError):
     """There is no such thing: answered with 404."""
 
 
-def read_query(endpoint: Endpoint, values: Mapping[str, str]) -> Any:
-    """The parameters of a request. Raises UsageError naming the wrong one."""
+class Conflict(UsageError):
+    """It contradicts what is there already: answered with 409."""
+
+
+def read_query(endpoint: Endpoint, text: str) -> Any:
+    """The parameters of a request, from what follows "?". Raises UsageError naming the wrong one.
+
+    Bytes that are not UTF-8 stay what they are, as in names of files.
+    """
     known = {field.encode_name for field in msgspec.structs.fields(endpoint.query)}
-    for name in values:
+    values: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True, errors="surrogateescape"):
         if name not in known:
             wanted = ", ".join(sorted(known)) or "none"
             raise UsageError(f"unknown parameter {name!r}: known are {wanted}")
+        if name in values:
+            raise UsageError(f"parameter {name} is given twice")
+        values[name] = value
+    cleaning.check(values)
     try:
-        return msgspec.convert(dict(values), endpoint.query, strict=False)
+        query = msgspec.convert(values, endpoint.query, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"wrong parameters: {error}") from error
+    for name, number in msgspec.structs.asdict(query).items():
+        if isinstance(number, float) and not math.isfinite(number):
+            raise UsageError(f"parameter {name} is {number:g}: wanted a finite number")
+    return query
+
+
+def read_path(variables: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables in the path of a request. Raises UsageError for text that cannot be stored."""
+    cleaning.check(dict(variables))
+    return variables

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mess_integrations.http.bodies import read_object
-from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
+from mess_integrations.http.routing import Call, Conflict, Endpoint, HttpService, NotFound, Reply
 from mess_integrations.jellyfin import accounts as links
 from mess_integrations.jellyfin.specs import PlaylistSpec, parse_spec, read_file, to_rule
 from mess_plugin.errors import UsageError
@@ -60,11 +60,11 @@ def create(service: HttpService, call: Call) -> Reply:
         if one.name == said.name and link == (
             links.find_link(linked, one.user) if one.user else linked[0]
         ):
-            raise UsageError(f"{said.name!r} is declared in playlists.toml: change it there")
+            raise Conflict(f"{said.name!r} is declared in playlists.toml: change it there")
     with service.stores.use() as store:
         made = store.smart.create(link.key, said.name, _rule(said))
         if made is None:
-            raise UsageError(f"{link.user} has a smart playlist called {said.name!r} already")
+            raise Conflict(f"{link.user} has a smart playlist called {said.name!r} already")
         return Reply(_document(store, linked, made), 201)
 
 
@@ -84,7 +84,7 @@ def change(service: HttpService, call: Call) -> Reply:
         whose = _link_of(linked, before.account)
         if said.name != before.name or (said.user and links.find_link(linked, said.user) != whose):
             owner = whose.address if whose else "a user who is not linked any more"
-            raise UsageError(
+            raise Conflict(
                 f"smart playlist {before.id} is {before.name!r} of {owner}: "
                 "declare another one and delete this one"
             )
@@ -168,6 +168,7 @@ _WRONG = {
     503: "The database does not answer.",
 }
 _NONE = {404: "There is no smart playlist of this number."}
+_CONFLICT = {409: "Another one has this name, or the change is to name or user."}
 _PATH = "/v1/smart-playlists"
 ENDPOINTS = (
     Endpoint(
@@ -177,7 +178,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST", _PATH, "Declare a smart playlist (docs/jellyfin.md)", create, body=PlaylistSpec,
-        example=_RULE, answer_example=_ONE, answers={201: "Declared.", **_WRONG},
+        example=_RULE, answer_example=_ONE, answers={201: "Declared.", **_WRONG, **_CONFLICT},
     ),
     Endpoint(
         "GET", f"{_PATH}/{{number}}", "One smart playlist", show,
@@ -185,7 +186,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "PUT", f"{_PATH}/{{number}}", "Give a smart playlist another rule", change, body=PlaylistSpec,
-        example=_RULE, answer_example=_ONE, answers={200: "Changed.", **_WRONG, **_NONE},
+        example=_RULE, answer_example=_ONE, answers={200: "Changed.", **_WRONG, **_NONE, **_CONFLICT},
     ),
     Endpoint(
         "DELETE", f"{_PATH}/{{number}}", "Declare a smart playlist no more", delete,

@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from mess_integrations.http.bodies import read_json
+from mess_integrations.http import cleaning
+from mess_integrations.http.bodies import read_body
 from mess_integrations.http.jellyfin_events import feedback_of, means_library_change
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.errors import UsageError
@@ -30,10 +31,7 @@ class FilesBody(msgspec.Struct, frozen=True):
 
 def files(service: HttpService, call: Call) -> Reply:
     """Look at these files soon."""
-    try:
-        body = msgspec.convert(read_json(call.body), FilesBody)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the body is wrong: {error}") from error
+    body = read_body(call.body, FilesBody)
     if not 1 <= len(body.paths) <= _MOST_PATHS:
         raise UsageError(f"paths has {len(body.paths)} entries: wanted 1 to {_MOST_PATHS}")
     roots = watched_roots(service.settings.watch)
@@ -41,17 +39,15 @@ def files(service: HttpService, call: Call) -> Reply:
         raise UsageError("no folders are watched: set `watch` in config.toml or MESS_WATCH")
     paths = sorted({_checked(path, roots) for path in body.paths})
     with service.stores.use() as store:
-        for path in paths:
-            # Hexadecimal, because names of files may be bytes that are no text.
-            store.inbox.receive(
-                "files", body.event, {"event": body.event, "path": os.fsencode(path).hex()}
-            )
+        # Hexadecimal, because names of files may be bytes that are no text.
+        told = [{"event": body.event, "path": os.fsencode(path).hex()} for path in paths]
+        store.inbox.receive_all("files", body.event, told)
     return Reply({"accepted": len(paths)}, 202)
 
 
 def jellyfin(service: HttpService, call: Call) -> Reply:
     """A notification of jellyfin-plugin-webhook ("Send All Properties")."""
-    body = read_json(call.body)
+    body = cleaning.repaired(cleaning.parse(call.body))
     kind = body.get("NotificationType") if isinstance(body, dict) else None
     if not isinstance(kind, str) or not kind:
         raise UsageError(
