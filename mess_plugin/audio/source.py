@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mess_plugin.audio import budget
 from mess_plugin.errors import AudioError
 
 AUDIO_SUFFIXES: frozenset[str] = frozenset(
@@ -67,6 +68,7 @@ class Source:
         self.failure: AudioError | None = None
         self._limit_s = limit_s
         self._deadline = None if limit_s is None else time.monotonic() + limit_s
+        self._budget = budget.current()
         self._fd = _open_regular_file(path)
         try:
             self.file_bytes = os.fstat(self._fd).st_size
@@ -91,7 +93,9 @@ class Source:
         return AudioError(str(self.path), kind, reason)
 
     def check(self) -> None:
-        """Raise what a read met, or too-slow when the time is over."""
+        """Raise what a read met, too-slow when the time is over, or what ends the whole question."""
+        if self.failure is None and self._budget and (problem := self._budget.problem()):
+            self.failure = self.error(*problem)
         if self.failure is None and self._is_late():
             self.failure = self.error(
                 "too-slow", f"Reading this file took longer than {self._limit_s:g} s."
@@ -112,6 +116,8 @@ class Source:
 
         FFmpeg calls this and drops what it raises, so a failure is kept for `check`.
         """
+        if self._budget and self.failure is None and (problem := self._budget.problem()):
+            self.failure = self.error(*problem)
         if self.failure is not None or self._is_late():
             return b""
         if self._search_bytes is not None:

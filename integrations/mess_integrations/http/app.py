@@ -46,6 +46,7 @@ from mess_integrations.rate_limit import RateLimit
 from mess_integrations.web import routes as web
 from mess_integrations.web.origins import Origins
 from mess_integrations.web.sessions import Sessions
+from mess_plugin.audio.budget import Budget, within
 from mess_plugin.config import Settings
 from mess_plugin.errors import AudioError, MessError, UsageError
 from mess_plugin.services import home_id
@@ -153,7 +154,9 @@ class _Answerer:
         self._guard.check(request, is_open=endpoint.is_open)
         body = await self._guard.body(request, endpoint.most_body_bytes)
         query = read_query(endpoint, request.url.query)
-        call = Call(query, read_path(request.path_params), body, request.headers)
+        settings = self._service.settings
+        budget = Budget(settings.file_limit_s, settings.memory_limit_mb)
+        call = Call(query, read_path(request.path_params), body, request.headers, budget)
         if inspect.iscoroutinefunction(endpoint.handler):
             reply: Reply = await endpoint.handler(self._service, call)
             return reply
@@ -174,7 +177,12 @@ class _Answerer:
         try:
             work = partial(_run, endpoint.handler, self._service, call)
             reply = await to_thread.run_sync(work, limiter=limiter)
-            if call.is_abandoned.is_set():
+        except AudioError:
+            if call.budget.is_over:  # the file was given up because nobody waits
+                raise ClientDisconnect from None
+            raise
+        else:
+            if call.budget.is_over:
                 raise ClientDisconnect
             return reply
         finally:
@@ -182,9 +190,10 @@ class _Answerer:
 
 
 def _run(handler: Callable[..., Any], service: HttpService, call: Call) -> Reply | Response:
-    if call.is_abandoned.is_set():
+    if call.budget.is_over:
         raise ClientDisconnect
-    reply: Reply | Response = handler(service, call)
+    with within(call.budget):
+        reply: Reply | Response = handler(service, call)
     return reply
 
 
@@ -192,7 +201,7 @@ async def _departure(request: Request, call: Call) -> None:
     """Note that nobody waits for the answer any more."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-    call.is_abandoned.set()
+    call.budget.end()
 
 
 def _response(reply: Reply) -> Response:

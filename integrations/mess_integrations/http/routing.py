@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,6 +15,7 @@ from mess_integrations.http import cleaning
 from mess_integrations.http.metrics import HttpMetrics
 from mess_integrations.http.probes import Probe
 from mess_integrations.web.sessions import Sessions
+from mess_plugin.audio.budget import Budget
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.store.pool import StorePool
@@ -47,8 +47,8 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     """By names in lower case; any other case is found as well."""
-    is_abandoned: threading.Event = msgspec.field(default_factory=threading.Event)
-    """Set when the client has left: nobody waits for the answer any more."""
+    budget: Budget = msgspec.field(default_factory=Budget)
+    """What the answer may use; ended when the client leaves."""
 
 
 class Reply(msgspec.Struct, frozen=True):
