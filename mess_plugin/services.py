@@ -14,6 +14,13 @@ import msgspec
 from mess_plugin import embedded
 from mess_plugin.config import Settings
 from mess_plugin.errors import ServiceError
+from mess_plugin.server_urls import (
+    broker_database,
+    broker_place,
+    check_broker_url,
+    check_database_url,
+    redis_url,
+)
 
 
 @contextmanager
@@ -21,8 +28,13 @@ def connected(settings: Settings, *, broker: bool = False) -> Iterator[Settings]
     """Settings in which database_url (and broker_url, where asked for) are filled in.
 
     Embedded servers are started if need be and stop by themselves when the last command that uses
-    them ends. Raises ServiceError where they cannot be started.
+    them ends. Raises ServiceError where they cannot be started, ConfigError where
+    the URL of one of the user's own cannot be right.
     """
+    if settings.database_url is not None:
+        check_database_url(settings.database_url)
+    if broker and settings.broker_url is not None:
+        check_broker_url(settings.broker_url)
     needs_database = settings.database_url is None
     needs_broker = broker and settings.broker_url is None
     if not needs_database and not needs_broker:
@@ -74,18 +86,39 @@ def home_id(home: Path) -> str:
         raise ServiceError("home", f"{path} can be neither read nor made: {error}") from error
 
 
-def ping_broker(broker_url: str) -> str:
-    """Name and version of the broker's server. Raises ServiceError where it does not answer."""
+def broker_problem(error: BaseException, broker_url: str) -> str:
+    """What a broker's error means to a person, without the password."""
     import redis  # noqa: PLC0415  most commands need no broker
 
-    url = broker_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+    where, said = broker_place(broker_url), str(error).splitlines()[0] if str(error) else ""
+    if isinstance(error, redis.AuthenticationError) or "NOAUTH" in said:
+        return f"{where} refuses the password ({said}): check user and password in MESS_BROKER_URL"
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return f"{where} refuses the user ({said}): give it the rights, or name another one"
+    if isinstance(error, redis.BusyLoadingError):
+        return f"{where} is loading its data: try again shortly"
+    if isinstance(error, redis.ResponseError) and "index" in said:
+        number = broker_database(broker_url)
+        return f"{where} has no database {number} ({said}): name another one in MESS_BROKER_URL"
+    if isinstance(error, redis.ResponseError):
+        return f"{where} refuses ({said})"
+    return f"{where} does not answer ({said}): check MESS_BROKER_URL, or unset it"
+
+
+def ping_broker(broker_url: str) -> str:
+    """Name and version of the broker's server.
+
+    Raises ServiceError where it does not answer or refuses, ConfigError where the URL is wrong.
+    """
+    import redis  # noqa: PLC0415  most commands need no broker
+
+    check_broker_url(broker_url)
+    url = redis_url(broker_url)
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
             info = client.info("server")
     except (redis.RedisError, ValueError) as error:
-        raise ServiceError(
-            "broker", f"it does not answer ({error}): check MESS_BROKER_URL, or unset it"
-        ) from error
+        raise ServiceError("broker", broker_problem(error, broker_url)) from error
     assert isinstance(info, dict)
     name = info.get("server_name", "redis")
     return f"{name} {info.get(f'{name}_version', info.get('redis_version'))}"

@@ -36,6 +36,21 @@ FROM pg_available_extensions WHERE name = 'vector'
 -- name: installed_pgvector
 SELECT extversion FROM pg_extension WHERE extname = 'vector'
 
+-- Where tables are created; null where the search path names no schema that is there.
+-- name: current_schema
+SELECT current_schema()
+
+-- Schemas that hold our extensions and that names are not looked up in, and whether we may use them.
+-- name: hidden_extensions
+SELECT DISTINCT nspname, has_schema_privilege(pg_namespace.oid, 'USAGE')
+FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
+WHERE extname IN ('vector', 'pg_trgm') AND nspname <> ALL (current_schemas(true))
+
+-- Look names up in one more schema, after all others, for the rest of the session.
+-- name: extend_search_path
+SELECT set_config('search_path',
+    concat_ws(', ', nullif(current_setting('search_path'), ''), quote_ident(%(schema)s)), false)
+
 -- Ledger ----------------------------------------------------------------------------------------
 
 -- Note the files that were seen and want work for the new and the changed ones, and for all where

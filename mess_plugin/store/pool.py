@@ -11,7 +11,8 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from mess_plugin.errors import MessError, StoreError
-from mess_plugin.store.store import Store, connection_arguments, prepare, translated
+from mess_plugin.store.connecting import connection_arguments, prepare, translated
+from mess_plugin.store.store import Store
 
 _MOST_IDLE_S = 300.0
 _SLICE_S = 0.25  # a database that refuses is noticed within this time, not after the whole wait

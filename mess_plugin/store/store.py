@@ -7,10 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
-from pgvector.psycopg import register_vector
-from psycopg.conninfo import conninfo_to_dict
 
-from mess_plugin.errors import StoreError, UsageError
+from mess_plugin.store.connecting import connection_arguments, prepare, translated
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.duplicates import Duplicates
 from mess_plugin.store.embeddings import Embeddings
@@ -22,7 +20,6 @@ from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.jobs import Jobs
 from mess_plugin.store.library import Library
 from mess_plugin.store.metrics import Metrics
-from mess_plugin.store.migrate import migrate
 from mess_plugin.store.peaks import Waveforms
 from mess_plugin.store.recipes import Choices
 from mess_plugin.store.roots import Roots
@@ -30,11 +27,6 @@ from mess_plugin.store.session import Session
 from mess_plugin.store.smart import SmartPlaylists
 from mess_plugin.store.spaces import Spaces
 from mess_plugin.store.verdicts import Verdicts
-
-_SESSION = (
-    "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order"
-    " -c client_min_messages=warning -c timezone=UTC"
-)
 
 
 class Store:
@@ -85,54 +77,3 @@ def open_store(database_url: str) -> Iterator[Store]:
             yield Store(connection)
     except psycopg.Error as error:
         raise translated(error, database_url) from error
-
-
-def connection_arguments(database_url: str) -> dict[str, Any]:
-    """How to connect to a URL. Raises UsageError where it cannot be read."""
-    try:
-        options = conninfo_to_dict(database_url).get("options") or ""
-    except psycopg.ProgrammingError:
-        # Not chained: the reason quotes the text, and a password may be in it.
-        raise UsageError(
-            "the database URL cannot be read: wanted postgresql://user:password@host:port/database "
-            "in MESS_DATABASE_URL"
-        ) from None
-    return {
-        "autocommit": True,
-        "options": f"{options} {_SESSION}",
-        "application_name": "mess",
-        "connect_timeout": 10,
-    }
-
-
-def prepare(connection: psycopg.Connection[Any]) -> None:
-    """Bring the schema up to date and let vectors pass."""
-    migrate(connection)
-    register_vector(connection)
-
-
-def translated(error: psycopg.Error, database_url: str) -> StoreError:
-    """What psycopg raised, as one line that says what to do."""
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if isinstance(error, psycopg.errors.DiskFull):
-        return StoreError(
-            f"the database's disk is full: free some space and run again ({first_line})"
-        )
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return StoreError(
-            f"the database user may not do this ({first_line}): grant it the right to create "
-            "tables and the extensions vector and pg_trgm"
-        )
-    if isinstance(error, psycopg.OperationalError):
-        return StoreError(
-            f"the database at {_where(database_url)} does not answer ({first_line}): "
-            "check MESS_DATABASE_URL and that the server runs; `mess doctor` tells more"
-        )
-    return StoreError(f"the database refused: {first_line}")
-
-
-def _where(database_url: str) -> str:
-    """Host and database of a URL, without user and password."""
-    parts = conninfo_to_dict(database_url)
-    host = parts.get("host") or "the default socket"
-    return f"{host}:{parts['port']}" if parts.get("port") else str(host)

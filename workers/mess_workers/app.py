@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import Celery
 
+from mess_plugin import keepalive
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError
 from mess_workers.task_names import INDEXING, PRIORITY_STEPS
@@ -43,6 +44,8 @@ def make_app(settings: Settings) -> Celery:
             "priority_steps": list(PRIORITY_STEPS),
             "queue_order_strategy": "priority",
             "retry_on_timeout": True,
+            "socket_keepalive": True,
+            "socket_keepalive_options": keepalive.socket_options(),
         },
         timezone="UTC",
     )

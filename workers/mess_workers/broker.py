@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import ServiceError
+from mess_plugin.services import broker_problem
 from mess_plugin.store.dispatch import Due
 from mess_workers.app import make_app
 from mess_workers.task_names import (
@@ -26,6 +27,8 @@ from mess_workers.task_names import (
     REFIT,
     SWITCH,
 )
+
+_ANSWER_S = 30.0
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -46,7 +49,14 @@ class Queue:
     def __init__(self, settings: Settings) -> None:
         self._app: Celery = make_app(settings)
         self._app.conf.update(
-            broker_connection_retry=False, task_publish_retry=False, broker_connection_timeout=5
+            broker_connection_retry=False,
+            task_publish_retry=False,
+            broker_connection_timeout=5,
+            # Of one command: a broker that is frozen holds up nobody for longer.
+            broker_transport_options={
+                **self._app.conf.broker_transport_options,
+                "socket_timeout": _ANSWER_S,
+            },
         )
 
     def send(self, jobs: Iterable[Due]) -> None:
@@ -62,7 +72,7 @@ class Queue:
                         producer=producer,
                     )
         except (OperationalError, RedisError) as error:
-            raise _unreachable(error) from error
+            raise self._problem(error) from error
 
     def held(self) -> Held:
         """Which jobs the broker has messages for. Bounded, as the number of messages is."""
@@ -78,7 +88,7 @@ class Queue:
                     ]
                     taken = client.hvals(channel.unacked_key)
         except (OperationalError, RedisError) as error:
-            raise _unreachable(error) from error
+            raise self._problem(error) from error
         return Held(frozenset(_job_ids(waiting)), frozenset(_job_ids(taken)))
 
     def send_refit(self, recipe: str) -> None:
@@ -97,14 +107,20 @@ class Queue:
         try:
             self._app.send_task(task, args=arguments, queue=MAINTENANCE, **options)
         except (OperationalError, RedisError) as error:
-            raise _unreachable(error) from error
+            raise self._problem(error) from error
+
+    def _problem(self, error: Exception) -> ServiceError:
+        # kombu hides what redis said behind an error of its own.
+        cause = error if isinstance(error, RedisError) else error.__cause__
+        url = self._app.conf.broker_url
+        return ServiceError("broker", broker_problem(cause or error, url))
 
     def has_worker(self, timeout_s: float = 1.0) -> bool:
         """Whether any worker answers on this broker."""
         try:
             return bool(self._app.control.ping(timeout=timeout_s, limit=1))
         except (OperationalError, RedisError) as error:
-            raise _unreachable(error) from error
+            raise self._problem(error) from error
 
 
 def _job_ids(messages: Iterable[bytes]) -> Iterator[int]:
@@ -118,10 +134,3 @@ def _job_ids(messages: Iterable[bytes]) -> Iterator[int]:
                 yield int(json.loads(base64.b64decode(message["body"]))[0][0])
         except (ValueError, KeyError, IndexError, TypeError, binascii.Error):
             continue
-
-
-def _unreachable(error: Exception) -> ServiceError:
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return ServiceError(
-        "broker", f"it does not answer ({first_line}): check MESS_BROKER_URL, or unset it"
-    )
