@@ -18,9 +18,9 @@ from pathlib import Path
 
 from mess_plugin.config import load_settings
 from mess_plugin.duplicates.finding import links_of
-from mess_plugin.search.asking import answering_space
+from mess_plugin.search.engine import answering_space
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import open_store
 
 NOISE = "anoisesrc=color=pink:amplitude=0.02:sample_rate=44100"
@@ -80,7 +80,7 @@ def vary(files: list[Path], to: Path) -> None:
 def judge() -> None:
     """Print how many variants of each kind were found, and every link of two that are not one."""
     with connected(load_settings()) as home, open_store(home.database_url or "") as store:
-        ready = settled(store, home)
+        ready = resolve_settings(store, home)
         space = answering_space(store, ready)
         tracks = store.library.get(store.embeddings.tracks(space))
         names = {i: _name(Path(track.path or "")) for i, track in tracks.items()}

@@ -32,7 +32,7 @@ from mess_plugin.library import index as indexing
 from mess_plugin.library.index import Heard, hear_whole, index
 from mess_plugin.library.pruning import prune_some
 from mess_plugin.model import Tags
-from mess_plugin.spaces.active_encoder import answering
+from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.dispatch import Due
@@ -146,7 +146,7 @@ class _Steps:
 
     def note(self) -> None:
         """As the watcher does when a file lies still."""
-        recipe = answering(self.library.store, self.library.settings)
+        recipe = active_recipe(self.library.store, self.library.settings)
         for name in self.names:
             self.library.store.jobs.enqueue([SeenFile(self._path(name), 1, 1)], recipe)
 

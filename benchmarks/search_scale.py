@@ -53,10 +53,10 @@ from mess_plugin import embedded
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.model import Float32, Interval, Level, Space
+from mess_plugin.search import search
 from mess_plugin.search.alignment import passage_query
-from mess_plugin.search.engine import ask
 from mess_plugin.search.passages import find_passages
-from mess_plugin.search.references import seed_of_track
+from mess_plugin.search.seeds import seed_of_track
 from mess_plugin.store import Store, open_store
 
 K = 20
@@ -198,7 +198,7 @@ def ask_all(
     for row in asking:
         began_s = time.perf_counter()
         seed = seed_of_track(store, space, str(row), ids[row], None)
-        matches = ask(store, settings, space, seed, 10, interval=part)
+        matches = search(store, settings, seed, k=10, interval=part).matches
         times_ms.append(1e3 * (time.perf_counter() - began_s))
         assert len(matches) == 10
     cpu_s = time.process_time() + server_cpu_s(settings.home) - began_cpu_s
@@ -259,7 +259,9 @@ def window_recalls(
             partial(store.embeddings.of_tracks, space, Level.WINDOW),
             K,
         )
-        answered = {match.track.id for match in ask(store, settings, space, seed, K, interval=part)}
+        answered = {
+            match.track.id for match in search(store, settings, seed, k=K, interval=part).matches
+        }
         answers.append(len(answered & {f.passage.track_id for f in by_all}) / len(by_all))
     yield "window recall@20", f"{np.mean(windows):.3f}"
     yield "section answers, recall@20", f"{np.mean(answers):.3f}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.model import Float32
-from mess_plugin.search.candidates import Table
+from mess_plugin.search.candidates import CandidateSet
 from mess_plugin.search.feedback import of_verdicts
 from mess_plugin.search.query import ASPECTS
 from mess_plugin.search.scoring import alike
@@ -28,7 +28,7 @@ DIMS = {"harmony": 576, "timbre": 28}
 LISTENERS = ("rhythm", "no such timbre", "chance")
 
 
-def library(seed: int) -> Table:
+def library(seed: int) -> CandidateSet:
     """Tracks whose aspects are independent of each other; timbres lie anywhere."""
     rng = np.random.default_rng(seed)
     vectors = {}
@@ -37,10 +37,10 @@ def library(seed: int) -> Table:
         low = dim if aspect == "timbre" else 4
         placed = rng.normal(size=(N_TRACKS, low)) @ rng.normal(size=(low, dim))
         vectors[aspect] = unit(placed.astype(np.float32))
-    return Table(tuple(range(N_TRACKS)), vectors)
+    return CandidateSet(tuple(range(N_TRACKS)), vectors)
 
 
-def judged(listener: str, known: Table, n_seeds: int, seed: int) -> list[Verdict]:
+def judged(listener: str, known: CandidateSet, n_seeds: int, seed: int) -> list[Verdict]:
     """What a listener says."""
     rng = np.random.default_rng(seed)
     said = []
@@ -54,7 +54,7 @@ def judged(listener: str, known: Table, n_seeds: int, seed: int) -> list[Verdict
 
 
 def _worth(
-    listener: str, known: Table, seed_id: int, tracks: np.ndarray, rng: np.random.Generator
+    listener: str, known: CandidateSet, seed_id: int, tracks: np.ndarray, rng: np.random.Generator
 ) -> Float32:
     if listener == "chance":
         return rng.random(len(tracks)).astype(np.float32)

@@ -35,7 +35,8 @@ from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.model import Float32, Level
 from mess_plugin.playlists.generate import alike, arc, journey
 from mess_plugin.playlists.radio import first_of_radio
-from mess_plugin.search.asking import answering_space, steer
+from mess_plugin.search import search
+from mess_plugin.search.engine import answering_space
 from mess_plugin.search.query import ASPECTS, Filters, Query, Range
 from mess_plugin.search.taste import taste_of
 from mess_plugin.services import connected
@@ -149,10 +150,10 @@ def questions(store: Store, settings: Settings) -> Iterator[tuple[str, Callable[
     plain, every = Query(), Query(emphasis=dict.fromkeys(ASPECTS, 1.0))
     rhythm, varied = Query(emphasis={"rhythm": 2}), Query(diversity=0.3)
     slow = Query(filters=Filters(tempo_bpm=Range(90, 110), activity=Range(0, 0.5)))
-    yield "similar, 10, the feel", lambda: steer(store, settings, ["1"], plain)
-    yield "similar, 10, varied", lambda: steer(store, settings, ["1"], varied)
-    yield "similar, 10, rhythm=2", lambda: steer(store, settings, ["1"], rhythm)
-    yield "similar, 10, all facets", lambda: steer(store, settings, ["1"], every)
+    yield "similar, 10, the feel", lambda: search(store, settings, ["1"], plain)
+    yield "similar, 10, varied", lambda: search(store, settings, ["1"], varied)
+    yield "similar, 10, rhythm=2", lambda: search(store, settings, ["1"], rhythm)
+    yield "similar, 10, all facets", lambda: search(store, settings, ["1"], every)
     for kind, asked in (("", plain), (", filtered", slow)):
         yield f"playlist alike, 50{kind}", partial(alike, store, settings, ["1"], asked, n=50)
         yield f"playlist arc, 50{kind}", partial(arc, store, settings, (0.0, 1.0), asked, n=50)

@@ -9,52 +9,37 @@ from mess_plugin.facets import Facet, Measures
 from mess_plugin.facets import key as keys
 from mess_plugin.model import Interval, Match, Track
 from mess_plugin.playlists.generate import Playlist
-from mess_plugin.search.asking import Steered
-from mess_plugin.search.engine import Answer
+from mess_plugin.search import SearchResult
 from mess_plugin.search.feedback import Evidence
 from mess_plugin.search.query import moods_of
 from mess_plugin.search.scoring import Leaning
 from mess_plugin.search.taste import Taste
-from mess_plugin.spaces.active_encoder import answering, under_way
+from mess_plugin.spaces.active_encoder import active_recipe, under_way
 from mess_plugin.store import Store
 from mess_plugin.store.verdicts import Verdict
 
 
-def answer_document(answer: Answer) -> dict[str, object]:
-    """What `mess similar --json` prints."""
-    seed = answer.seed
-    interval = answer.interval or Interval(0.0, seed.duration_s)
+def search_document(found: SearchResult) -> dict[str, object]:
+    """What `mess similar --json` prints (docs/search.md)."""
+    first, taste = found.seeds[0].seed, found.taste
+    whole = Interval(0.0, first.duration_s) if len(found.seeds) == 1 else None
+    asked = found.interval or whole
     return {
         "query": {
-            "ref": seed.ref,
-            "path": seed.path,
-            "start_s": interval.start_s,
-            "end_s": min(interval.end_s, seed.duration_s),
-            "space": answer.space.name,
-        },
-        "matches": [match_document(match) for match in answer.matches],
-    }
-
-
-def steered_document(answer: Steered) -> dict[str, object]:
-    """What `mess similar --json` prints for a steered question (docs/query.md)."""
-    taste = answer.taste
-    return {
-        "query": {
-            "refs": [one.seed.ref for one in answer.seeds],
-            "paths": [one.seed.path for one in answer.seeds],
-            "not": [one.seed.ref for one in answer.against],
-            "weights": {name: round(weight, 6) for name, weight in answer.weights.items()},
+            "ref": first.ref,
+            "path": first.path,
+            "refs": [one.seed.ref for one in found.seeds],
+            "paths": [one.seed.path for one in found.seeds],
+            "not": [one.seed.ref for one in found.against],
+            "start_s": asked and round(asked.start_s, 3),
+            "end_s": asked and round(min(asked.end_s, first.duration_s), 3),
+            "weights": {name: round(weight, 6) for name, weight in found.weights.items()},
             "taste": None if taste is None else {"listener": taste.listener, "state": taste.state},
-            "space": answer.space.name,
+            "space": found.space.name,
         },
-        "matches": [match_document(match) for match in answer.matches],
+        "matches": [match_document(match) for match in found.matches],
+        "page": {"offset": found.offset, "k": len(found.matches), "full": found.is_full},
     }
-
-
-def question_document(answer: Answer | Steered) -> dict[str, object]:
-    """What `mess similar --json` prints, whichever kind of question it was."""
-    return answer_document(answer) if isinstance(answer, Answer) else steered_document(answer)
 
 
 def playlist_document(made: Playlist) -> dict[str, object]:
@@ -173,7 +158,7 @@ def track_document(track: Track) -> dict[str, object]:
 def status_document(store: Store, settings: Settings) -> dict[str, object]:
     """What `mess status --json` prints, without the services of this machine."""
     n_tracks, n_files, hours = store.library.count()
-    recipe = answering(store, settings)
+    recipe = active_recipe(store, settings)
     searchable = store.spaces.searchable(recipe)
     pace = store.dispatch.pace()
     return {

@@ -891,6 +891,7 @@ SELECT track_id, ordinal, start_s, end_s, label, vector <=> %(vector)s::halfvec 
 FROM {table}
 WHERE space_id = {space} AND mod(ordinal, {every}) = 0
     AND track_id <> ALL (%(excluded)s::bigint[])
+    AND (%(allowed)s::bigint[] IS NULL OR track_id = ANY(%(allowed)s::bigint[]))
     AND EXISTS (SELECT FROM files
         WHERE files.track_id = {table}.track_id AND files.missing_since IS NULL)
 ORDER BY distance, track_id, ordinal
@@ -998,6 +999,7 @@ FROM measures WHERE revision = %(revision)s AND track_id = ANY(%(track_ids)s)
 SELECT track_id FROM facets
 WHERE facet = %(facet)s AND revision = %(revision)s AND track_id <> ALL (%(excluded)s::bigint[])
     AND (%(allowed)s::bigint[] IS NULL OR track_id = ANY(%(allowed)s::bigint[]))
+    AND EXISTS (SELECT FROM files WHERE files.track_id = facets.track_id AND files.missing_since IS NULL)
 ORDER BY coalesce(search, vector) <=> %(vector)s::halfvec, track_id
 LIMIT %(limit)s
 
@@ -1006,6 +1008,8 @@ LIMIT %(limit)s
 SELECT track_id FROM facets
 WHERE facet = 'harmony' AND revision = %(revision)s
     AND track_id <> ALL (%(excluded)s::bigint[])
+    AND (SELECT true FROM files
+        WHERE files.track_id = facets.track_id AND files.missing_since IS NULL LIMIT 1)
 ORDER BY search::halfvec(336) <=> %(vector)s::halfvec(336)
 LIMIT %(limit)s
 
@@ -1052,14 +1056,6 @@ WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
             AND happened_at > now() - %(unplayed_days)s::real * interval '1 day'))
 ORDER BY files.track_id, files.path
 
--- The songs nearest among some tracks, by looking at every one of them.
--- name: nearest_songs_among
-SELECT track_id FROM song_embeddings
-WHERE space_id = %(space_id)s AND track_id = ANY(%(allowed)s::bigint[])
-    AND track_id <> ALL (%(excluded)s::bigint[])
-ORDER BY vector <=> %(vector)s::halfvec, track_id
-LIMIT %(limit)s
-
 -- The songs of some tracks, all in one row: reading them one by one takes longer than comparing them.
 -- name: songs_among
 SELECT array_agg(track_id ORDER BY track_id),
@@ -1072,6 +1068,7 @@ SELECT coalesce(string_agg(int8send(measures.track_id), ''::bytea ORDER BY measu
     coalesce(string_agg(float4send(measures.activity), ''::bytea ORDER BY measures.track_id), '')
 FROM measures JOIN song_embeddings ON song_embeddings.track_id = measures.track_id
 WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id)s
+    AND EXISTS (SELECT FROM files WHERE files.track_id = measures.track_id AND files.missing_since IS NULL)
 
 -- Every track of a space with its song vector, as bytes, and what is known of it.
 -- name: landscape

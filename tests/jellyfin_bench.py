@@ -85,9 +85,9 @@ class Bench:
 
     def best(self, number: int, k: int) -> list[str]:
         """What the search itself answers, as items."""
-        from mess_plugin.search.engine import similar
+        from mess_plugin.search import search
 
-        found = similar(self.store, self.settings, f"mess:{self.tracks[number]}", k=k)
+        found = search(self.store, self.settings, f"mess:{self.tracks[number]}", k=k)
         return [item_id(self.tracks.index(match.track.id) + 1) for match in found.matches]
 
 

@@ -18,7 +18,7 @@ from mess_plugin.encoders import DEFAULT_ENCODER, describe, descriptions
 from mess_plugin.errors import MessError
 from mess_plugin.library.pathmap import PathMap
 from mess_plugin.services import connected, ping_broker
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.spaces.recipe import weights_of
 from mess_plugin.store import open_store
 
@@ -153,7 +153,7 @@ def _database(settings: Settings) -> tuple[Check, Settings | None]:
     try:
         with open_store(settings.database_url or "") as store:
             postgres, pgvector = store.server_versions()
-            chosen = settled(store, settings)
+            chosen = resolve_settings(store, settings)
     except (MessError, OSError) as error:
         return Check("database", False, str(error)), None
     return Check("database", True, f"Postgres {postgres}, pgvector {pgvector}"), chosen

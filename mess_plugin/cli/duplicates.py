@@ -9,10 +9,10 @@ from mess_plugin.config import load_settings
 from mess_plugin.duplicates.finding import find as look
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Track
-from mess_plugin.search.asking import answering_space
+from mess_plugin.search.engine import answering_space
 from mess_plugin.search.references import find_pair
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import open_store
 from mess_plugin.store.duplicates import KINDS, Link
 
@@ -32,7 +32,7 @@ def find(again: bool, encoder: str | None, as_json: bool) -> None:
         connected(load_settings(encoder=encoder)) as home,
         open_store(home.database_url or "") as store,
     ):
-        ready = settled(store, home)
+        ready = resolve_settings(store, home)
         space = answering_space(store, ready)
         n_looked, found = 0, set()
         for _track_id, links in look(store, ready, space, again=again):

@@ -16,7 +16,7 @@ from mess_plugin.encoders import describe, descriptions
 from mess_plugin.encoders.base import EncoderDescription, EncoderOptions, WeightsState
 from mess_plugin.errors import UsageError
 from mess_plugin.services import connected, has_library
-from mess_plugin.spaces.active_encoder import answering
+from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.spaces.recipe import Recipe, weights_of
 from mess_plugin.store import open_store
 
@@ -78,7 +78,7 @@ def _choice(settings: Settings) -> tuple[str, dict[str, Any] | None]:
     if not has_library(settings):
         return str(Recipe.of(settings)), None
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        return answering(store, settings), switch_document(store)
+        return active_recipe(store, settings), switch_document(store)
 
 
 @encoders.command()

@@ -17,7 +17,7 @@ from mess_plugin.evaluation.library import evaluate as measure
 from mess_plugin.evaluation.search import System
 from mess_plugin.search.rerank import SONG_ALONE, weights_of
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store, open_store
 
@@ -80,7 +80,7 @@ def evaluate(
     plan = Plan(frozenset(chosen), queries, files, seed, labels, LabelForm(label_form))
     settings = load_settings()
     with connected(settings) as home, open_store(home.database_url or "") as store:
-        ready = settled(store, home)
+        ready = resolve_settings(store, home)
         systems = [
             system
             for name in encoders or (Recipe.of(ready).encoder,)

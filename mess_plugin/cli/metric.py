@@ -13,7 +13,7 @@ from mess_plugin.metric.fitting import fit_metric, named
 from mess_plugin.metric.judgements import read
 from mess_plugin.search.references import find_track
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import open_store
 from mess_plugin.store.metrics import Metric
@@ -41,7 +41,7 @@ def fit(file: Path, name: str, encoder: str | None, as_json: bool) -> None:
         connected(load_settings(encoder=encoder)) as home,
         open_store(home.database_url or "") as store,
     ):
-        recipe = str(Recipe.of(settled(store, home)))
+        recipe = str(Recipe.of(resolve_settings(store, home)))
         judgements = read(file, lambda ref: find_track(store, ref))
         trial, space = fit_metric(store, recipe, judgements, name)
     if as_json:
@@ -81,7 +81,7 @@ def use(name: str, encoder: str | None) -> None:
         open_store(home.database_url or "") as store,
     ):
         if name == PLAIN:
-            store.metrics.choose(str(Recipe.of(settled(store, home))), None)
+            store.metrics.choose(str(Recipe.of(resolve_settings(store, home))), None)
         else:
             store.metrics.choose(named(store, name).recipe, name)
     say("questions are answered without a metric" if name == PLAIN else f"{name} answers")

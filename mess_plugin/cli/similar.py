@@ -6,21 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from msgspec.structs import replace
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
 from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import load_settings
-from mess_plugin.documents import question_document
+from mess_plugin.documents import search_document
 from mess_plugin.model import Level
 from mess_plugin.playlists.formats import write_m3u
-from mess_plugin.search import parsing
-from mess_plugin.search.asking import Steered
-from mess_plugin.search.engine import Answer
+from mess_plugin.search import SearchResult, parsing, search
 from mess_plugin.search.explain import clock, told
-from mess_plugin.search.question import answer, depth, interval_of
+from mess_plugin.search.references import interval_of
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import settled
 from mess_plugin.store import open_store
 
 
@@ -69,17 +65,17 @@ def similar(
     query = parsing.query(words)
     settings = load_settings(encoder=encoder)
     with connected(settings) as home, open_store(home.database_url or "") as store:
-        found = answer(
+        found = search(
             store,
-            settled(store, home),
+            home,
             refs,
             query,
-            k=depth(offset, k),
+            k=k,
+            offset=offset,
             scope=Level(scope) if scope else None,
             interval=interval_of(start_s, end_s),
             section=section,
         )
-    found = replace(found, matches=found.matches[offset : offset + k])
     if m3u is not None:
         sections = [match.match_section for match in found.matches]
         asked = section is not None or interval_of(start_s, end_s) is not None
@@ -87,24 +83,17 @@ def similar(
         write_m3u(m3u, tracks, sections=sections if asked else ())
         say(f"{len(found.matches)} tracks written to {m3u}")
     if as_json:
-        print_json(question_document(found))
+        print_json(search_document(found))
     elif found.matches:
         _print(found)
     elif offset:
         say(f"there are no more than {offset} answers")
     else:
-        say(f"nothing to compare {_name(found)} with: the library holds no other such track")
+        say(f"nothing to compare {found.name} with: the library holds no other such track")
 
 
-def _name(answer: Answer | Steered) -> str:
-    if isinstance(answer, Answer):
-        return answer.seed.name
-    return ", ".join(one.seed.name for one in answer.seeds)
-
-
-def _print(answer: Answer | Steered) -> None:
-    interval = answer.interval if isinstance(answer, Answer) else None
-    asked = f", {clock(interval)}" if interval else ""
+def _print(found: SearchResult) -> None:
+    asked = f", {clock(found.interval)}" if found.interval else ""
     rows = [
         (
             match.rank,
@@ -115,11 +104,11 @@ def _print(answer: Answer | Steered) -> None:
             clock(match.match_section) if match.match_section else "",
             told(match.reasons, match.score),
         )
-        for match in answer.matches
+        for match in found.matches
     ]
-    say(f"similar to {_name(answer)}{asked}:")
-    if isinstance(answer, Steered) and answer.taste is not None:
-        say(f"the taste of {answer.taste.listener} is {answer.taste.state}")
+    say(f"similar to {found.name}{asked}:")
+    if found.taste is not None:
+        say(f"the taste of {found.taste.listener} is {found.taste.state}")
     columns = ("#", "#score", "#same recording", "#id", "track", "where", "why")
     said = [place for place, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
     print_table([columns[i] for i in said], [[row[i] for i in said] for row in rows])

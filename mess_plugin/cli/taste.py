@@ -11,14 +11,14 @@ from mess_plugin.config import load_settings
 from mess_plugin.documents import evidence_document, taste_document
 from mess_plugin.model import Track
 from mess_plugin.search import listeners as accounts_of
-from mess_plugin.search.asking import answering_space
+from mess_plugin.search.engine import answering_space
 from mess_plugin.search.feedback import evidence_of
 from mess_plugin.search.listeners import accounts_document
 from mess_plugin.search.query import check_listener
 from mess_plugin.search.references import find_pair
 from mess_plugin.search.taste import taste_of
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import answering, settled
+from mess_plugin.spaces.active_encoder import active_recipe, resolve_settings
 from mess_plugin.store import open_store
 
 _listener = click.option(
@@ -59,7 +59,7 @@ def show(listener: str, encoder: str | None, as_json: bool) -> None:
     """Show what counts for a listener, and whether that is used."""
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        fitted = taste_of(store, answering_space(store, settled(store, ready)), listener)
+        fitted = taste_of(store, answering_space(store, resolve_settings(store, ready)), listener)
         leaning = fitted.leaning
         ends = store.library.get([leaning.toward_id, leaning.away_id]) if leaning else {}
     if as_json:
@@ -100,7 +100,7 @@ def export(listener: str, encoder: str | None) -> None:
         found = evidence_of(store, listener)
         ids = {i for one in found for i in (one.seed_id, one.track_id) if i is not None}
         tracks = store.library.get(sorted(ids))
-        space = store.spaces.searchable(answering(store, ready))
+        space = store.spaces.searchable(active_recipe(store, ready))
         learned = taste_document(taste_of(store, space, listener)) if space else None
     print_json({"taste": learned, "evidence": evidence_document(found, tracks)})
 

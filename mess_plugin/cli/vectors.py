@@ -11,7 +11,7 @@ from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.model import Level
 from mess_plugin.services import connected, has_library
-from mess_plugin.spaces.active_encoder import answering, settled
+from mess_plugin.spaces.active_encoder import active_recipe, resolve_settings
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import open_store
 from mess_plugin.vector_files import Row, check_file, write_columns, write_vectors
@@ -92,9 +92,9 @@ def export(what: str, level: str, out: Path, encoder: str | None) -> None:
         return
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        space = store.spaces.searchable(answering(store, settings))
+        space = store.spaces.searchable(active_recipe(store, settings))
         if space is None:
-            asked = settled(store, settings).encoder
+            asked = resolve_settings(store, settings).encoder
             raise UsageError(
                 f"nothing is indexed with the encoder {asked}: run `mess index FOLDER`"
             )
@@ -122,7 +122,7 @@ def _as_the_library(settings: Settings) -> Settings:
     if settings.encoder is not None or not has_library(settings):
         return settings
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        return settled(store, settings)
+        return resolve_settings(store, settings)
 
 
 def _say_written(written: tuple[int, int], out: Path) -> None:

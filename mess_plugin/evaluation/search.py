@@ -24,13 +24,12 @@ from mess_plugin.evaluation.trials import draw_sections, halves, transformed
 from mess_plugin.facets import TrackFacets
 from mess_plugin.facets.extract import hear_sound
 from mess_plugin.model import Interval, Level, Space, Waveform
-from mess_plugin.search.candidates import table_of, voice_of
-from mess_plugin.search.engine import ask
-from mess_plugin.search.query import DEFAULT_WEIGHTS
-from mess_plugin.search.ranking import Question, rank
-from mess_plugin.search.references import Seed, seed_of, seed_of_track
+from mess_plugin.search.candidates import candidates_of, features_of
+from mess_plugin.search.engine import search
+from mess_plugin.search.query import DEFAULT_WEIGHTS, MAX_K, SHOW, Query
 from mess_plugin.search.rerank import Weights
 from mess_plugin.search.scoring import score
+from mess_plugin.search.seeds import Seed, seed_of, seed_of_track
 from mess_plugin.store import Store
 
 DEPTH = 300  # answers looked at; whatever comes later counts as not found
@@ -69,21 +68,24 @@ class System(msgspec.Struct, frozen=True):
 
     def songs(self, seed: Seed, depth: int = DEPTH) -> dict[int, float]:
         """The scores of the most similar tracks by id."""
-        asked = Question(
-            (voice_of(self.store, seed),),
-            DEFAULT_WEIGHTS,
-            self.weights,
-            excluded=seed.excluded,
+        found = search(
+            self.store,
+            self.settings,
+            seed,
+            Query(duplicates=SHOW),
+            k=min(depth, MAX_K),
+            space=self.space,
+            views=self.weights,
+            explain=False,
         )
-        found = rank(self.store, self.settings, self.space, asked, depth)
-        return {
-            found.table.track_ids[i]: float(found.scores.scores[i]) for i in found.order[:depth]
-        }
+        # Equal scores keep their order.
+        return {match.track.id: match.score - 1e-9 * match.rank for match in found.matches}
 
     def place(self, seed: Seed) -> tuple[int, float] | None:
         """The track that holds an excerpt, and where it starts there."""
         whole = Interval(0.0, seed.duration_s)
-        for match in ask(self.store, self.settings, self.space, seed, 1, interval=whole):
+        found = search(self.store, self.settings, seed, k=1, space=self.space, interval=whole)
+        for match in found.matches:
             assert match.match_section is not None
             return match.track.id, match.match_section.start_s
         return None
@@ -153,9 +155,9 @@ def half_against_half(
     similarity = np.zeros((len(sides), len(sides)))
     if sides:
         asked, others = (
-            [voice_of(system.store, one) for one in side] for side in zip(*sides, strict=True)
+            [features_of(system.store, one) for one in side] for side in zip(*sides, strict=True)
         )
-        table = table_of(others, system.weights)
+        table = candidates_of(others, system.weights)
         similarity = np.stack(
             [score(table, [one], (), DEFAULT_WEIGHTS, views=system.weights).scores for one in asked]
         )

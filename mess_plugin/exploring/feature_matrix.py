@@ -9,8 +9,8 @@ import msgspec
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32
-from mess_plugin.search.asking import answering_space
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.search.engine import answering_space
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import Store
 from mess_plugin.store.filters import Facts
 
@@ -29,8 +29,8 @@ def survey(store: Store, settings: Settings) -> Landscape:
 
     Memory: one float32 vector and one small row a track, 130 MB for 100,000 tracks of 192 dimensions.
     """
-    space = answering_space(store, settled(store, settings))
-    facts, vectors = store.steering.landscape(space)
+    space = answering_space(store, resolve_settings(store, settings))
+    facts, vectors = store.filters.landscape(space)
     if len(facts) < LEAST_TRACKS:
         raise UsageError(
             f"the library holds {len(facts)} tracks: at least {LEAST_TRACKS} are needed; run "

@@ -23,7 +23,7 @@ from mess_plugin.facets import (
 from mess_plugin.facets.loudness import LoudnessMeter
 from mess_plugin.facets.statistics import FACET_RATE_HZ, Sketch, Sketcher
 from mess_plugin.facets.values import Facet, Loudness, Measures, TrackFacets
-from mess_plugin.model import Float32, Waveform
+from mess_plugin.model import Float32, Interval, Waveform
 
 _DESCRIBERS = {
     Facet.TIMBRE: timbre.describe,
@@ -50,10 +50,17 @@ class FacetListener:
         return None if sketch is None else summarise(sketch, self.meter.finish())
 
 
-def hear_facets(path: Path, limit_s: float | None = None) -> TrackFacets | None:
-    """The facets of a file, without any encoder. Raises AudioError; None as `FacetListener`."""
+def hear_facets(
+    path: Path, limit_s: float | None = None, interval: Interval | None = None
+) -> TrackFacets | None:
+    """The facets of a file or of a stretch of it, without any encoder.
+
+    Raises AudioError; None as `FacetListener`.
+    """
     listener = FacetListener()
-    with audio.decode(path, FACET_RATE_HZ, limit_s=limit_s, tap=listener.meter.push) as decoding:
+    with audio.decode(
+        path, FACET_RATE_HZ, interval=interval, limit_s=limit_s, tap=listener.meter.push
+    ) as decoding:
         for _block in listener.overhear(decoding):
             pass
     return listener.finish()

@@ -13,14 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mess_plugin.config import Settings
-from mess_plugin.duplicates.hiding import hidden
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32, Space, Track
 from mess_plugin.playlists.paths import Songs, beam, great_circle, layer_for
 from mess_plugin.playlists.transitions import ordered, transitions
-from mess_plugin.search.asking import answering_space, steer
-from mess_plugin.search.candidates import allowed_ids, table, voice
-from mess_plugin.search.query import FEEL, HIDE, Query
+from mess_plugin.search.candidates import load_candidates, query_features
+from mess_plugin.search.diversity import linked
+from mess_plugin.search.engine import answering_space, search
+from mess_plugin.search.filters import allowed_ids
+from mess_plugin.search.query import FEEL, HIDE, MAX_K, Query
+from mess_plugin.search.references import Ref
 from mess_plugin.store import Store
 
 Floats = npt.NDArray[np.float64]
@@ -53,7 +55,7 @@ class Playlist(msgspec.Struct, frozen=True):
 def alike(
     store: Store,
     settings: Settings,
-    refs: Sequence[str],
+    refs: Sequence[Ref],
     query: Query,
     *,
     n: int = 25,
@@ -61,7 +63,7 @@ def alike(
 ) -> Playlist:
     """N tracks like the references, drawn from the best 3 n in favour of the better, put in order."""
     check(n, seed)
-    answer = steer(store, settings, refs, query, k=min(1000, _POOL * n))
+    answer = search(store, settings, refs, query, k=min(MAX_K, _POOL * n))
     matches = list(answer.matches)
     if not matches:
         raise UsageError("no track answers this: loosen a filter")
@@ -83,8 +85,8 @@ def alike(
 def journey(
     store: Store,
     settings: Settings,
-    start: str,
-    end: str,
+    start: Ref,
+    end: Ref,
     query: Query,
     *,
     n: int = 15,
@@ -99,7 +101,7 @@ def journey(
     check(n, seed, least=3)
     query.heeded_by("a journey", "duplicates")
     space = answering_space(store, settings)
-    first, last = (voice(store, settings, space, ref, (FEEL,)) for ref in (start, end))
+    first, last = (query_features(store, settings, space, ref, (FEEL,)) for ref in (start, end))
     if first.seed.track is None or last.seed.track is None:
         raise UsageError("a journey goes between two tracks of the library: index both first")
     if first.seed.track.id == last.seed.track.id:
@@ -120,7 +122,7 @@ def journey(
         raise UsageError(
             f"only {len(ids)} tracks lie between the two: ask for at most {len(ids) + 2}"
         )
-    known = table(store, space, [ends[0], *ids, ends[1]], (FEEL,))
+    known = load_candidates(store, space, [ends[0], *ids, ends[1]], (FEEL,))
     fits = np.clip(targets @ known.vectors[FEEL].T, 0, 1)
     fits[0], fits[-1] = 0, 0
     fits[0, 0] = fits[-1, -1] = 1
@@ -139,7 +141,7 @@ def arc(
     curve: Sequence[float],
     query: Query,
     *,
-    refs: Sequence[str] = (),
+    refs: Sequence[Ref] = (),
     n: int = 20,
     seed: int = 0,
 ) -> Playlist:
@@ -215,14 +217,15 @@ def _without_copies(
     store: Store, query: Query, ends: Sequence[int], track_ids: Sequence[int]
 ) -> set[int]:
     """The tracks, given best first, without those that are linked to an end or to a better one."""
-    return set(track_ids) - (hidden(store, ends, track_ids) if query.duplicates == HIDE else set())
+    return set(track_ids) - (linked(store, ends, track_ids) if query.duplicates == HIDE else set())
 
 
 def _playlist(
     store: Store, space: Space, track_ids: Sequence[int], fits: Float32, places: Sequence[int]
 ) -> Playlist:
+    tracks = store.library.get([track_ids[place] for place in places])
+    places = [place for place in places if track_ids[place] in tracks]  # forgotten meanwhile
     chosen = [track_ids[place] for place in places]
-    tracks = store.library.get(chosen)
     between = transitions(store, space, chosen)
     return Playlist(
         tuple(tracks[i] for i in chosen),
@@ -244,12 +247,12 @@ def _gaps(vectors: Float32, found: Playlist) -> Iterator[str]:
 
 
 def _in_question(
-    store: Store, settings: Settings, space: Space, query: Query, refs: Sequence[str], n: int
+    store: Store, settings: Settings, space: Space, query: Query, refs: Sequence[Ref], n: int
 ) -> tuple[list[int], Float32]:
-    ids, activity = store.steering.activities(space)
+    ids, activity = store.filters.activities(space)
     if refs:
         wanted = {
-            m.track.id for m in steer(store, settings, refs, query, k=min(1000, 10 * n)).matches
+            m.track.id for m in search(store, settings, refs, query, k=min(MAX_K, 10 * n)).matches
         }
     else:
         passed = allowed_ids(store, query.filters, None)

@@ -49,7 +49,7 @@ class Songs:
         self._store, self._settings, self._space = store, settings, space
         self._known = None
         if allowed is not None:
-            ids, vectors = store.steering.songs(space, allowed)
+            ids, vectors = store.filters.songs(space, allowed)
             self._known = ids, vectors, ~vectors.any(axis=1)
 
     def nearest(self, vector: Float32, excluded: Sequence[int], limit: int = LAYER) -> list[int]:

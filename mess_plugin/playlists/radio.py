@@ -12,10 +12,12 @@ from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32, Space, Track
 from mess_plugin.playlists.generate import Playlist, check
 from mess_plugin.playlists.paths import Songs, middle
-from mess_plugin.search.asking import answering_space
-from mess_plugin.search.candidates import allowed_ids, table, voice
+from mess_plugin.search.candidates import load_candidates, query_features
+from mess_plugin.search.engine import answering_space
 from mess_plugin.search.feedback import evidence_of
+from mess_plugin.search.filters import allowed_ids
 from mess_plugin.search.query import FEEL, HIDE, Query
+from mess_plugin.search.references import Ref
 from mess_plugin.store import Store
 
 _DRIFT = 0.3  # of each choice towards the track before it
@@ -26,7 +28,7 @@ _DRAWN_FROM = 10  # the nearest ones, the nearer the likelier
 def radio(
     store: Store,
     settings: Settings,
-    refs: Sequence[str],
+    refs: Sequence[Ref],
     query: Query,
     *,
     seed: int = 0,
@@ -46,7 +48,7 @@ def radio(
 def _ids(
     store: Store,
     settings: Settings,
-    refs: Sequence[str],
+    refs: Sequence[Ref],
     query: Query,
     seed: int,
     played: Sequence[int],
@@ -54,7 +56,7 @@ def _ids(
     """The tracks of `radio`."""
     query.heeded_by("radio", "listener", "duplicates")
     space = answering_space(store, settings)
-    seeds = [voice(store, settings, space, ref, (FEEL,)) for ref in refs]
+    seeds = [query_features(store, settings, space, ref, (FEEL,)) for ref in refs]
     if not seeds:
         raise UsageError("radio needs a track to start from: give a reference")
     home = middle([one.vectors[FEEL] for one in seeds])
@@ -66,7 +68,7 @@ def _ids(
         liked, rejected = _said(store, query.listener)
         aim = home
         if liked:
-            draws = table(store, space, liked, (FEEL,)).vectors[FEEL]
+            draws = load_candidates(store, space, liked, (FEEL,)).vectors[FEEL]
             aim = middle([home, *(draws if len(draws) else [])])
         target = middle([aim * (1 - _DRIFT), here * _DRIFT])
         copies = store.duplicates.partners([*own, *heard]) if query.duplicates == HIDE else ()
@@ -86,7 +88,7 @@ def _ids(
 def first_of_radio(
     store: Store,
     settings: Settings,
-    refs: Sequence[str],
+    refs: Sequence[Ref],
     query: Query,
     *,
     n: int = 25,
@@ -101,7 +103,7 @@ def first_of_radio(
 
 
 def _feel(store: Store, space: Space, track_id: int) -> Float32:
-    songs = table(store, space, [track_id], (FEEL,)).vectors[FEEL]
+    songs = load_candidates(store, space, [track_id], (FEEL,)).vectors[FEEL]
     if not len(songs):
         raise UsageError(f"there is no track {track_id} in the library, which was played last")
     return np.asarray(songs[0], dtype=np.float32)

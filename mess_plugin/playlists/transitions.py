@@ -10,7 +10,7 @@ import numpy as np
 
 from mess_plugin.facets import key as keys
 from mess_plugin.model import Float32, Space
-from mess_plugin.search.candidates import SAME_TEMPO, key_of, tempo_of
+from mess_plugin.search.filters import SAME_TEMPO, key_of, tempo_of
 from mess_plugin.store import Store
 
 _SOUND, _TEMPO, _KEY = 0.7, 0.15, 0.15
@@ -34,7 +34,7 @@ class Transitions(msgspec.Struct, frozen=True):
 
 def transitions(store: Store, space: Space, track_ids: Sequence[int]) -> Transitions:
     """Between all of some tracks."""
-    edges = store.steering.edges(space, track_ids)
+    edges = store.filters.edges(space, track_ids)
     zero = np.zeros(space.dim, dtype=np.float32)
     starts = np.stack([edges.get(i, (zero, zero))[0] for i in track_ids])
     ends = np.stack([edges.get(i, (zero, zero))[1] for i in track_ids])

@@ -1,4 +1,4 @@
-"""Choosing varied answers: at most n per artist and album, and maximal marginal relevance.
+"""Varied answers: no duplicates, at most n per artist and album, and maximal marginal relevance.
 
 J. Carbonell and J. Goldstein, "The use of MMR, diversity-based reranking for reordering documents and
 producing summaries", SIGIR 1998.
@@ -13,6 +13,7 @@ import numpy as np
 
 from mess_plugin.folding import fold
 from mess_plugin.model import Float32, Track
+from mess_plugin.store import Store
 
 
 def choose(
@@ -51,6 +52,21 @@ def choose(
         if diversity:
             nearest = np.maximum(nearest, likeness(best))
     return chosen
+
+
+def linked(store: Store, seeds: Sequence[int], track_ids: Sequence[int]) -> frozenset[int]:
+    """Which of the answers, best first, are linked to a seed or to a better answer that stays."""
+    partners: dict[int, set[int]] = {}
+    for one, other in store.duplicates.among([*seeds, *track_ids]):
+        partners.setdefault(one, set()).add(other)
+        partners.setdefault(other, set()).add(one)
+    kept, left_out = set(seeds), set()
+    for track_id in track_ids:
+        if partners.get(track_id, set()) & kept:
+            left_out.add(track_id)
+        else:
+            kept.add(track_id)
+    return frozenset(left_out)
 
 
 def _artist(track: Track) -> str:

@@ -1,134 +1,118 @@
-"""Questions and answers: what sounds like this track, this file, or this stretch of it?
-
-    answer = similar(store, settings, "so what", k=10)
-    for match in answer.matches:
-        print(match.score, match.track.describe())
-
-This is the call behind `mess similar`; adapters use it directly. It loads neither Celery nor, with
-the default encoder, torch.
-"""
+"""The one door for questions: references and a query → matches."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import UnknownName, UsageError
-from mess_plugin.model import Float32, Interval, Level, LevelVectors, Match, Reason, Space
-from mess_plugin.search.alignment import passage_query
-from mess_plugin.search.asking import matches_of
-from mess_plugin.search.candidates import voice_of
-from mess_plugin.search.explain import passage_reasons, section_reason
-from mess_plugin.search.nearest import nearest_of_tracks
-from mess_plugin.search.passages import find_passages
-from mess_plugin.search.query import HIDE, MAX_K, SHOW, Query
+from mess_plugin.model import Interval, Level, Match, Space
+from mess_plugin.search.blending import read_blends
+from mess_plugin.search.candidates import QueryFeatures, features_of
+from mess_plugin.search.filters import allowed_ids
+from mess_plugin.search.query import FEEL, MAX_K, Query
 from mess_plugin.search.ranking import Question
-from mess_plugin.search.references import Recording, Seed, resolve
+from mess_plugin.search.references import Recording, Ref, Reference
 from mess_plugin.search.rerank import Weights, weights_of
+from mess_plugin.search.sections import answer_stretch, answer_with_sections
+from mess_plugin.search.seeds import Seed, resolve
+from mess_plugin.search.songs import answer_with_songs
+from mess_plugin.search.taste import Taste, taste_of
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
-from mess_plugin.store.embeddings import Neighbour
 
-__all__ = ["MAX_K", "Answer", "ask", "labelled", "similar"]
-
-_SECTIONS_ASKED = 12  # sections of the query that look for partners of their own
+MAX_SEEDS = 100
+_DEPTHS = (100, MAX_K)  # later pages are cut from rankings of these lengths, so that they agree
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """The seed as it was understood, where the answer comes from, and the matches, best first."""
+class SearchResult(msgspec.Struct, frozen=True):
+    """The question as it was understood, and its answers."""
 
-    seed: Seed
+    seeds: tuple[QueryFeatures, ...]
+    against: tuple[QueryFeatures, ...]
     space: Space
     interval: Interval | None
+    """The stretch of the only seed that was asked about; None where whole songs were."""
+    weights: Mapping[str, float]
+    """Aspect → its share of the score; together 1."""
     matches: tuple[Match, ...]
+    """Best first."""
+    offset: int = 0
+    """How many better answers were left out before the first match."""
+    is_full: bool = False
+    """Whether as many matches were found as were asked for, so that there may be more."""
+    taste: Taste | None = None
+    """Of the listener whose taste was asked for."""
+
+    @property
+    def name(self) -> str:
+        """What was asked about, for people."""
+        return ", ".join(one.seed.name for one in self.seeds)
 
 
-def similar(
+def search(
     store: Store,
     settings: Settings,
-    ref: str | Recording,
+    refs: Ref | Seed | Sequence[Ref | Seed],
+    query: Query | None = None,
     *,
     k: int = 10,
-    scope: Level = Level.SONG,
+    offset: int = 0,
+    scope: Level | None = None,
     interval: Interval | None = None,
     section: str | None = None,
-    duplicates: bool = False,
-) -> Answer:
-    """The tracks that feel most like a reference, at most k, never the reference itself.
+    space: Space | None = None,
+    views: Weights | None = None,
+    explain: bool = True,
+) -> SearchResult:
+    """The at most k tracks that answer a question best; never a seed, nor what it is asked against.
 
-    ref: a path, a track id, words that name one track, or bare sound (see
-    `mess_plugin.search.references`); a file that is not in the library is heard on the fly, where
-    an interval is given only there, and not stored. scope: compare songs as wholes, or find the
-    most alike sections. interval: ask about this stretch only; the answers are stretches.
-    section: the same, for the longest section with this label. duplicates: whether songs that are
-    linked to the reference or to a better answer are shown (`mess_plugin.duplicates`); answers to a
-    section always hold them.
+    refs: one to MAX_SEEDS paths, track ids, words that name one track each, sounds, or seeds at hand.
+    A file that is not in the library is encoded on the fly and not stored; with `interval`, only that
+    stretch of it is.
+    query: what counts, and who may answer; None for the plain feel.
+    offset: how many better answers to leave out.
+    scope: compare songs as wholes, or find the most alike sections. None: sections where a stretch or
+    a section is given, else songs.
+    interval: ask about this stretch of the only reference. section: the same for the longest section
+    with this label, such as "B". The answers are stretches then.
+    space, views: search this space with these weights of the feel's views instead of the encoder's in
+    use, as the evaluation does. explain: False leaves out the reasons, which take reading.
 
-    Scores are means of cosines in the search space cut off at 0, so in [0, 1]: 1 is the same sound,
-    0 is unrelated; that of a pair does not depend on what else is in the library. Raises UsageError
-    (and its kinds) where the question has no answer.
+    Scores are in [0, 1]: 1 is the same sound, 0 is unrelated. The score of a song is the sum of the
+    values of its reasons, cut off at 0. Raises UsageError (and its kinds) where the question has no
+    answer, AudioError where a file cannot be decoded, and StoreError.
     """
-    if not 1 <= k <= MAX_K:
-        raise UsageError(f"k is {k}: wanted 1 to {MAX_K}")
-    if scope is Level.WINDOW:
-        raise UsageError("scope is 'window': wanted 'song' or 'section'")
-    if section is not None and interval is not None:
-        raise UsageError("a section and a start or end exclude each other: leave one out")
-    asked, recipe = interval, str(Recipe.of(settings))
-    space = store.spaces.searchable(recipe)
+    query = query or Query()
+    depth = _depth(offset, k)
+    asked = _listed(refs)
+    level = _level(scope, interval, section, asked)
+    settings = resolve_settings(store, settings)
+    while True:
+        used = space or answering_space(store, settings)
+        found = _answered(
+            store, settings, used, asked, query, depth, level, interval, section, views, explain
+        )
+        if found.matches or space is not None or used == answering_space(store, settings):
+            break
+        # A new projection replaced the space meanwhile, and the vectors of the old one went with it.
+    matches = found.matches[offset : offset + k]
+    return replace(found, matches=matches, offset=offset, is_full=len(matches) == k)
+
+
+def answering_space(store: Store, settings: Settings) -> Space:
+    """The space that answers. Raises UsageError where nothing is indexed."""
+    settings = resolve_settings(store, settings)
+    space = store.spaces.searchable(str(Recipe.of(settings)))
     if space is None:
         raise UsageError(
             f"nothing is indexed with the encoder {settings.encoder}: run `mess index FOLDER` first"
         )
-    seed = resolve(store, settings, space, ref, interval)
-    if section is not None:
-        interval = labelled(seed, section)
-    if interval is not None:
-        interval = _inside(interval, seed)
-    matches = ask(
-        store, settings, space, seed, k, scope=scope, interval=interval, duplicates=duplicates
-    )
-    if not matches and store.spaces.searchable(recipe) != space:
-        # A new projection took over meanwhile, and the vectors of the old one went with it.
-        return similar(
-            store,
-            settings,
-            ref,
-            k=k,
-            scope=scope,
-            interval=asked,
-            section=section,
-            duplicates=duplicates,
-        )
-    return Answer(seed, space, interval, matches)
-
-
-def ask(
-    store: Store,
-    settings: Settings,
-    space: Space,
-    seed: Seed,
-    k: int,
-    *,
-    scope: Level = Level.SONG,
-    interval: Interval | None = None,
-    weights: Weights | None = None,
-    duplicates: bool = False,
-) -> tuple[Match, ...]:
-    """The matches of a seed that is at hand, such as an excerpt that was just heard.
-
-    interval: inside the seed. weights: of the views that order songs, None for those of the space
-    (`mess_plugin.search.rerank`).
-    """
-    if interval is not None:
-        return _by_passage(store, settings, space, seed, interval, k)
-    if scope is Level.SECTION:
-        return _by_section(store, settings, space, seed, k)
-    return _by_song(store, settings, space, seed, k, weights or weights_of(space), duplicates)
+    return space
 
 
 def labelled(seed: Seed, label: str) -> Interval:
@@ -139,6 +123,106 @@ def labelled(seed: Seed, label: str) -> Interval:
         raise UnknownName(f"section of {seed.name}", label, set(sections.labels))
     found = [Interval(*sections.intervals[row].tolist()) for row in rows]
     return max(found, key=lambda interval: interval.duration_s)
+
+
+def _answered(
+    store: Store,
+    settings: Settings,
+    space: Space,
+    asked: Sequence[Ref | Seed],
+    query: Query,
+    k: int,
+    level: Level,
+    interval: Interval | None,
+    section: str | None,
+    views: Weights | None,
+    explain: bool,
+) -> SearchResult:
+    taste = taste_of(store, space, query.listener) if query.listener else None
+    weights = query.weights(taste.weights) if taste and taste.is_on else query.weights()
+    found = [
+        ref if isinstance(ref, Seed) else resolve(store, settings, space, ref, interval)
+        for ref in asked
+    ]
+    if section is not None:
+        interval = labelled(found[0], section)
+    if interval is not None:
+        interval = _inside(interval, found[0])
+    # What counts of a stretch is heard from its sound; of a song it must have been heard already.
+    counted = (FEEL,) if interval is not None else tuple(weights)
+    seeds = tuple(features_of(store, seed, counted) for seed in found)
+    against = tuple(
+        features_of(store, resolve(store, settings, space, ref), counted) for ref in query.against
+    )
+    question = Question(
+        seeds,
+        weights,
+        views or weights_of(space),
+        against,
+        exact_key=query.exact_key,
+        excluded=_excluded(seeds, against),
+        allowed=allowed_ids(store, query.filters, seeds[0]),
+        leaning=taste.leaning if taste and taste.is_on and not query.only else None,
+        external=read_blends(store, query.blend, query.listener),
+        shares=query.blend,
+    )
+    if interval is not None:
+        matches = answer_stretch(store, settings, space, question, query, interval, k)
+    elif level is Level.SECTION:
+        matches = answer_with_sections(store, settings, space, question, query, k)
+    else:
+        matches = answer_with_songs(store, settings, space, question, query, k, explain=explain)
+    return SearchResult(seeds, against, space, interval, weights, matches, taste=taste)
+
+
+def _listed(refs: Ref | Seed | Sequence[Ref | Seed]) -> list[Ref | Seed]:
+    """The references, each once. Raises UsageError for none or too many."""
+    if isinstance(refs, str | Reference | Recording | Seed):
+        return [refs]
+    texts: set[str] = set()
+    unique: list[Ref | Seed] = []
+    for ref in refs:
+        text = ref if isinstance(ref, str) else ref.target if isinstance(ref, Reference) else None
+        if text is None or text not in texts:
+            unique.append(ref)
+        if text is not None:
+            texts.add(text)
+    if not 1 <= len(unique) <= MAX_SEEDS:
+        raise UsageError(f"there are {len(unique)} references: wanted 1 to {MAX_SEEDS}")
+    return unique
+
+
+def _level(
+    scope: Level | None,
+    interval: Interval | None,
+    section: str | None,
+    asked: Sequence[Ref | Seed],
+) -> Level:
+    """What answers. Raises UsageError for words that exclude each other."""
+    about_stretch = interval is not None or section is not None
+    if scope is Level.WINDOW:
+        raise UsageError("scope is 'window': wanted 'song' or 'section'")
+    if section is not None and interval is not None:
+        raise UsageError("a section and a start or end exclude each other: leave one out")
+    if about_stretch and scope is Level.SONG:
+        raise UsageError("scope song and a section exclude each other: leave one out")
+    if (about_stretch or scope is Level.SECTION) and len(asked) != 1:
+        raise UsageError("sections are asked about with one reference")
+    return Level.SECTION if about_stretch else scope or Level.SONG
+
+
+def _depth(offset: int, k: int) -> int:
+    """How many answers a page of k after `offset` others is cut from.
+
+    All pages after the first come from a ranking of 100 or of MAX_K answers.
+    """
+    if offset < 0:
+        raise UsageError(f"offset is {offset}: wanted 0 or more")
+    if not 1 <= k <= MAX_K:
+        raise UsageError(f"k is {k}: wanted 1 to {MAX_K}")
+    if offset + k > MAX_K:
+        raise UsageError(f"offset and k reach to {offset + k}: wanted at most {MAX_K} together")
+    return k if not offset else next(most for most in _DEPTHS if most >= offset + k)
 
 
 def _inside(interval: Interval, seed: Seed) -> Interval:
@@ -155,101 +239,9 @@ def _inside(interval: Interval, seed: Seed) -> Interval:
     return asked
 
 
-def _by_song(
-    store: Store,
-    settings: Settings,
-    space: Space,
-    seed: Seed,
-    k: int,
-    weights: Weights,
-    duplicates: bool,
-) -> tuple[Match, ...]:
-    plain = Query(duplicates=SHOW if duplicates else HIDE)
-    asked = Question((voice_of(store, seed),), plain.weights(), weights, excluded=seed.excluded)
-    return matches_of(store, settings, space, asked, plain, k)
-
-
-def _by_section(
-    store: Store, settings: Settings, space: Space, seed: Seed, k: int
-) -> tuple[Match, ...]:
-    """Each section of the query finds its nearest; every other track is kept once, at its best."""
-    best: dict[int, tuple[float, Interval, Interval]] = {}
-    for interval, vector in _longest(seed.levels[Level.SECTION], _SECTIONS_ASKED):
-        found = nearest_of_tracks(
-            store, settings, space, Level.SECTION, vector, 3 * k, k, seed.excluded
-        )
-        for hit in found:
-            if hit.track_id not in best or hit.similarity > best[hit.track_id][0]:
-                best[hit.track_id] = (hit.similarity, interval, hit.interval)
-    chosen = sorted(best.items(), key=lambda item: (-item[1][0], item[0]))[:k]
-    return _ranked(
-        store,
-        [
-            _Found(track_id, score, own, other, (section_reason(own, other, score),))
-            for track_id, (score, own, other) in chosen
-        ],
-    )
-
-
-def _by_passage(
-    store: Store, settings: Settings, space: Space, seed: Seed, asked: Interval, k: int
-) -> tuple[Match, ...]:
-    def candidates(vector: Float32, limit: int) -> list[Neighbour]:
-        return nearest_of_tracks(
-            store, settings, space, Level.WINDOW, vector, limit, k, seed.excluded
-        )
-
-    def windows(track_ids: Sequence[int]) -> dict[int, LevelVectors]:
-        return store.embeddings.of_tracks(space, Level.WINDOW, track_ids)
-
-    query = passage_query(seed.levels[Level.WINDOW], asked, seed.hear, space.window_s, space.hop_s)
-    return _ranked(
-        store,
-        [
-            _Found(
-                found.passage.track_id,
-                found.passage.similarity,
-                asked,
-                found.passage.interval,
-                passage_reasons(asked, found),
-                found.confidence,
-                found.repeats,
-            )
-            for found in find_passages(query, candidates, windows, k)
-        ],
-    )
-
-
-def _longest(sections: LevelVectors, limit: int) -> list[tuple[Interval, Float32]]:
-    lengths = sections.intervals[:, 1] - sections.intervals[:, 0]
-    order = sorted(np.argsort(-lengths, kind="stable")[:limit])
-    return [(Interval(*sections.intervals[i].tolist()), sections.vectors[i]) for i in order]
-
-
-class _Found(msgspec.Struct, frozen=True):
-    track_id: int
-    score: float
-    own: Interval | None
-    other: Interval | None
-    reasons: tuple[Reason, ...]
-    confidence: float | None = None
-    repeats: tuple[Interval, ...] = ()
-
-
-def _ranked(store: Store, answers: Sequence[_Found]) -> tuple[Match, ...]:
-    tracks = store.library.get([found.track_id for found in answers])
-    matches = [
-        Match(
-            rank=0,
-            score=float(np.clip(found.score, 0.0, 1.0)),
-            track=tracks[found.track_id],
-            query_section=found.own,
-            match_section=found.other,
-            reasons=found.reasons,
-            confidence=found.confidence,
-            repeats=found.repeats,
-        )
-        for found in answers
-        if found.track_id in tracks
-    ]
-    return tuple(replace(match, rank=rank) for rank, match in enumerate(matches, start=1))
+def _excluded(seeds: Sequence[QueryFeatures], against: Sequence[QueryFeatures]) -> list[int]:
+    liked = {i for one in seeds for i in one.seed.excluded}
+    rejected = {i for one in against for i in one.seed.excluded}
+    if both := liked & rejected:
+        raise UsageError(f"track {min(both)} is asked for and against: leave one out")
+    return sorted(liked | rejected)

@@ -20,15 +20,19 @@ def nearest(
     vector: Float32,
     limit: int,
     excluded: Sequence[int],
+    allowed: Sequence[int] | None = None,
 ) -> list[Neighbour]:
     """The vectors of a level nearest to one, (dim,), nearest first, at most `limit`.
 
-    The index may give up before it has found enough that are not excluded; then every vector is
-    looked at, so that an answer is short only where the library is.
+    allowed: only these tracks; every one of their vectors is looked at. Otherwise the index may give up
+    before it has found enough that are not excluded; then every vector is looked at, so that an
+    answer is short only where the library is.
     """
-    exact = not store.embeddings.is_larger(space, level, settings.exact_below)
+    exact = allowed is not None or not store.embeddings.is_larger(
+        space, level, settings.exact_below
+    )
     found = store.embeddings.nearest(
-        space, level, vector, limit, excluded_tracks=excluded, exact=exact
+        space, level, vector, limit, excluded_tracks=excluded, allowed_tracks=allowed, exact=exact
     )
     if exact or len(found) >= limit:
         return found
@@ -46,10 +50,11 @@ def nearest_of_tracks(
     limit: int,
     n_tracks: int,
     excluded: Sequence[int],
+    allowed: Sequence[int] | None = None,
 ) -> list[Neighbour]:
     """At least `limit` nearest vectors, and more where one long track would fill all the places."""
     while True:
-        found = nearest(store, settings, space, level, vector, limit, excluded)
+        found = nearest(store, settings, space, level, vector, limit, excluded, allowed)
         enough = len({hit.track_id for hit in found}) >= n_tracks
         if enough or len(found) < limit or limit >= _MOST_NEIGHBOURS:
             return found

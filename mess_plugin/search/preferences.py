@@ -7,7 +7,7 @@ make up a score:
 weights   how much likeness to the seed counts in each aspect; drawn towards those that count without
           any taste, and never negative
 leaning   which timbres are good or bad answers whatever they answer to, as by a listener who dislikes
-          voices: a direction in the space of the facet, drawn towards none
+          seeds: a direction in the space of the facet, drawn towards none
 
 Whether they help is tried on seeds that the fit did not see. These are the independent observations
 there, because the pairs of one seed share their answers.
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mess_plugin.facets import Facet
-from mess_plugin.search.candidates import Table
+from mess_plugin.search.candidates import CandidateSet
 from mess_plugin.search.feedback import Evidence
 from mess_plugin.search.query import ASPECTS, DEFAULT_WEIGHTS
 from mess_plugin.search.scoring import alike
@@ -72,7 +72,7 @@ class Model(msgspec.Struct, frozen=True):
         return float((pairs.worth * right).sum() / pairs.worth.sum())
 
 
-def preferences(found: Sequence[Evidence], known: Table) -> Pairs:
+def preferences(found: Sequence[Evidence], known: CandidateSet) -> Pairs:
     """All pairs of answers to one seed of which the first is good and better than the second.
 
     A pair counts by how far the two are apart, at most 1, times the lesser of their weights. known:
@@ -106,7 +106,7 @@ def preferences(found: Sequence[Evidence], known: Table) -> Pairs:
     )
 
 
-def _likeness(known: Table, seed: int, rows: list[int]) -> Floats:
+def _likeness(known: CandidateSet, seed: int, rows: list[int]) -> Floats:
     """Likeness of some rows to one in every aspect: (n, n_aspects)."""
     return np.stack(
         [

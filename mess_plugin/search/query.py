@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.facets import Facet, Measures
+from mess_plugin.search.references import Reference
 
 FEEL = "feel"
 ASPECTS = (FEEL, *(facet.value for facet in Facet))
@@ -146,7 +147,7 @@ class Query(msgspec.Struct, frozen=True):
     only: tuple[str, ...] = ()
     filters: Filters = Filters()
     exact_key: bool = False
-    against: tuple[str, ...] = ()
+    against: tuple[str | Reference, ...] = ()
     diversity: float = 0.0
     per_artist: int | None = None
     per_album: int | None = None
@@ -181,6 +182,11 @@ class Query(msgspec.Struct, frozen=True):
         if total <= 0:
             raise UsageError("nothing counts: give at least one facet a weight above 0")
         return {aspect: weight / total for aspect, weight in merged.items() if weight > 0}
+
+    @property
+    def is_varied(self) -> bool:
+        """Whether more than the scores decides which candidates answer."""
+        return self.diversity > 0 or bool(self.per_artist or self.per_album)
 
     @property
     def steers(self) -> bool:

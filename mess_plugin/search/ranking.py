@@ -14,7 +14,13 @@ import numpy as np
 from mess_plugin.config import Settings
 from mess_plugin.facets import Facet
 from mess_plugin.model import Space
-from mess_plugin.search.candidates import Table, Voice, closer, gather, with_facets
+from mess_plugin.search.candidates import (
+    CandidateSet,
+    QueryFeatures,
+    gather_candidates,
+    with_facets,
+    with_profiles,
+)
 from mess_plugin.search.query import FEEL
 from mess_plugin.search.rerank import SONG_ALONE, Weights
 from mess_plugin.search.scoring import Leaning, Scores, blend, lean, score
@@ -35,10 +41,10 @@ class Question(msgspec.Struct, frozen=True):
     shares: what each makes up of the score.
     """
 
-    seeds: Sequence[Voice]
+    seeds: Sequence[QueryFeatures]
     weights: Mapping[str, float]
     views: Weights
-    against: Sequence[Voice] = ()
+    against: Sequence[QueryFeatures] = ()
     exact_key: bool = False
     excluded: Sequence[int] = ()
     allowed: Sequence[int] | None = None
@@ -50,7 +56,7 @@ class Question(msgspec.Struct, frozen=True):
 class Ranking(msgspec.Struct, frozen=True):
     """Candidates, their scores, and their rows in the table in order, best first."""
 
-    table: Table
+    table: CandidateSet
     scores: Scores
     order: tuple[int, ...]
 
@@ -72,7 +78,7 @@ def rank(
     )
     one_lookup = len(asked.seeds) * len(asked.weights) == 1 and not asked.against
     limit = looks if one_lookup else max(_VARIED_LOOKS, _VARIED_LOOKS_PER_ANSWER * k)
-    table = gather(
+    table = gather_candidates(
         store,
         settings,
         space,
@@ -88,13 +94,13 @@ def rank(
     scores = _scored(asked, table, SONG_ALONE)
     order = _order(asked, table, scores)[:looks]
     if FEEL in asked.weights and asked.views != SONG_ALONE:
-        table = closer(store, space, table.at(order), asked.views)
+        table = with_profiles(store, space, table.at(order), asked.views)
         scores = _scored(asked, table, asked.views)
         order = _order(asked, table, scores)
     return Ranking(table, scores, tuple(order))
 
 
-def _scored(asked: Question, table: Table, views: Weights) -> Scores:
+def _scored(asked: Question, table: CandidateSet, views: Weights) -> Scores:
     scores = score(
         table, asked.seeds, asked.against, asked.weights, views=views, exact_key=asked.exact_key
     )
@@ -103,7 +109,7 @@ def _scored(asked: Question, table: Table, views: Weights) -> Scores:
     return blend(scores, table, asked.external, asked.shares) if asked.shares else scores
 
 
-def _order(asked: Question, table: Table, scores: Scores) -> list[int]:
+def _order(asked: Question, table: CandidateSet, scores: Scores) -> list[int]:
     """Rows by score, equal ones by track."""
     rows = np.lexsort((np.array(table.track_ids, dtype=np.int64), -scores.scores)).tolist()
     every = FEEL in asked.weights and not asked.against

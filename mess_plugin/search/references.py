@@ -1,94 +1,80 @@
-"""What a question is about: a path, a track id, words, or bare sound → a seed with vectors."""
+"""What a person types to name music: a path, a track id, words, or bare sound."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeAlias
 
 import msgspec
-import numpy as np
-from msgspec.structs import replace
 
-from mess_plugin.config import Settings
-from mess_plugin.encoders.base import Encoder
-from mess_plugin.errors import AmbiguousReference, AudioError, UsageError
-from mess_plugin.facets import TrackFacets
+from mess_plugin.errors import AmbiguousReference, UsageError
 from mess_plugin.folding import fold, same
-from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Track, Waveform
-from mess_plugin.search.alignment import Hear
-from mess_plugin.spaces.recipe import Recipe, load_encoder
+from mess_plugin.model import Interval, Track, Waveform
 from mess_plugin.store import Store
-
-if TYPE_CHECKING:
-    from mess_plugin.analysis.hierarchy import Analysis
-
-_IDENTIFIED_BYTES = 200_000_000  # reading all packets of a larger file would outlast its hearing
-_ENDLESS_S = 1e6
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """Sound that lies in no file: (n_samples,) mono at `rate_hz`, and a name for people."""
+    """Sound that lies in no file."""
 
     name: str
+    """For people."""
     waveform: Waveform
+    """(n_samples,) float32, mono."""
     rate_hz: int
 
 
-class Seed(msgspec.Struct, frozen=True):
-    """What a question is about. track, path: None for what is not in the library, in no file.
+class Reference(msgspec.Struct, frozen=True):
+    """A reference that was resolved in part, such as by a server that confines paths."""
 
-    levels: its vectors in the search space. heard: facets of what is not in the library, None where it
-    was not heard as a whole. hear: window vectors of any of its stretches; None where
-    only the stored windows are at hand.
+    text: str
+    """As it was asked; answers show this."""
+    target: str
+    """What is looked up instead: a path or `mess:ID`."""
+
+
+Ref: TypeAlias = str | Reference | Recording
+
+
+class FileAccess(Protocol):
+    """Which files may be opened for whoever asks."""
+
+    def find(self, store: Store, path: str) -> Path | None:
+        """The real path of a file that may be opened, there or not; None for any other."""
+
+
+def confined(store: Store, access: FileAccess, ref: str) -> Reference:
+    """A reference by which no file is opened that may not be.
+
+    Only absolute paths name files: a path relative to the folder of the client means nothing here.
+    Raises UsageError for a file that may not be opened, in the same words whether or not it exists.
     """
-
-    ref: str
-    path: str | None
-    track: Track | None
-    duration_s: float
-    levels: Mapping[Level, LevelVectors]
-    hear: Hear | None = None
-    heard: TrackFacets | None = None
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return self.track.describe() if self.track else self.path or self.ref
-
-    @property
-    def excluded(self) -> tuple[int, ...]:
-        """Tracks that must not answer: the seed itself."""
-        return (self.track.id,) if self.track else ()
+    if "\0" in ref:
+        raise UsageError("the reference contains a NUL byte")
+    if not os.path.isabs(ref):  # noqa: PTH117
+        return Reference(ref, f"mess:{find_track(store, ref)}")
+    try:
+        os.fsencode(ref)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"no such file: {ref!r} contains what no file name can") from error
+    known = store.library.find_path(ref)
+    if known is not None and known[0] is not None:
+        return Reference(ref, f"mess:{known[0]}")
+    real = access.find(store, ref)
+    if real is not None and real.is_file():
+        return Reference(ref, ref)
+    raise UsageError(f"no such file in the library or in its folders: {ref}")
 
 
-def resolve(
-    store: Store,
-    settings: Settings,
-    space: Space,
-    ref: str | Recording,
-    interval: Interval | None = None,
-) -> Seed:
-    """Find the seed. Raises UsageError, with suggestions where words name no or several tracks.
-
-    interval: the stretch that the question is about. Of a file that is not in the library only this
-    stretch is heard (with what it lacks of one window around it); times stay those of the file.
-    """
-    if interval is not None:
-        _check(interval)
-    if isinstance(ref, Recording):
-        return _from_recording(store, settings, space, ref, interval)
-    path = Path(os.path.expanduser(ref))  # noqa: PTH111  never raises
-    if _is_there(path):
-        return _from_file(store, settings, space, ref, path.absolute(), interval)
-    track_id = find_track(store, ref)
-    return seed_of_track(store, space, ref, track_id, None)
+def interval_of(start_s: float | None, end_s: float | None) -> Interval | None:
+    """The stretch between two times, either of which may be open; None where both are."""
+    if start_s is None and end_s is None:
+        return None
+    return Interval(start_s or 0.0, float("inf") if end_s is None else end_s)
 
 
-def _check(interval: Interval) -> None:
+def check_interval(interval: Interval) -> None:
     """Raise UsageError for a stretch that no recording has, before anything is heard."""
     start_s, end_s = interval.start_s, interval.end_s
     for name, value_s in (("start", start_s), ("end", end_s)):
@@ -150,141 +136,3 @@ def find_pair(store: Store, ref: str, other: str) -> tuple[int, int]:
 
 def _is_title(ref: str, track: Track) -> bool:
     return same(track.tags.title, ref)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def seed_of_track(store: Store, space: Space, ref: str, track_id: int, path: str | None) -> Seed:
-    """A seed of a track of the library. Raises UsageError where it has no vectors in the space."""
-    track = store.library.get([track_id]).get(track_id)
-    if track is None:
-        raise UsageError(f"there is no track {track_id} in the library")
-    found = store.embeddings.levels(space, tuple(Level), [track_id])
-    levels = {level: tracks[track_id] for level, tracks in found.items()}
-    if not len(levels[Level.SONG].vectors):
-        raise UsageError(
-            f"{track.describe()} is not indexed with the encoder {space.encoder} yet: "
-            f"run `mess index --encoder {space.encoder} {track.path}`"
-        )
-    return Seed(ref, path or track.path, track, track.duration_s, levels)
-
-
-def _from_file(
-    store: Store, settings: Settings, space: Space, ref: str, path: Path, interval: Interval | None
-) -> Seed:
-    known = store.library.find_path(str(path))
-    if known is not None and known[0] is not None:
-        return seed_of_track(store, space, ref, known[0], str(path))
-    if known is not None and known[1]:
-        raise UsageError(f"{path} could not be indexed: {known[1]}")
-    return _heard_now(store, settings, space, ref, path, interval)
-
-
-def _heard_now(
-    store: Store, settings: Settings, space: Space, ref: str, path: Path, interval: Interval | None
-) -> Seed:
-    """Hear a file that the library does not know by this path; the same audio may be known."""
-    from mess_plugin import audio  # noqa: PLC0415  a question about a known track needs neither
-    from mess_plugin.library.index import hear, hear_whole  # noqa: PLC0415
-
-    if interval is None or path.stat().st_size <= _IDENTIFIED_BYTES:
-        track_id = store.library.find_identity(audio.identify(path))
-        if track_id is not None and store.embeddings.has(space, track_id):
-            return seed_of_track(store, space, ref, track_id, str(path))
-    encoder, recipe = _encoder(settings), Recipe.of(settings)
-    if interval is None:
-        whole = hear_whole(path, encoder, recipe, settings.file_limit_s)
-        seed = seed_of(store, encoder, space, whole.analysis, ref, str(path))
-        return replace(seed, heard=whole.facets)
-    part = _at_least(interval, settings.window_s)
-    try:
-        analysis = hear(path, encoder, recipe, settings.file_limit_s, part).analysis
-    except AudioError as error:
-        if error.kind != "empty":
-            raise
-        raise UsageError(f"{path} ends before {part.start_s:g} s") from error
-    return seed_of(store, encoder, space, analysis, ref, str(path), part.start_s)
-
-
-def _from_recording(
-    store: Store, settings: Settings, space: Space, sound: Recording, interval: Interval | None
-) -> Seed:
-    from mess_plugin.analysis.hierarchy import analyse  # noqa: PLC0415  as above
-    from mess_plugin.audio.resampling import resample  # noqa: PLC0415
-    from mess_plugin.facets.extract import hear_sound  # noqa: PLC0415
-
-    encoder = _encoder(settings)
-    analysis = analyse(
-        resample(sound.waveform, sound.rate_hz, encoder.info.rate_hz),
-        encoder,
-        window_s=settings.window_s,
-        hop_s=settings.hop_s,
-        source=sound.name,
-        coverage=settings.coverage,
-    )
-    seed = seed_of(store, encoder, space, analysis, sound.name, None)
-    if interval is not None:
-        return seed
-    return replace(seed, heard=hear_sound(sound.waveform, sound.rate_hz))
-
-
-def seed_of(
-    store: Store,
-    encoder: Encoder,
-    space: Space,
-    analysis: Analysis,
-    ref: str,
-    path: str | None,
-    start_s: float = 0.0,
-) -> Seed:
-    """A seed of what was just heard, with times that count from start_s before it began."""
-    from mess_plugin.analysis.hierarchy import embed  # noqa: PLC0415  as above
-    from mess_plugin.analysis.pooling import pool, project  # noqa: PLC0415
-    from mess_plugin.library.index import project_into  # noqa: PLC0415
-
-    shift_s = np.float32(start_s)
-    shipped = encoder.projections.get(Level.WINDOW)
-    fitted = store.spaces.projections(space).get(Level.WINDOW)
-
-    def hear(intervals: Float32) -> Float32:
-        pooled = pool(analysis.timeline, intervals - shift_s, encoder.info.pooling)
-        raw = project(pooled, shipped)
-        return raw if space.base_id is None else project(raw, fitted)
-
-    levels = {level: embed(analysis, level, encoder.projections) for level in Level}
-    if space.base_id is not None:
-        levels = project_into(store, space, levels)
-    moved = {
-        level: replace(heard, intervals=heard.intervals + shift_s)
-        for level, heard in levels.items()
-    }
-    return Seed(ref, path, None, start_s + analysis.duration_s, moved, hear)
-
-
-def _at_least(interval: Interval, window_s: float) -> Interval:
-    """A shorter stretch grows to the length of a stored window: the library has nothing shorter."""
-    lacking_s = window_s - interval.duration_s
-    if not 0 < lacking_s < window_s or interval.start_s < 0:
-        return Interval(interval.start_s, min(interval.end_s, interval.start_s + _ENDLESS_S))
-    start_s = max(0.0, interval.start_s - lacking_s / 2)
-    return Interval(start_s, start_s + window_s)
-
-
-def _encoder(settings: Settings) -> Encoder:
-    return _loaded(Recipe.of(settings), settings)
-
-
-@lru_cache(maxsize=1)
-def _loaded(recipe: Recipe, settings: Settings) -> Encoder:
-    """A server asks many questions with one encoder; loading it takes longer than most of them."""
-    return load_encoder(recipe, settings)
-
-
-def make_ready(settings: Settings) -> None:
-    """Load the encoder now rather than at the first question. Raises EncoderError."""
-    _encoder(settings)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from mess_plugin.facets import Facet
 from mess_plugin.facets.scale import similarity as facet_similarity
 from mess_plugin.model import Float32
-from mess_plugin.search.candidates import Table, Voice
+from mess_plugin.search.candidates import CandidateSet, QueryFeatures
 from mess_plugin.search.query import FEEL
 from mess_plugin.search.rerank import SONG_ALONE, VIEWS, Side, Weights, profile
 
@@ -71,7 +71,7 @@ class Scores(msgspec.Struct, frozen=True):
 
 def blend(
     scores: Scores,
-    table: Table,
+    table: CandidateSet,
     external: Mapping[str, Mapping[int, float]],
     shares: Mapping[str, float],
 ) -> Scores:
@@ -95,9 +95,9 @@ def blend(
 
 
 def score(
-    table: Table,
-    voices: Sequence[Voice],
-    against: Sequence[Voice],
+    table: CandidateSet,
+    seeds: Sequence[QueryFeatures],
+    against: Sequence[QueryFeatures],
     weights: Mapping[str, float],
     *,
     views: Weights = SONG_ALONE,
@@ -110,7 +110,7 @@ def score(
     """
     n = len(table.track_ids)
     parts = parts_of(weights, views)
-    likeness = _likeness(table, voices, weights, views, exact_key)
+    likeness = _likeness(table, seeds, weights, views, exact_key)
     unlike = np.zeros(n, dtype=np.float32)
     if against:
         rejected = _likeness(table, against, weights, views, exact_key)
@@ -119,7 +119,7 @@ def score(
     return Scores(scores, likeness, parts, unlike, np.zeros(n, dtype=np.float32))
 
 
-def lean(scores: Scores, table: Table, leaning: Leaning) -> Scores:
+def lean(scores: Scores, table: CandidateSet, leaning: Leaning) -> Scores:
     """Let a leaning make up its share of the score; likeness keeps the rest.
 
     table: with timbres, zeros where none was heard, which lean nowhere.
@@ -153,7 +153,7 @@ def alike(one: Float32, others: Float32, aspect: str, *, exact_key: bool = False
 
 
 def likeness_to(
-    table: Table, row: int, weights: Mapping[str, float], *, exact_key: bool = False
+    table: CandidateSet, row: int, weights: Mapping[str, float], *, exact_key: bool = False
 ) -> Float32:
     """Weighted likeness of one candidate to all, of the feel by the song vectors alone: (n,)."""
     parts = {
@@ -165,31 +165,31 @@ def likeness_to(
     return _weighted(parts, weights, len(table.track_ids))
 
 
-def unheard(table: Table, voices: Sequence[Voice], facet: str) -> Bools:
+def unheard(table: CandidateSet, seeds: Sequence[QueryFeatures], facet: str) -> Bools:
     """(n,) where a facet says nothing, because a candidate or a seed has nothing of it."""
-    if facet not in table.vectors or not all(_has(v, facet) for v in voices):
+    if facet not in table.vectors or not all(_has(v, facet) for v in seeds):
         return np.ones(len(table.track_ids), dtype=np.bool_)
     return np.asarray(~table.vectors[facet].any(axis=1), dtype=np.bool_)
 
 
-def _has(voice: Voice, facet: str) -> bool:
-    return facet in voice.vectors and bool(voice.vectors[facet].any())
+def _has(seed: QueryFeatures, facet: str) -> bool:
+    return facet in seed.vectors and bool(seed.vectors[facet].any())
 
 
 def _likeness(
-    table: Table,
-    voices: Sequence[Voice],
+    table: CandidateSet,
+    seeds: Sequence[QueryFeatures],
     weights: Mapping[str, float],
     views: Weights,
     exact_key: bool,
 ) -> dict[str, Float32]:
-    """Part → (n,): mean likeness to the voices. A facet that one lacks repeats the views' mean."""
+    """Part → (n,): mean likeness to the seeds. A facet that one lacks repeats the views' mean."""
     parts, n = parts_of(weights, views), len(table.track_ids)
     if not n:
         return {part: np.zeros(0, dtype=np.float32) for part in parts}
-    seen = np.zeros((len(voices), n, len(VIEWS)), dtype=np.float32)
+    seen = np.zeros((len(seeds), n, len(VIEWS)), dtype=np.float32)
     if FEEL in weights:
-        seen = _seen(table, voices, views)
+        seen = _seen(table, seeds, views)
     plain = seen @ views.views
     found: dict[str, Float32] = {}
     for part in parts:
@@ -197,28 +197,30 @@ def _likeness(
             found[part] = seen[:, :, VIEWS.index(part)].mean(axis=0)
             continue
         rows = [
-            _in_facet(table, voice, part, instead, exact_key)
-            for voice, instead in zip(voices, plain, strict=True)
+            _in_facet(table, seed, part, instead, exact_key)
+            for seed, instead in zip(seeds, plain, strict=True)
         ]
         found[part] = np.asarray(np.mean(rows, axis=0), dtype=np.float32)
     return found
 
 
-def _in_facet(table: Table, voice: Voice, facet: str, instead: Float32, exact_key: bool) -> Float32:
-    """Likeness to a voice in a facet, (n,); `instead` where one of the two has nothing of it."""
-    silent = unheard(table, [voice], facet)
+def _in_facet(
+    table: CandidateSet, seed: QueryFeatures, facet: str, instead: Float32, exact_key: bool
+) -> Float32:
+    """Likeness to a seed in a facet, (n,); `instead` where one of the two has nothing of it."""
+    silent = unheard(table, [seed], facet)
     if silent.all():
         return instead
-    found = alike(voice.vectors[facet], table.vectors[facet], facet, exact_key=exact_key)
+    found = alike(seed.vectors[facet], table.vectors[facet], facet, exact_key=exact_key)
     return np.asarray(np.where(silent, instead, found), dtype=np.float32)
 
 
-def _seen(table: Table, voices: Sequence[Voice], views: Weights) -> Float32:
+def _seen(table: CandidateSet, seeds: Sequence[QueryFeatures], views: Weights) -> Float32:
     """The feel in each of VIEWS: (n_voices, n, 3) float32; without profiles of the song alone."""
     if views == SONG_ALONE:
-        songs = np.stack([v.vectors[FEEL] for v in voices]) @ table.vectors[FEEL].T
+        songs = np.stack([v.vectors[FEEL] for v in seeds]) @ table.vectors[FEEL].T
         return np.repeat(songs[:, :, None], len(VIEWS), axis=2)
-    side = Side([profile(v.vectors[FEEL], v.seed.levels[views.parts]) for v in voices])
+    side = Side([profile(v.vectors[FEEL], v.seed.levels[views.parts]) for v in seeds])
     return np.stack([side.views(one) for one in table.profiles], axis=1).astype(np.float32)
 
 

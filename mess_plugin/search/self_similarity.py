@@ -9,10 +9,11 @@ import numpy as np
 
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.config import Settings
-from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32, Interval, Level, LevelVectors
-from mess_plugin.search.references import Seed, resolve
-from mess_plugin.spaces.recipe import Recipe
+from mess_plugin.search.engine import answering_space
+from mess_plugin.search.references import Ref
+from mess_plugin.search.seeds import Seed, resolve
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import Store
 
 MAX_STEPS = 600  # of the self-similarity; hours of music are averaged down to it
@@ -29,16 +30,13 @@ class Form(msgspec.Struct, frozen=True):
     similarity: Float32
 
 
-def form_of(store: Store, settings: Settings, ref: str) -> Form:
+def form_of(store: Store, settings: Settings, ref: Ref) -> Form:
     """The form of what a reference names (see `mess_plugin.search.references`).
 
     A file outside the library is heard on the fly. Raises UsageError where nothing is named.
     """
-    space = store.spaces.searchable(str(Recipe.of(settings)))
-    if space is None:
-        raise UsageError(
-            f"nothing is indexed with the encoder {settings.encoder}: run `mess index FOLDER` first"
-        )
+    settings = resolve_settings(store, settings)
+    space = answering_space(store, settings)
     seed = resolve(store, settings, space, ref)
     found = seed.levels[Level.SECTION]
     labels = found.labels or ("",) * len(found.intervals)

@@ -15,7 +15,7 @@ import numpy as np
 
 from mess_plugin.facets import Facet
 from mess_plugin.model import Space
-from mess_plugin.search.candidates import Table, table
+from mess_plugin.search.candidates import CandidateSet, load_candidates
 from mess_plugin.search.feedback import Evidence, evidence_of
 from mess_plugin.search.preferences import Floats, Model, Pairs, fit, held_out, preferences
 from mess_plugin.search.query import ASPECTS, DEFAULT_WEIGHTS
@@ -77,11 +77,11 @@ def taste_of(store: Store, space: Space, listener: str) -> Taste:
     """What a listener said and did adds up to, fitted afresh; plain where there is nothing to fit."""
     found = evidence_of(store, listener)
     ids = {i for one in found if one.seed_id is not None for i in (one.seed_id, one.track_id)}
-    known = table(store, space, sorted(ids), ASPECTS)
+    known = load_candidates(store, space, sorted(ids), ASPECTS)
     return fit_taste(listener, found, known)
 
 
-def fit_taste(listener: str, found: Sequence[Evidence], known: Table) -> Taste:
+def fit_taste(listener: str, found: Sequence[Evidence], known: CandidateSet) -> Taste:
     """Fit on evidence about the tracks of a table that holds all aspects."""
     sources = dict(Counter(one.source for one in found))
     pairs = preferences(found, known)
@@ -108,7 +108,7 @@ def fit_taste(listener: str, found: Sequence[Evidence], known: Table) -> Taste:
     )
 
 
-def _leaning(model: Model, pairs: Pairs, known: Table) -> Leaning:
+def _leaning(model: Model, pairs: Pairs, known: CandidateSet) -> Leaning:
     direction = model.direction.astype(np.float32)
     judged = np.isin(known.track_ids, pairs.track_ids)
     ids = np.array(known.track_ids)[judged]

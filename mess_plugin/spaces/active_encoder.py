@@ -46,7 +46,7 @@ class Switch(msgspec.Struct, frozen=True):
         return State.HELD if too_many or nothing else State.READY
 
 
-def settled(store: Store, settings: Settings) -> Settings:
+def resolve_settings(store: Store, settings: Settings) -> Settings:
     """The settings with the encoder that answers.
 
     An encoder that the settings name decides, together with the other settings. Otherwise the recipe
@@ -55,7 +55,7 @@ def settled(store: Store, settings: Settings) -> Settings:
     """
     if settings.encoder is not None:
         return settings
-    chosen = store.choices.get().answering
+    chosen = store.recipes.get().answering
     if chosen is None:
         return msgspec.structs.replace(settings, encoder=DEFAULT_ENCODER)
     recipe = Recipe.parse(chosen)
@@ -70,9 +70,9 @@ def settled(store: Store, settings: Settings) -> Settings:
     )
 
 
-def answering(store: Store, settings: Settings) -> str:
+def active_recipe(store: Store, settings: Settings) -> str:
     """The recipe that questions are answered with, and that new files are heard with first."""
-    return str(Recipe.of(settled(store, settings)))
+    return str(Recipe.of(resolve_settings(store, settings)))
 
 
 def begin(store: Store, settings: Settings, encoder: str) -> Switch | None:
@@ -89,24 +89,24 @@ def begin(store: Store, settings: Settings, encoder: str) -> Switch | None:
         )
     new = str(Recipe.of(msgspec.structs.replace(settings, encoder=encoder)))
     with store.transaction():
-        store.choices.lock()
-        old = answering(store, settings)
-        store.choices.answer_with(old)
-        other = store.choices.get().building
+        store.recipes.lock()
+        old = active_recipe(store, settings)
+        store.recipes.answer_with(old)
+        other = store.recipes.get().building
         if other not in (None, new):
-            store.choices.stop_building(withdraw=other)
+            store.recipes.stop_building(withdraw=other)
         if new == old:
             return None
-        store.choices.build(new)
+        store.recipes.build(new)
     return under_way(store)
 
 
 def under_way(store: Store) -> Switch | None:
     """The switch under way, if there is one."""
-    chosen = store.choices.get()
+    chosen = store.recipes.get()
     if chosen.building is None or chosen.answering is None:
         return None
-    return Switch(chosen.answering, chosen.building, store.choices.progress(chosen.building))
+    return Switch(chosen.answering, chosen.building, store.recipes.progress(chosen.building))
 
 
 def complete(store: Store) -> bool:
@@ -123,10 +123,10 @@ def complete(store: Store) -> bool:
     if is_due(store, switch.new):
         return False  # another session is fitting; its end is worth waiting for
     with store.transaction():
-        store.choices.lock()
+        store.recipes.lock()
         now = under_way(store)
         if now is None or now.new != switch.new or now.state is not State.READY:
             return False  # chosen anew, or files came, meanwhile
-        store.choices.stop_building()
-        store.choices.answer_with(switch.new)
+        store.recipes.stop_building()
+        store.recipes.answer_with(switch.new)
     return True

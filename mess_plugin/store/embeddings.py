@@ -136,13 +136,15 @@ class Embeddings:
         limit: int,
         *,
         excluded_tracks: Sequence[int] = (),
+        allowed_tracks: Sequence[int] | None = None,
         exact: bool,
     ) -> list[Neighbour]:
         """The vectors nearest to one, (dim,), nearest first; ties in order of track and time.
 
         Of those that are searched (`Space.searched_every`). exact: look at every one of them instead
-        of the approximate index.
+        of the approximate index. allowed_tracks: only these, None for all; it goes with exact alone.
         """
+        assert exact or allowed_tracks is None
         query = template(
             "nearest_exactly" if exact else "nearest_by_index",
             table=sql.Identifier(f"{level.value}_embeddings"),
@@ -150,11 +152,13 @@ class Embeddings:
             space=sql.Literal(space.id),
             every=sql.Literal(space.searched_every(level)),
         )
-        parameters = {
+        parameters: dict[str, object] = {
             "vector": HalfVector(vector),
             "excluded": list(excluded_tracks),
             "limit": limit,
         }
+        if exact:
+            parameters["allowed"] = None if allowed_tracks is None else list(allowed_tracks)
         with self._session.connection.cursor() as cursor:
             rows = cursor.execute(query, parameters).fetchall()
         return [

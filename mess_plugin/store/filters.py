@@ -1,4 +1,4 @@
-"""What steering asks the database: which tracks may answer, and what lies near among them."""
+"""Which tracks may answer, what lies near among them, and facts of all tracks at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from pgvector import HalfVector
 
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.facets import REVISION
@@ -67,8 +66,8 @@ class Facts(msgspec.Struct, frozen=True):
     loudness_lufs: float | None
 
 
-class Steering:
-    """Reads for steering."""
+class Filtering:
+    """Which tracks pass filters, and bulk reads over them."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -103,26 +102,6 @@ class Steering:
             Allowed(track_id, tagged, None if tonic is None else (tonic, mode))
             for track_id, tagged, tonic, mode in rows
         ]
-
-    def nearest_songs(
-        self,
-        space: Space,
-        vector: Float32,
-        limit: int,
-        *,
-        excluded: Sequence[int],
-        allowed: Sequence[int],
-    ) -> list[int]:
-        """The tracks among `allowed` whose song vectors are nearest, nearest first."""
-        rows = self._session.rows(
-            "nearest_songs_among",
-            space_id=space.id,
-            vector=HalfVector(vector),
-            limit=limit,
-            excluded=list(excluded),
-            allowed=list(allowed),
-        )
-        return [row[0] for row in rows]
 
     def songs(self, space: Space, track_ids: Sequence[int]) -> tuple[Ids, Float32]:
         """Those of some tracks that are in a space: ids, ascending, and (n, dim) of unit length."""

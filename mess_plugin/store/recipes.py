@@ -40,7 +40,7 @@ class Built(msgspec.Struct, frozen=True):
         return self.left * self.first_s / self.recent if self.recent and self.first_s else None
 
 
-class Choices:
+class RecipeChoices:
     """The chosen recipes."""
 
     def __init__(self, session: Session) -> None:

@@ -14,7 +14,7 @@ from mess_plugin.store.duplicates import Duplicates
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.facets import Facets
 from mess_plugin.store.files import Files
-from mess_plugin.store.filters import Steering
+from mess_plugin.store.filters import Filtering
 from mess_plugin.store.hosts import Hosts
 from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.jobs import Jobs
@@ -22,6 +22,7 @@ from mess_plugin.store.library import Library
 from mess_plugin.store.metrics import Metrics
 from mess_plugin.store.peaks import Waveforms
 from mess_plugin.store.recipes import Choices
+from mess_plugin.store.recipes import RecipeChoices
 from mess_plugin.store.roots import Roots
 from mess_plugin.store.session import Session
 from mess_plugin.store.smart import SmartPlaylists
@@ -45,9 +46,9 @@ class Store:
         self.hosts = Hosts(session)
         self.smart = SmartPlaylists(session)
         self.roots = Roots(session)
-        self.choices = Choices(session)
+        self.recipes = RecipeChoices(session)
         self.facets = Facets(session)
-        self.steering = Steering(session)
+        self.filters = Filtering(session)
         self.verdicts = Verdicts(session)
         self.duplicates = Duplicates(session)
         self.metrics = Metrics(session)

@@ -21,8 +21,8 @@ from mess_plugin.duplicates.finding import find
 from mess_plugin.errors import UsageError
 from mess_plugin.facets import Facet
 from mess_plugin.playlists.radio import radio
-from mess_plugin.search.asking import answering_space, steer
-from mess_plugin.search.engine import similar
+from mess_plugin.search import search
+from mess_plugin.search.engine import answering_space
 from mess_plugin.search.query import Filters, Query, Range
 from mess_plugin.store import Store, open_store
 from tests.steering_library import SAMPLES, index_files, settings_for
@@ -72,22 +72,22 @@ def test_from_finding_to_unlinking(
     assert dict(find(store, settings, space)) == {}  # nobody is looked at twice
 
     def answers(**words: str) -> list[int]:
-        found = steer(store, settings, [str(original)], Query(**words), k=7)  # type: ignore[arg-type]
+        found = search(store, settings, [str(original)], Query(**words), k=7)  # type: ignore[arg-type]
         return [match.track.id for match in found.matches]
 
     assert not {copy, altered} & set(answers())
     assert set(answers(duplicates="show")[:2]) == {copy, altered}
     assert not {copy, altered} & {
-        match.track.id for match in similar(store, settings, str(original), k=7).matches
+        match.track.id for match in search(store, settings, str(original), k=7).matches
     }
-    plain = similar(store, settings, str(original), k=7, duplicates=True)
+    plain = search(store, settings, str(original), Query(duplicates="show"), k=7)
     assert {match.track.id for match in plain.matches[:2]} == {copy, altered}
     played = [track.id for track in radio(store, settings, [str(original)], Query())]
     assert len(played) == 5
     assert not {original, copy, altered} & set(played)
     shown = radio(store, settings, [str(original)], Query(duplicates="show"))
     assert {copy, altered} <= {track.id for track in shown}
-    stage = similar(store, settings, str(by_path[str(OTHERS[2])]), k=7)
+    stage = search(store, settings, str(by_path[str(OTHERS[2])]), k=7)
     assert len({original, copy, altered} & {match.track.id for match in stage.matches}) == 1
 
     _check_blending(store, settings, original, by_path, tmp_path / "scores.tsv")
@@ -119,7 +119,7 @@ def _check_blending(
     file.write_text(
         f"# mine\n{OTHERS[4]}\t10\nmess:{by_path[str(OTHERS[3])]}\t5\n/nowhere.mp3\t3\n"
     )
-    found = steer(store, settings, [str(seed)], Query(blend={str(file): 0.5}), k=7).matches
+    found = search(store, settings, [str(seed)], Query(blend={str(file): 0.5}), k=7).matches
     added = {}
     for match in found:
         parts = [one for one in match.reasons if one.kind not in ("section", "tempo", "key")]
@@ -132,10 +132,10 @@ def _check_blending(
     assert added[str(OTHERS[0])] == 0.0
     assert found[0].track.path == str(OTHERS[4])
     with pytest.raises(UsageError, match="no plays are known"):
-        steer(store, settings, [str(seed)], Query(blend={"plays": 0.5}))
+        search(store, settings, [str(seed)], Query(blend={"plays": 0.5}))
     file.write_text("/nowhere.mp3\t3\n")
     with pytest.raises(UsageError, match="scores no track of the library"):
-        steer(store, settings, [str(seed)], Query(blend={str(file): 0.5}))
+        search(store, settings, [str(seed)], Query(blend={str(file): 0.5}))
 
 
 def _check_attributes(store: Store, settings: Settings, seed: int, out: Path) -> None:
@@ -144,7 +144,7 @@ def _check_attributes(store: Store, settings: Settings, seed: int, out: Path) ->
     measured = {i: one for i, (one, _) in store.facets.measures(everything).items()}
     bright = sorted(measured[i].brightness or 0.0 for i in everything)[-3]
     filters = Filters(brightness=Range(bright, None))
-    found = steer(store, settings, [str(seed)], Query(filters=filters, duplicates="show"), k=7)
+    found = search(store, settings, [str(seed)], Query(filters=filters, duplicates="show"), k=7)
     assert {match.track.id for match in found.matches} == {
         i for i in everything if (measured[i].brightness or 0.0) >= bright and i != seed
     }

@@ -15,9 +15,9 @@ from mess_plugin.cli.services import _programs
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Level
-from mess_plugin.search import references
-from mess_plugin.search.engine import similar
-from mess_plugin.search.references import Recording, Seed, resolve
+from mess_plugin.search import search, seeds
+from mess_plugin.search.references import Recording
+from mess_plugin.search.seeds import Seed, resolve
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from tests.audio_files import write_audio
@@ -70,7 +70,7 @@ def test_only_the_stretch_is_heard_and_times_are_the_files(
 
 
 def test_it_is_found_at_its_place(store: Store, settings: Settings, copy: Path) -> None:
-    answer = similar(store, settings, str(copy), k=2, interval=Interval(12.0, 20.0))
+    answer = search(store, settings, str(copy), k=2, interval=Interval(12.0, 20.0))
     best = answer.matches[0]
     assert best.track.path == str(FILES[0])
     assert best.score > 0.9
@@ -114,8 +114,8 @@ def test_bare_sound_at_any_rate(store: Store, settings: Settings) -> None:
     for rate_hz in (22050, 44100, 48000):
         with audio.decode(FILES[1], rate_hz, interval=Interval(5.0, 15.0)) as decoding:
             sound = Recording("a take", np.concatenate(list(decoding)), rate_hz)
-        answer = similar(store, settings, sound, k=1, interval=Interval(0.0, 10.0))
-        assert answer.seed.name == "a take"
+        answer = search(store, settings, sound, k=1, interval=Interval(0.0, 10.0))
+        assert answer.seeds[0].seed.name == "a take"
         assert answer.matches[0].track.path == str(FILES[1])
         found = answer.matches[0].match_section
         assert found is not None
@@ -123,7 +123,7 @@ def test_bare_sound_at_any_rate(store: Store, settings: Settings) -> None:
 
 
 def test_one_encoder_serves_several_threads(settings: Settings, store: Store, copy: Path) -> None:
-    references.make_ready(settings)
+    seeds.make_ready(settings)
 
     def hear(start_s: float) -> np.ndarray:
         with open_store(settings.database_url or "") as own:

@@ -20,9 +20,9 @@ from mess_integrations.http.auth import MOST_BODY_BYTES, token_for
 from mess_integrations.http.serving import address
 from mess_integrations.rate_limit import RateLimit, client_of
 from mess_plugin.config import Settings
-from mess_plugin.documents import answer_document
+from mess_plugin.documents import search_document
 from mess_plugin.errors import ConfigError
-from mess_plugin.search.engine import similar
+from mess_plugin.search import search
 from mess_plugin.services import home_id
 from mess_plugin.store import Store
 from mess_workers.broker import Queue
@@ -94,7 +94,7 @@ def test_answers_are_those_of_the_command_line(
     with program("mess_workers", settings, music.parent / "worker.log"):
         queue = Queue(settings)
         eventually(lambda: send_due(store, queue) < 0 or store.library.count()[0] == 4, 90)
-    expected = answer_document(similar(store, settings, str(songs[0]), k=2))
+    expected = search_document(search(store, settings, str(songs[0]), k=2))
     status, answer = call(f"/v1/similar?ref={songs[0]}&k=2")
     assert status == 200
     assert answer == json.loads(json.dumps(expected))
@@ -139,8 +139,8 @@ def test_no_file_outside_of_the_library_is_opened(
     outside = write_songs(tmp_path / "private", 1)[0]
     (music / "link.flac").symlink_to(outside)
     from mess_integrations.allowed_folders import AllowedFolders
-    from mess_integrations.http.library import confined
     from mess_plugin.errors import UsageError
+    from mess_plugin.search.references import confined
 
     strange = (outside, music / ".." / "private" / outside.name, music / "link.flac", "/etc/passwd")
     for path in strange:
@@ -148,10 +148,10 @@ def test_no_file_outside_of_the_library_is_opened(
             confined(store, AllowedFolders(settings), str(path))
     # Where the setting says so, and only there.
     chosen = AllowedFolders(msgspec.structs.replace(settings, roots=str(outside.parent)))
-    assert confined(store, chosen, str(outside)) == str(outside)
+    assert confined(store, chosen, str(outside)).target == str(outside)
     new = write_songs(tmp_path / "watched", 1)[0]
     watching = AllowedFolders(msgspec.structs.replace(settings, watch=(str(new.parent),)))
-    assert confined(store, watching, str(new)) == str(new)
+    assert confined(store, watching, str(new)).target == str(new)
     with pytest.raises(UsageError, match="no such file"):
         confined(store, chosen, str(new))
 

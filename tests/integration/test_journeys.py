@@ -9,7 +9,7 @@ import pytest
 
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.errors import UsageError
-from mess_plugin.model import Tags
+from mess_plugin.model import Level, Tags
 from mess_plugin.playlists.generate import arc, journey
 from mess_plugin.playlists.paths import Songs
 from mess_plugin.search.query import Query
@@ -92,9 +92,10 @@ def test_filtered_songs_are_found_as_the_database_finds_them(
         songs = Songs(store, settings(tmp_path), space, some)
         for vector in random_unit(5, seed=3):
             near = songs.nearest(vector, ids[10:20], 12)
-            expected = store.steering.nearest_songs(
-                space, vector, 12, excluded=ids[10:20], allowed=some
-            )
-            assert near == expected
+            expected = store.embeddings.nearest(
+                space, Level.SONG, vector, 12,
+                excluded_tracks=ids[10:20], allowed_tracks=some, exact=True,
+            )  # fmt: skip
+            assert near == [hit.track_id for hit in expected]
         assert songs.nearest(vector, some) == []
         assert Songs(store, settings(tmp_path), space, [10**6]).nearest(vector, []) == []

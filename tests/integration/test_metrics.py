@@ -16,7 +16,7 @@ from mess_plugin.cli.metric import metric
 from mess_plugin.errors import MessError
 from mess_plugin.library.index import project_into
 from mess_plugin.model import Float32, Level
-from mess_plugin.search.engine import similar
+from mess_plugin.search import search
 from mess_plugin.spaces.refit import is_due, refit
 from mess_plugin.store import open_store
 from tests.stored_library import RECIPE, add_track, levels_of, raw_space, settings
@@ -55,7 +55,7 @@ def test_from_judgements_to_answers_and_back(  # noqa: PLR0915  one story, one l
                 for n, song in enumerate(songs())
             ]
         ask = settings(tmp_path, database_url=database_url)
-        before = similar(store, ask, str(ids[0]), k=3)
+        before = search(store, ask, str(ids[0]), k=3)
         lines = [
             f"{ids[i]}\t{ids[j]}"
             for i in range(len(ids))
@@ -76,9 +76,9 @@ def test_from_judgements_to_answers_and_back(  # noqa: PLR0915  one story, one l
         assert fitted["fitted_right"] > fitted["plain_right"] + 0.1
         assert "already" in run("fit", str(pairs), "--name", "mine")
 
-        assert similar(store, ask, str(ids[0]), k=3).space == before.space  # not chosen yet
+        assert search(store, ask, str(ids[0]), k=3).space == before.space  # not chosen yet
         run("use", "mine")
-        after = similar(store, ask, str(ids[0]), k=3)
+        after = search(store, ask, str(ids[0]), k=3)
         assert after.space.projection.startswith("metric-mine-")
         (own,) = store.metrics.all()
         plain = store.spaces.plain(RECIPE)
@@ -109,14 +109,14 @@ def test_from_judgements_to_answers_and_back(  # noqa: PLR0915  one story, one l
         projected = refit(store, RECIPE)
         assert projected is not None
         assert store.spaces.plain(RECIPE) == projected
-        assert similar(store, ask, str(ids[0]), k=3).space == own.space  # a refit leaves it alone
+        assert search(store, ask, str(ids[0]), k=3).space == own.space  # a refit leaves it alone
 
         run("use", "plain")
-        assert similar(store, ask, str(ids[0]), k=3).space == projected
+        assert search(store, ask, str(ids[0]), k=3).space == projected
         again = json.loads(run("fit", str(pairs), "--name", "second", "--json"))
         assert "helps" in again
         assert "did you mean 'mine'" in run("use", "mime")
         run("use", "mine")
         run("drop", "mine")
         assert "mine" not in {one.name for one in store.metrics.all()}
-        assert similar(store, ask, str(ids[0]), k=3).space == projected
+        assert search(store, ask, str(ids[0]), k=3).space == projected

@@ -123,13 +123,13 @@ def test_files_of_an_older_database_are_folded(empty_url: str) -> None:
             Conditions(artist="bjork"), Conditions(artist="JAY-Z"), Conditions(album="ab"),
             Conditions(genre="francaise"), Conditions(languages=("fra",)), Conditions(),
         ):  # fmt: skip
-            assert [one.track_id for one in store.steering.allowed(passing)] == [1], passing
+            assert [one.track_id for one in store.filters.allowed(passing)] == [1], passing
         for failing in (
             Conditions(artist="bjork jay"), Conditions(genre="rock"),
             Conditions(excluded_words=("DON’T",)), Conditions(excluded_words=("don't",)),
             Conditions(artist="%"), Conditions(album="a_"),
         ):  # fmt: skip
-            assert store.steering.allowed(failing) == [], failing
+            assert store.filters.allowed(failing) == [], failing
 
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -149,14 +149,14 @@ def test_the_database_compares_as_the_program_does(database_url: str, text: str)
         store.files.locate(file_id, path, track_id, Tags(title=text, artist=text, album=text))
         for spelling in (text, unicodedata.normalize("NFD", text), text.casefold()):
             assert track_id in [
-                one.track_id for one in store.steering.allowed(Conditions(artist=spelling))
+                one.track_id for one in store.filters.allowed(Conditions(artist=spelling))
             ]
             if fold(spelling):
                 assert track_id in store.library.find_words(spelling, limit=10_000)[0]
         assert store.library.get([track_id])[track_id].tags.title == text
         if fold(text):
             excluded = Conditions(excluded_words=(text.upper().casefold(),))
-            assert track_id not in [one.track_id for one in store.steering.allowed(excluded)]
+            assert track_id not in [one.track_id for one in store.filters.allowed(excluded)]
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])

@@ -16,7 +16,7 @@ from mess_plugin.analysis.projection import CENTRE_FROM
 from mess_plugin.config import Settings
 from mess_plugin.errors import AmbiguousReference, MessError, UsageError
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tags
-from mess_plugin.search.engine import similar
+from mess_plugin.search import search
 from mess_plugin.search.nearest import nearest
 from mess_plugin.search.references import find_track
 from mess_plugin.spaces.refit import refit
@@ -82,14 +82,14 @@ def ids(store: Store, space: Space) -> list[int]:
 
 def test_an_empty_library_says_what_to_do(store: Store, house: Settings) -> None:
     with pytest.raises(UsageError, match="nothing is indexed with the encoder descriptors"):
-        similar(store, house, "anything")
+        search(store, house, "anything")
 
 
 def test_an_only_track_has_no_match(store: Store, house: Settings, space: Space) -> None:
     add_track(store, space, "/music/a.mp3", levels_of(1), Tags(title="Alone"))
     for scope in (Level.SONG, Level.SECTION):
-        assert similar(store, house, "alone", scope=scope).matches == ()
-    assert similar(store, house, "alone", interval=Interval(0, 10)).matches == ()
+        assert search(store, house, "alone", scope=scope).matches == ()
+    assert search(store, house, "alone", interval=Interval(0, 10)).matches == ()
 
 
 @pytest.mark.parametrize("exact_below", [0, 20_000])
@@ -97,7 +97,7 @@ def test_songs_come_in_order_without_the_seed(
     store: Store, tmp_path: Path, ids: list[int], exact_below: int
 ) -> None:
     house = settings(tmp_path, exact_below=exact_below)
-    answer = similar(store, house, str(ids[0]), k=5)
+    answer = search(store, house, str(ids[0]), k=5)
     assert [match.track.id for match in answer.matches] == ids[1:6]
     assert [match.rank for match in answer.matches] == [1, 2, 3, 4, 5]
     for n, match in enumerate(answer.matches, start=1):
@@ -107,12 +107,12 @@ def test_songs_come_in_order_without_the_seed(
         assert sum(reason.value for reason in parts) == pytest.approx(match.score)
         assert match.query_section is not None
         assert match.match_section is not None
-    assert len(similar(store, house, str(ids[0]), k=1000).matches) == N - 1
+    assert len(search(store, house, str(ids[0]), k=1000).matches) == N - 1
 
 
 def test_path_id_and_words_mean_the_same(store: Store, house: Settings, ids: list[int]) -> None:
     answers = [
-        similar(store, house, ref).matches
+        search(store, house, ref).matches
         for ref in ("/music/artist 0/03.mp3", str(ids[3]), f"mess:{ids[3]}", "ARTIST 0 song 3")
     ]
     assert all(matches == answers[0] for matches in answers)
@@ -123,7 +123,7 @@ def test_path_id_and_words_mean_the_same(store: Store, house: Settings, ids: lis
 def test_sections_of_each_track_come_once(
     store: Store, house: Settings, ids: list[int], interval: Interval | None
 ) -> None:
-    answer = similar(store, house, str(ids[0]), k=8, scope=Level.SECTION, interval=interval)
+    answer = search(store, house, str(ids[0]), k=8, scope=Level.SECTION, interval=interval)
     found = [match.track.id for match in answer.matches]
     assert len(found) == len(set(found)) == 8
     assert ids[0] not in found
@@ -147,13 +147,13 @@ def test_one_long_track_does_not_fill_all_the_places(
     levels[Level.WINDOW] = LevelVectors(parts, np.resize(windows, (n, DIM)))
     add_track(store, space, "/music/mix.mp3", levels)
     for interval in (None, Interval(0, 30)):
-        answer = similar(store, house, str(ids[0]), k=N, scope=Level.SECTION, interval=interval)
+        answer = search(store, house, str(ids[0]), k=N, scope=Level.SECTION, interval=interval)
         assert len(answer.matches) == N
         assert answer.matches[0].track.path == "/music/mix.mp3"
 
 
 def test_a_stretch_is_cut_off_at_the_end(store: Store, house: Settings, ids: list[int]) -> None:
-    answer = similar(store, house, str(ids[0]), interval=Interval(20, math.inf))
+    answer = search(store, house, str(ids[0]), interval=Interval(20, math.inf))
     assert answer.interval == Interval(20, 30)
     for match in answer.matches:
         assert match.query_section == Interval(20, 30)
@@ -177,7 +177,7 @@ def test_an_impossible_stretch_is_refused(
     store: Store, house: Settings, ids: list[int], start_s: float, end_s: float, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        similar(store, house, str(ids[0]), interval=Interval(start_s, end_s))
+        search(store, house, str(ids[0]), interval=Interval(start_s, end_s))
 
 
 def test_a_silent_stretch_is_refused(store: Store, house: Settings, space: Space) -> None:
@@ -187,13 +187,13 @@ def test_a_silent_stretch_is_refused(store: Store, house: Settings, space: Space
     levels[Level.WINDOW] = LevelVectors(windows.intervals[heard], windows.vectors[heard])
     add_track(store, space, "/music/a.mp3", levels, Tags(title="Pause"))
     with pytest.raises(UsageError, match="Pause is silent from 25 s to 35 s"):
-        similar(store, house, "pause", interval=Interval(25, 35))
+        search(store, house, "pause", interval=Interval(25, 35))
 
 
 @pytest.mark.parametrize("k", [0, -1, 1001])
 def test_k_has_bounds(store: Store, house: Settings, ids: list[int], k: int) -> None:
     with pytest.raises(UsageError, match="wanted 1 to 1000"):
-        similar(store, house, str(ids[0]), k=k)
+        search(store, house, str(ids[0]), k=k)
 
 
 def test_words_with_several_matches_list_them(store: Store, ids: list[int]) -> None:
@@ -240,7 +240,7 @@ def test_a_question_during_a_switch_is_answered_in_the_new_space(
         return nearest(store, settings, space, *rest)
 
     monkeypatch.setattr("mess_plugin.search.candidates.nearest", late)
-    answer = similar(store, house, str(ids[0]), k=3)
+    answer = search(store, house, str(ids[0]), k=3)
     assert len(answer.matches) == 3
     assert spaces[0] == first
     assert answer.space == spaces[1] != first
@@ -258,7 +258,7 @@ def test_recipes_that_come_to_the_same_have_spaces_of_their_own(
         seed, other = (
             add_track(store, space, f"/music/{space.id}/{n}.mp3", levels_of(n)) for n in range(2)
         )
-        answer = similar(store, settings(tmp_path, layers=layers), str(seed))
+        answer = search(store, settings(tmp_path, layers=layers), str(seed))
         assert answer.space == space
         assert [match.track.id for match in answer.matches] == [other]
 
@@ -286,7 +286,7 @@ def test_odd_references_get_one_clear_line(
     store: Store, house: Settings, ids: list[int], ref: str, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        similar(store, house, ref)
+        search(store, house, ref)
 
 
 def test_a_failed_file_says_why(
@@ -300,7 +300,7 @@ def test_a_failed_file_says_why(
     store.jobs.start(job_id)
     store.jobs.fail(job_id, "damaged", "it ends after 0 s")
     with pytest.raises(UsageError, match=r"could not be indexed: it ends after 0 s"):
-        similar(store, house, str(path))
+        search(store, house, str(path))
 
 
 def test_a_copy_of_a_known_recording_is_that_recording(
@@ -325,14 +325,14 @@ def test_a_copy_of_a_known_recording_is_that_recording(
         assert job is not None
         assert index(store, job, encoder, limit_s=None).outcome == "encoded"
     copy = Path(shutil.copy(folder / "0.flac", tmp_path / "copy.flac"))
-    by_copy = similar(store, house, str(copy))
-    assert by_copy.seed.track is not None
-    assert by_copy.matches == similar(store, house, str(folder / "0.flac")).matches
+    by_copy = search(store, house, str(copy))
+    assert by_copy.seeds[0].seed.track is not None
+    assert by_copy.matches == search(store, house, str(folder / "0.flac")).matches
     stranger = write_audio(tmp_path / "new.flac", music(11, 24000, channels=1, seed=0), 24000)
-    by_stranger = similar(store, house, str(stranger))
-    assert by_stranger.seed.track is None
+    by_stranger = search(store, house, str(stranger))
+    assert by_stranger.seeds[0].seed.track is None
     assert by_stranger.matches[0].track.path == str(folder / "0.flac")
     assert store.library.count()[:2] == (3, 3)
     (tmp_path / "text.mp3").write_text("no music")
     with pytest.raises(MessError, match=r"text\.mp3"):
-        similar(store, house, str(tmp_path / "text.mp3"))
+        search(store, house, str(tmp_path / "text.mp3"))

@@ -16,11 +16,10 @@ from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.facets import Facet, Loudness, Measures, TrackFacets
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tags
-from mess_plugin.search.asking import steer
-from mess_plugin.search.engine import ask, similar
+from mess_plugin.search import search
 from mess_plugin.search.nearest import nearest
 from mess_plugin.search.query import Filters, Query, Range
-from mess_plugin.search.references import seed_of_track
+from mess_plugin.search.seeds import seed_of_track
 from mess_plugin.search.self_similarity import form_of
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.files import SeenFile
@@ -125,9 +124,9 @@ QUERIES = (Query(), Query(filters=Filters(duration_s=Range(1.0, None))), Query(d
 def scores(shelf: Shelf, ref: int, query: Query = QUERIES[0]) -> dict[int, float]:
     """Scores of all answers to a track by id, best first."""
     if query == Query():
-        answers = similar(shelf.store, shelf.settings, str(ref), k=100).matches
+        answers = search(shelf.store, shelf.settings, str(ref), k=100).matches
     else:
-        answers = steer(shelf.store, shelf.settings, [str(ref)], query, k=100).matches
+        answers = search(shelf.store, shelf.settings, [str(ref)], query, k=100).matches
     return {match.track.id: match.score for match in answers}
 
 
@@ -161,7 +160,7 @@ def test_a_pair_has_one_score_however_it_is_asked(shelf: Shelf) -> None:
     for query in QUERIES[1:]:
         assert scores(shelf, ids[0], query) == pytest.approx(plain, abs=1e-6)
     other = scores(shelf, ids[1])
-    both = steer(shelf.store, shelf.settings, [str(i) for i in ids[:2]], Query(), k=100)
+    both = search(shelf.store, shelf.settings, [str(i) for i in ids[:2]], Query(), k=100)
     assert len(both.matches) == 10
     for match in both.matches:
         mean = (plain[match.track.id] + other[match.track.id]) / 2
@@ -175,7 +174,7 @@ def test_a_little_of_each_facet_counts_with_its_reason(shipped: Shelf) -> None:
     near = np.random.default_rng(0).standard_normal(DIM).astype(np.float32)
     ids = [shipped.add(f"track {n}", windows(n, near), facets=n) for n in range(8)]
     twin = shipped.add("twin", windows(7, near), facets=0)  # sounds like 7, with the facets of 0
-    answers = similar(shipped.store, shipped.settings, str(ids[0]), k=100).matches
+    answers = search(shipped.store, shipped.settings, str(ids[0]), k=100).matches
     parts = {m.track.id: {r.kind: r for r in m.reasons if r.kind != "section"} for m in answers}
     for match in answers:
         found = parts[match.track.id]
@@ -196,7 +195,7 @@ def test_a_facet_that_was_not_heard_leaves_the_score_to_the_rest(shipped: Shelf)
     asked = shipped.add("asked", windows(0, near), facets=0)
     deaf = shipped.add("deaf", windows(1, near))
     shipped.add("other", windows(2, near), facets=2)
-    answers = similar(shipped.store, shipped.settings, str(asked), k=9).matches
+    answers = search(shipped.store, shipped.settings, str(asked), k=9).matches
     (match,) = [one for one in answers if one.track.id == deaf]
     parts = {reason.kind: reason for reason in match.reasons}
     views = sum(parts[view].value for view in ("song", "windows", "course"))
@@ -220,7 +219,7 @@ def test_what_is_asked_against_is_looked_at_as_closely(shelf: Shelf) -> None:
     ids = [shelf.add(f"track {number}", windows(number, near)) for number in range(8)]
     plain, rejected = scores(shelf, ids[0]), scores(shelf, ids[1])
     query = Query(against=(str(ids[1]),))
-    answers = steer(shelf.store, shelf.settings, [str(ids[0])], query, k=100).matches
+    answers = search(shelf.store, shelf.settings, [str(ids[0])], query, k=100).matches
     assert len(answers) == 6
     for match in answers:
         expected = plain[match.track.id] - rejected[match.track.id] / 2
@@ -235,7 +234,7 @@ def test_the_course_tells_apart_what_the_mean_cannot(shelf: Shelf) -> None:
     level = unit(level + 0.02 * rng.standard_normal(level.shape).astype(np.float32))
     asked = shelf.add("asked", rising)
     same_mean, same_course = shelf.add("level", level), shelf.add("rising", rising[::-1].copy())
-    answer = similar(shelf.store, shelf.settings, str(asked), k=2)
+    answer = search(shelf.store, shelf.settings, str(asked), k=2)
     assert [match.track.id for match in answer.matches] == [same_course, same_mean]
     first = answer.matches[0]
     kinds = [reason.kind for reason in first.reasons]
@@ -252,7 +251,7 @@ def test_a_section_is_found_with_its_place_its_repeats_and_how_sure(shelf: Shelf
     twice = shelf.add("twice", copy)
     for number in range(1, 25):
         shelf.add(f"track {number}", windows(number))
-    answer = similar(shelf.store, shelf.settings, str(asked), k=3, interval=Interval(25.0, 37.5))
+    answer = search(shelf.store, shelf.settings, str(asked), k=3, interval=Interval(25.0, 37.5))
     first, second = answer.matches[:2]
     assert first.track.id == twice
     assert first.match_section is not None
@@ -307,24 +306,24 @@ def test_a_section_that_is_not_there_is_refused(
 ) -> None:
     shelf.add("asked", windows(0))
     with pytest.raises(UsageError, match=reason):
-        similar(shelf.store, shelf.settings, "asked", interval=interval)
+        search(shelf.store, shelf.settings, "asked", interval=interval)
 
 
 def test_sections_are_asked_for_by_their_letter(shelf: Shelf) -> None:
     shelf.add("asked", windows(0))
     shelf.add("other", windows(1))
-    answer = similar(shelf.store, shelf.settings, "asked", section="b")
+    answer = search(shelf.store, shelf.settings, "asked", section="b")
     assert answer.interval == Interval(30.0, 60.0)
     with pytest.raises(UnknownName, match="known are A, B"):
-        similar(shelf.store, shelf.settings, "asked", section="X")
+        search(shelf.store, shelf.settings, "asked", section="X")
     with pytest.raises(UsageError, match="exclude each other"):
-        similar(shelf.store, shelf.settings, "asked", section="A", interval=Interval(0, 9))
+        search(shelf.store, shelf.settings, "asked", section="A", interval=Interval(0, 9))
 
 
 def test_an_empty_library_says_so(database_url: str, tmp_path: Path) -> None:
     with open_store(database_url) as store:
         settings = Settings(home=tmp_path, encoder="descriptors")
-        for question in (similar, form_of):
+        for question in (search, form_of):
             with pytest.raises(UsageError, match=r"nothing is indexed .* run `mess index FOLDER`"):
                 question(store, settings, "anything")
 
@@ -338,7 +337,7 @@ def test_a_seed_that_failed_to_index_tells_its_reason(shelf: Shelf, tmp_path: Pa
     shelf.store.jobs.fail(job_id, "not-audio", "it cannot be decoded as audio")
     for _ in range(2):  # while the file is there, and after it went
         with pytest.raises(UsageError, match="could not be indexed: it cannot be decoded"):
-            similar(shelf.store, shelf.settings, str(broken))
+            search(shelf.store, shelf.settings, str(broken))
         broken.unlink(missing_ok=True)
 
 
@@ -346,9 +345,9 @@ def test_a_library_of_one_answers_with_nothing(shelf: Shelf) -> None:
     asked = shelf.add("asked", windows(0))
     seed = seed_of_track(shelf.store, shelf.space, "asked", asked, None)
     for scope in (Level.SONG, Level.SECTION):
-        assert ask(shelf.store, shelf.settings, shelf.space, seed, 5, scope=scope) == ()
+        assert search(shelf.store, shelf.settings, seed, k=5, scope=scope).matches == ()
     part = Interval(0, 20)
-    assert ask(shelf.store, shelf.settings, shelf.space, seed, 5, interval=part) == ()
+    assert search(shelf.store, shelf.settings, seed, k=5, interval=part).matches == ()
 
 
 def test_the_form_shows_sections_and_bounded_similarity(shelf: Shelf) -> None:

@@ -146,7 +146,7 @@ def test_the_doctor_looks_at_the_choice_that_is_stored(
     }
     assert "ok    encoder: mess-mini: " in ask_doctor(tmp_path / "home", **given).output
     with open_store(database_url) as store:
-        store.choices.answer_with("mert-330m||5/2.5")
+        store.recipes.answer_with("mert-330m||5/2.5")
     done = ask_doctor(tmp_path / "home", **given)
     assert done.exit_code == 1
     assert "FAIL  encoder: mert-330m is not ready" in done.output
@@ -183,7 +183,7 @@ def test_files_are_embedded_as_the_library_is(tmp_path: Path, database_url: str)
     default = width()
     assert embedded.state(home) is None  # nothing is indexed here, so no server was started
     with open_store(database_url) as store:
-        store.choices.answer_with("descriptors||5/2.5")
+        store.recipes.answer_with("descriptors||5/2.5")
     chosen = width(MESS_DATABASE_URL=database_url)
     assert chosen != default
     assert width("--encoder", "mess-mini", MESS_DATABASE_URL="postgresql://nowhere/x") == default

@@ -21,8 +21,7 @@ from mess_plugin.model import Match
 from mess_plugin.playlists.formats import write_json, write_m3u, write_xspf
 from mess_plugin.playlists.generate import alike, arc, journey, parse_curve
 from mess_plugin.playlists.radio import radio
-from mess_plugin.search import asking
-from mess_plugin.search.asking import steer
+from mess_plugin.search import engine, search
 from mess_plugin.search.query import ASPECTS, Filters, Query, Range
 from mess_plugin.search.scoring import Leaning
 from mess_plugin.search.taste import Taste, taste_of
@@ -65,7 +64,7 @@ def library(
 
 def ask(library: Library, *refs: str, k: int = 5, **words: object) -> tuple[Match, ...]:
     query = Query(**words)  # type: ignore[arg-type]
-    return steer(library.store, library.settings, refs or ("nebula",), query, k=k).matches
+    return search(library.store, library.settings, refs or ("nebula",), query, k=k).matches
 
 
 def ids(matches: tuple[Match, ...]) -> list[int]:
@@ -297,7 +296,7 @@ def test_a_taste_is_kept_shown_and_forgotten(library: Library) -> None:
     store = library.store
     tracks = ids(ask(library, k=23))
     seed = store.library.find_words("nebula")[0][0]
-    answer = steer(store, library.settings, ["nebula"], Query(listener="anna"), k=3)
+    answer = search(store, library.settings, ["nebula"], Query(listener="anna"), k=3)
     assert answer.taste is not None
     assert not answer.taste.is_on
     assert "are needed" in answer.taste.state
@@ -317,12 +316,12 @@ def test_a_taste_that_helps_changes_what_counts(library: Library) -> None:
     store, settings = library.store, library.settings
     everyone = sorted({*ids(ask(library, k=23)), store.library.find_words("nebula")[0][0]})
     for seed in everyone[:14]:
-        found = ids(steer(store, settings, [str(seed)], Query(only=("rhythm",)), k=23).matches)
+        found = ids(search(store, settings, [str(seed)], Query(only=("rhythm",)), k=23).matches)
         for track_id in found[:4]:
             store.verdicts.save("drummer", seed, track_id, "like")
         for track_id in set(everyone) - {seed, *found[: len(found) // 2]}:
             store.verdicts.save("drummer", seed, track_id, "dislike")
-    answer = steer(store, settings, ["nebula"], Query(listener="drummer"), k=5)
+    answer = search(store, settings, ["nebula"], Query(listener="drummer"), k=5)
     assert answer.taste is not None
     assert answer.taste.is_on, answer.taste.state
     assert answer.weights["rhythm"] > answer.weights.get("timbre", 0.0)
@@ -344,7 +343,7 @@ def test_a_leaning_draws_and_repels_and_says_so(
     def answers(sign: int) -> tuple[Match, ...]:
         leaning = Leaning(sign * timbres[loved], 0.4, loved, other)
         learned = Taste("x", {}, 99, 9, {"feel": 0.5, "rhythm": 0.5}, 0.5, 0.9, 9.0, leaning)
-        for module in (asking, commands):
+        for module in (engine, commands):
             monkeypatch.setattr(module, "taste_of", lambda *_: learned)
         return ask(library, listener="x", k=23)
 

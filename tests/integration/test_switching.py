@@ -10,8 +10,15 @@ import pytest
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
-from mess_plugin.search.engine import similar
-from mess_plugin.spaces.active_encoder import State, answering, begin, complete, settled, under_way
+from mess_plugin.search import search
+from mess_plugin.spaces.active_encoder import (
+    State,
+    active_recipe,
+    begin,
+    complete,
+    resolve_settings,
+    under_way,
+)
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.files import SeenFile
 from mess_workers.broker import Queue
@@ -40,7 +47,7 @@ def changed(settings: Settings) -> Settings:
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
     with open_store(settings.database_url or "") as opened:
-        opened.choices.answer_with(OLD)
+        opened.recipes.answer_with(OLD)
         yield opened
 
 
@@ -69,24 +76,24 @@ def test_killed_in_the_middle_it_goes_on_and_the_old_one_answers_until_the_end(
         eventually(ticking(lambda: states(store, NEW).get("done", 0) >= 1), 90)
         kill(worker)
     assert states(store, NEW)["done"] < 6
-    answer = similar(store, settled(store, settings), str(songs[0]), k=3)
+    answer = search(store, resolve_settings(store, settings), str(songs[0]), k=3)
     assert answer.space.window_s == 5.0
     late = write_songs(tmp_path / "music", 1, first_seed=50)
-    store.jobs.enqueue(see(late), answering(store, settings))
+    store.jobs.enqueue(see(late), active_recipe(store, settings))
     assert sum(states(store, NEW).values()) == 7  # new files are heard both ways
     with (
         program("mess_workers", settings, log),
         program("mess_workers.maintenance", settings, log),
     ):
         eventually(ticking(lambda: under_way(store) is None), 120)
-    answer = similar(store, settled(store, settings), str(late[0]), k=3)
+    answer = search(store, resolve_settings(store, settings), str(late[0]), k=3)
     assert answer.space.window_s == 4.0
     assert len(answer.matches) == 3
     back = begin(store, settings, "descriptors")
     assert back is not None
     assert back.state is State.READY  # nothing of the old was lost, so going back is at once
     assert complete(store)
-    assert answering(store, settings) == OLD
+    assert active_recipe(store, settings) == OLD
 
 
 def done(store: Store, recipe: str, path: str, n: int) -> None:
@@ -116,7 +123,7 @@ def test_it_is_held_where_many_files_fail_and_tried_again_when_asked(
     assert switch is not None
     assert (switch.state, switch.built.lost) == (State.HELD, 3)
     assert not complete(store)
-    assert answering(store, changed) == OLD
+    assert active_recipe(store, changed) == OLD
     again = begin(store, changed, "descriptors")
     assert again is not None
     assert again.state is State.BUILDING
@@ -153,7 +160,7 @@ def test_an_encoder_that_the_settings_name_goes_before_the_choice(
     settings: Settings, store: Store
 ) -> None:
     named = msgspec.structs.replace(settings, encoder="mert-95m")
-    assert answering(store, named) == "mert-95m||5/2.5"
+    assert active_recipe(store, named) == "mert-95m||5/2.5"
     with pytest.raises(UsageError, match="goes before any choice"):
         begin(store, named, "descriptors")
 

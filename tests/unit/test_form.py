@@ -13,7 +13,7 @@ from mess_plugin.analysis.windows import grid
 from mess_plugin.cli.sections import HEIGHT, WIDTH, drawing
 from mess_plugin.model import Float32, Interval, Level, LevelVectors
 from mess_plugin.search.picture import save_picture
-from mess_plugin.search.references import Seed
+from mess_plugin.search.seeds import Seed
 from mess_plugin.search.self_similarity import MAX_STEPS, Form, contrasted, self_similarity
 
 

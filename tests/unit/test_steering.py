@@ -7,7 +7,7 @@ import pytest
 
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.model import Float32, Tags, Track
-from mess_plugin.search import parsing, reasons
+from mess_plugin.search import explain, parsing
 from mess_plugin.search.diversity import choose
 from mess_plugin.search.query import Filters, Query, Range
 
@@ -125,21 +125,21 @@ def test_variety_passes_over_what_is_like_the_chosen() -> None:
 
 
 def test_reasons_change_with_their_causes() -> None:
-    assert reasons.tempo_reason(92, 94).text == "92 and 94 bpm"
-    assert reasons.tempo_reason(92, 184.5).text == "92 and 184 bpm, double time"
-    assert reasons.tempo_reason(92, 46).text == "92 and 46 bpm, half time"
-    assert reasons.tempo_reason(92, 92.2).text == "both 92 bpm"
-    assert reasons.key_reason((9, "minor"), (9, "minor")).text == "both A minor"
-    assert "fifth" in reasons.key_reason((9, "minor"), (4, "minor")).text
+    assert explain.tempo_reason(92, 94).text == "92 and 94 bpm"
+    assert explain.tempo_reason(92, 184.5).text == "92 and 184 bpm, double time"
+    assert explain.tempo_reason(92, 46).text == "92 and 46 bpm, half time"
+    assert explain.tempo_reason(92, 92.2).text == "both 92 bpm"
+    assert explain.key_reason((9, "minor"), (9, "minor")).text == "both A minor"
+    assert "fifth" in explain.key_reason((9, "minor"), (4, "minor")).text
 
 
 def test_scores_from_elsewhere_make_up_their_share() -> None:
     from mess_plugin.search.blending import normalised
-    from mess_plugin.search.candidates import Table
+    from mess_plugin.search.candidates import CandidateSet
     from mess_plugin.search.scoring import Scores, blend
 
     assert normalised({1: 10.0, 2: 10.0, 3: 500.0, 4: -3.0}) == {1: 0.75, 2: 0.75, 3: 1.0, 4: 0.25}
-    table = Table((1, 2, 3), {"feel": np.zeros((3, 2), np.float32)})
+    table = CandidateSet((1, 2, 3), {"feel": np.zeros((3, 2), np.float32)})
     half = np.full(3, 0.5, np.float32)
     scores = np.array([0.5, 0.4, 0.0], np.float32)
     plain = Scores(scores, {"feel": half}, {"feel": 1.0}, 0.5 - scores, np.zeros(3, np.float32))
@@ -152,11 +152,11 @@ def test_scores_from_elsewhere_make_up_their_share() -> None:
 
 
 def test_a_leaning_makes_up_its_share() -> None:
-    from mess_plugin.search.candidates import Table
+    from mess_plugin.search.candidates import CandidateSet
     from mess_plugin.search.scoring import Leaning, Scores, blend, lean
 
     timbres = np.array([[1, 0], [-1, 0], [0, 0]], np.float32)  # of the third nothing was heard
-    table = Table((1, 2, 3), {"feel": np.zeros((3, 2), np.float32), "timbre": timbres})
+    table = CandidateSet((1, 2, 3), {"feel": np.zeros((3, 2), np.float32), "timbre": timbres})
     half, none = np.full(3, 0.5, np.float32), np.zeros(3, np.float32)
     leaning = Leaning(np.array([1, 0], np.float32), 0.2, 1, 2)
     leant = lean(Scores(half, {"feel": half}, {"feel": 1.0}, none, none), table, leaning)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mess_plugin.analysis.pooling import unit
-from mess_plugin.search.candidates import Table
+from mess_plugin.search.candidates import CandidateSet
 from mess_plugin.search.feedback import Evidence, of_acts, of_verdicts, strongest
 from mess_plugin.search.preferences import held_out, preferences
 from mess_plugin.search.query import ASPECTS
@@ -21,7 +21,7 @@ N_TRACKS, N_SEEDS = 200, 12
 
 
 @pytest.fixture(scope="module")
-def library() -> Table:
+def library() -> CandidateSet:
     """Tracks whose aspects are independent of each other."""
     rng = np.random.default_rng(4)
     vectors = {}
@@ -29,11 +29,11 @@ def library() -> Table:
         dim = 576 if aspect == "harmony" else 8
         low = rng.normal(size=(N_TRACKS, 4)) @ rng.normal(size=(4, dim))
         vectors[aspect] = unit(low.astype(np.float32))
-    return Table(tuple(range(N_TRACKS)), vectors)
+    return CandidateSet(tuple(range(N_TRACKS)), vectors)
 
 
 def verdicts(
-    library: Table, liking: dict[str, float], n_each: int, seed: int = 0
+    library: CandidateSet, liking: dict[str, float], n_each: int, seed: int = 0
 ) -> list[Evidence]:
     """A listener likes the upper half of some tracks by these weights, and dislikes the rest."""
     rng = np.random.default_rng(seed)
@@ -50,7 +50,7 @@ def verdicts(
     return of_verdicts(said)
 
 
-def test_a_listener_who_cares_for_rhythm(library: Table) -> None:
+def test_a_listener_who_cares_for_rhythm(library: CandidateSet) -> None:
     taste = fit_taste("r", verdicts(library, {"feel": 0.3, "rhythm": 1.0}, 8), library)
     assert taste.is_on
     assert taste.weights["rhythm"] > 2 * taste.weights.get("timbre", 0.0)
@@ -61,27 +61,27 @@ def test_a_listener_who_cares_for_rhythm(library: Table) -> None:
     assert "on:" in taste.state
 
 
-def test_a_listener_who_cares_for_timbre_and_rejects_the_rest(library: Table) -> None:
+def test_a_listener_who_cares_for_timbre_and_rejects_the_rest(library: CandidateSet) -> None:
     taste = fit_taste("t", verdicts(library, {"timbre": 1.0}, 8), library)
     assert taste.is_on
     assert max(taste.weights, key=lambda aspect: taste.weights[aspect]) == "timbre"
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_a_listener_who_answers_at_random_stays_plain(library: Table, seed: int) -> None:
+def test_a_listener_who_answers_at_random_stays_plain(library: CandidateSet, seed: int) -> None:
     taste = fit_taste("x", verdicts(library, {}, 8, seed), library)
     assert not taste.is_on
     assert taste.leaning is None
     assert "off" in taste.state
 
 
-def test_a_listener_who_goes_by_the_feel_gains_nothing(library: Table) -> None:
+def test_a_listener_who_goes_by_the_feel_gains_nothing(library: CandidateSet) -> None:
     taste = fit_taste("f", verdicts(library, {"feel": 1.0}, 8), library)
     assert taste.plain_right == pytest.approx(1.0)
     assert not taste.is_on
 
 
-def test_too_little_to_go_by(library: Table) -> None:
+def test_too_little_to_go_by(library: CandidateSet) -> None:
     said = verdicts(library, {"rhythm": 1.0}, 8)[:4]
     taste = fit_taste("few", said, library)
     assert taste.n_pairs < LEAST_PAIRS
@@ -90,7 +90,7 @@ def test_too_little_to_go_by(library: Table) -> None:
     assert fit_taste("none", [], library).n_pairs == 0
 
 
-def test_a_listener_who_dislikes_a_voice_like_timbre(library: Table) -> None:
+def test_a_listener_who_dislikes_a_voice_like_timbre(library: CandidateSet) -> None:
     """Whoever goes by the feel, but never wants a timbre like that of one track."""
     voice = library.vectors["timbre"][N_TRACKS - 1]
     rng = np.random.default_rng(8)
@@ -122,7 +122,7 @@ def test_a_listener_who_dislikes_a_voice_like_timbre(library: Table) -> None:
     assert weighed.mean() < without.mean() + 0.05
 
 
-def test_a_leaning_is_tried_on_tracks_that_its_fit_did_not_see(library: Table) -> None:
+def test_a_leaning_is_tried_on_tracks_that_its_fit_did_not_see(library: CandidateSet) -> None:
     """Whims about ten tracks that come up again and again are no leaning."""
     rng = np.random.default_rng(9)
     whims = dict(zip(range(24, 34), rng.permutation(10) < 5, strict=True))
@@ -134,7 +134,7 @@ def test_a_leaning_is_tried_on_tracks_that_its_fit_did_not_see(library: Table) -
     assert fit_taste("w", of_verdicts(said), library).leaning is None
 
 
-def test_three_contradictory_likes_change_nothing_and_say_so(library: Table) -> None:
+def test_three_contradictory_likes_change_nothing_and_say_so(library: CandidateSet) -> None:
     said = [
         Verdict(0, 20, "like", WHEN),
         Verdict(0, 21, "like", WHEN),
@@ -191,7 +191,7 @@ def test_an_opinion_answers_to_what_was_heard_before_its_track() -> None:
     assert one.source == "like"  # as weighty as the favourite, and later
 
 
-def test_a_player_alone_can_teach_a_taste(library: Table) -> None:
+def test_a_player_alone_can_teach_a_taste(library: CandidateSet) -> None:
     """Somebody who skips what does not go on in the same rhythm."""
     rng = np.random.default_rng(3)
     acts, minute = [], 0.0

@@ -32,7 +32,7 @@ from mess_plugin.library.reconcile import drain
 from mess_plugin.library.walk import Walk, absolute_roots
 from mess_plugin.logs import printable
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import answering, complete, settled
+from mess_plugin.spaces.active_encoder import active_recipe, complete, resolve_settings
 from mess_plugin.spaces.recipe import Recipe, weights_of
 from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
@@ -83,7 +83,7 @@ def index(
         progress_bar("indexing", quiet=as_json) as show,
     ):
         recipe = str(_recipe(store, settings, coverage))
-        drain(settings.home, store, answering(store, settings))
+        drain(settings.home, store, active_recipe(store, settings))
         feeding = Feeding(
             store, Queue(ready), worker.need, recipe, retry_failed=retry_failed, force=force
         )
@@ -104,14 +104,14 @@ def _names(files: BinaryIO | None) -> list[str]:
 
 def _recipe(store: Store, settings: Settings, coverage: float | None) -> Recipe:
     """The recipe to index with; a coverage of the command's own goes before the chosen one."""
-    recipe = Recipe.of(settled(store, settings))
+    recipe = Recipe.of(resolve_settings(store, settings))
     if coverage is not None:
         recipe = replace(recipe, coverage=coverage)
     state = describe(recipe.encoder).weights_state(weights_of(recipe.encoder, settings))
     if not state.ready:
         raise MissingWeights(recipe.encoder, state.detail)
-    if str(recipe) != answering(store, settings):
-        say(f"indexing with {recipe}; answers come from {answering(store, settings)}")
+    if str(recipe) != active_recipe(store, settings):
+        say(f"indexing with {recipe}; answers come from {active_recipe(store, settings)}")
     return recipe
 
 

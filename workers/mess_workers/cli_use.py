@@ -15,7 +15,14 @@ from mess_plugin.documents import switch_document
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MessError, MissingWeights
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import State, Switch, answering, begin, complete, under_way
+from mess_plugin.spaces.active_encoder import (
+    State,
+    Switch,
+    active_recipe,
+    begin,
+    complete,
+    under_way,
+)
 from mess_plugin.spaces.recipe import Recipe, load_encoder, weights_of
 from mess_plugin.store import Store, open_store
 from mess_workers.broker import Queue
@@ -110,7 +117,7 @@ def held(switch: Switch) -> str:
 
 def _report(store: Store, settings: Settings, name: str, as_json: bool) -> None:
     if as_json:
-        print_json({"recipe": answering(store, settings), "switch": switch_document(store)})
+        print_json({"recipe": active_recipe(store, settings), "switch": switch_document(store)})
     elif under_way(store) is None:
         say(f"answers come from {name}")
     else:

@@ -18,7 +18,7 @@ from mess_plugin.errors import MessError
 from mess_plugin.library.reconcile import drain
 from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import State, answering, under_way
+from mess_plugin.spaces.active_encoder import State, active_recipe, under_way
 from mess_plugin.spaces.refit import is_due
 from mess_plugin.store import Store, open_store
 from mess_workers import duplicate_search
@@ -71,7 +71,7 @@ class Dispatcher:
         if forgotten:
             log.info("%d files were missed for long enough and are forgotten", forgotten)
         self.store.inbox.forget_old(_KEEP_EVENTS_S)
-        recipe = answering(self.store, self.settings)
+        recipe = active_recipe(self.store, self.settings)
         if is_due(self.store, recipe):
             self.queue.send_refit(recipe)
         self._compares = duplicate_search.is_due(self.store, self.settings)
@@ -109,7 +109,7 @@ class Intake(Aside):
         """Look at least every second, and at once where somebody announced something."""
         while not self.ended.is_set():
             answer_events(store, self._settings)
-            drain(self._settings.home, store, answering(store, self._settings))
+            drain(self._settings.home, store, active_recipe(store, self._settings))
             store.dispatch.wait(_LOOK_S)
 
 

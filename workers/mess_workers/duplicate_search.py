@@ -11,7 +11,7 @@ import time
 from mess_plugin.config import Settings
 from mess_plugin.duplicates.finding import find, is_left
 from mess_plugin.model import Space
-from mess_plugin.spaces.active_encoder import answering, settled
+from mess_plugin.spaces.active_encoder import active_recipe, resolve_settings
 from mess_plugin.store import Store
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def look(store: Store, settings: Settings) -> int:
         return 0
     started_s = time.monotonic()
     n_looked = 0
-    for track_id, links in find(store, settled(store, settings), space, limit=_BATCH):
+    for track_id, links in find(store, resolve_settings(store, settings), space, limit=_BATCH):
         n_looked += 1
         if links:
             log.info("track %d is linked to %d others", track_id, len(links))
@@ -43,4 +43,4 @@ def look(store: Store, settings: Settings) -> int:
 
 
 def _space(store: Store, settings: Settings) -> Space | None:
-    return store.spaces.searchable(answering(store, settings))
+    return store.spaces.searchable(active_recipe(store, settings))

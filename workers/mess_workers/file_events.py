@@ -13,7 +13,7 @@ from mess_plugin.audio import is_audio
 from mess_plugin.config import Settings
 from mess_plugin.library.pruning import is_gone, prune_some
 from mess_plugin.library.walk import Walk, is_below, watched_roots
-from mess_plugin.spaces.active_encoder import answering
+from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import Store
 from mess_plugin.store.files import SeenFile
 from mess_plugin.store.inbox import Event
@@ -48,7 +48,7 @@ def _answer(store: Store, settings: Settings, event: Event) -> None:
     if any(_is_young(file, settings.settle_s) for file in found):
         store.inbox.postpone(event, settings.settle_s)
         return
-    recipe = answering(store, settings)
+    recipe = active_recipe(store, settings)
     wanted = len(store.jobs.enqueue(found, recipe).job_ids) if found else 0
     pruned = prune_some(store, roots[0], _known_at(store, path))
     if pruned.refused:

@@ -15,9 +15,9 @@ from mess_integrations.beets.session import opened
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Match
+from mess_plugin.search import search
 from mess_plugin.search.explain import told
 from mess_plugin.search.query import MAX_K, Query
-from mess_plugin.search.question import answer as answer_of
 from mess_plugin.store import Store
 
 _PATHS_AT_ONCE = 200  # SQLite limits how deep a condition may nest
@@ -65,9 +65,7 @@ def ask(
         used = {item.id for item in (*seeds, *question.against)}
         depth = question.k
         while True:
-            matches = answer_of(
-                store, ready, refs, query, k=depth, interval=question.interval
-            ).matches
+            matches = search(store, ready, refs, query, k=depth, interval=question.interval).matches
             found, not_in_beets = _in_beets(lib, matches, used)
             complete = len(matches) < depth
             if len(found) >= question.k or complete or depth == MAX_K:

@@ -164,7 +164,7 @@ class BeetsCommands:
 def _question(lib: Library, opts: Values) -> BeetsQuestion:
     from mess_integrations.beets.answers import BeetsQuestion  # noqa: PLC0415
     from mess_plugin.search import parsing  # noqa: PLC0415
-    from mess_plugin.search.question import interval_of  # noqa: PLC0415
+    from mess_plugin.search.references import interval_of  # noqa: PLC0415
 
     against: list[Item] = []
     for text in opts.against or ():

@@ -9,7 +9,7 @@ from mess_integrations.beets.delivery import is_up
 from mess_plugin.config import Settings
 from mess_plugin.library import reconcile, spool
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 
@@ -22,7 +22,7 @@ def opened(settings: Settings) -> Iterator[tuple[Settings, Store]]:
     Raises MessError or OSError.
     """
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        asked = settled(store, ready)
+        asked = resolve_settings(store, ready)
         reconcile.drain(settings.home, store, str(Recipe.of(asked)))
         yield asked, store
 

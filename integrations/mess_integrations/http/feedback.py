@@ -9,17 +9,16 @@ from typing import Literal
 import msgspec
 
 from mess_integrations.http.bodies import read_body
-from mess_integrations.http.library import confined
 from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_plugin.documents import taste_document, verdicts_document
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.search import listeners as accounts_of
-from mess_plugin.search.asking import answering_space
+from mess_plugin.search.engine import answering_space
 from mess_plugin.search.listeners import accounts_document
 from mess_plugin.search.query import check_listener
-from mess_plugin.search.references import find_pair
+from mess_plugin.search.references import confined, find_pair
 from mess_plugin.search.taste import taste_of
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.active_encoder import resolve_settings
 
 _MOST = 1000
 
@@ -54,7 +53,9 @@ def say(service: HttpService, call: Call) -> Reply:
     with service.stores.use() as store:
         roots = service.roots
         track_id, seed_id = find_pair(
-            store, confined(store, roots, body.ref), confined(store, roots, body.seed)
+            store,
+            confined(store, roots, body.ref).target,
+            confined(store, roots, body.seed).target,
         )
         store.verdicts.save(body.listener, seed_id, track_id, body.verdict)
     return Reply(
@@ -83,7 +84,7 @@ def taste(service: HttpService, call: Call) -> Reply:
     query: Listener = call.query
     check_listener(query.listener)
     with service.stores.use() as store:
-        space = answering_space(store, settled(store, service.settings))
+        space = answering_space(store, resolve_settings(store, service.settings))
         return Reply(taste_document(taste_of(store, space, query.listener)))
 
 

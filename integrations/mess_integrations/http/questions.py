@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from mess_integrations.http.bodies import read_question
-from mess_integrations.http.library import confined
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.config import Settings
-from mess_plugin.documents import playlist_document, question_document
+from mess_plugin.documents import playlist_document, search_document
 from mess_plugin.model import Level
 from mess_plugin.playlists.formats import m3u, xspf
 from mess_plugin.playlists.generate import Playlist, alike, arc, journey, parse_curve
 from mess_plugin.playlists.radio import first_of_radio
-from mess_plugin.search.query import Query
-from mess_plugin.search.question import answer, depth, interval_of
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.search import MAX_K, Query, Reference, search
+from mess_plugin.search.references import confined, interval_of
 from mess_plugin.store import Store
+
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class SimilarParameters(msgspec.Struct, frozen=True):
+    """ref: a path, a track id, or words that name one track; k answers after `offset` others.
+
+    start, end, section: ask about a stretch in seconds, or about the section with that letter.
+    """
+
+    ref: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    k: Annotated[int, msgspec.Meta(ge=1, le=MAX_K)] = 10
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    start: _Seconds | None = None
+    end: _Seconds | None = None
+    section: str | None = None
+    scope: Literal["song", "section"] | None = None
 
 
 class SimilarBody(msgspec.Struct, frozen=True):
@@ -79,31 +94,36 @@ class PlaylistFormat(msgspec.Struct, frozen=True):
     format: Literal["json", "m3u8", "xspf"] = "json"
 
 
-def ask(service: HttpService, call: Call) -> Reply:
-    """The document of `mess similar --json`, with where the page begins and whether more follow."""
+def get_similar(service: HttpService, call: Call) -> Reply:
+    """The document of `mess similar --json` for one reference."""
+    asked: SimilarParameters = call.query
+    body = SimilarBody(
+        [asked.ref], asked.k, asked.offset, asked.scope, asked.start, asked.end, asked.section
+    )
+    return _similar(service, body, Query())
+
+
+def post_similar(service: HttpService, call: Call) -> Reply:
+    """The document of `mess similar --json`."""
     body, query = read_question(call.body, SimilarBody)
-    deep = depth(body.offset, body.k)
+    return _similar(service, body, query)
+
+
+def _similar(service: HttpService, body: SimilarBody, query: Query) -> Reply:
     with service.metrics.query_s.labels("similar").time(), service.stores.use() as store:
         inside = _Inside(store, service)
-        found = answer(
+        found = search(
             store,
-            settled(store, service.settings),
+            service.settings,
             inside.refs(body.refs),
             inside.query(query),
-            k=deep,
+            k=body.k,
+            offset=body.offset,
             scope=Level(body.scope) if body.scope else None,
             interval=interval_of(body.start, body.end),
             section=body.section,
         )
-    page = found.matches[body.offset : body.offset + body.k]
-    document = question_document(replace(found, matches=page))
-    asked = document["query"]
-    assert isinstance(asked, dict)
-    asked |= {"ref": body.refs[0]} if "ref" in asked else {"refs": body.refs}
-    if "not" in asked:
-        asked["not"] = list(query.against)
-    document["page"] = {"offset": body.offset, "k": body.k, "full": len(page) == body.k}
-    return Reply(document)
+    return Reply(search_document(found))
 
 
 def make_alike(service: HttpService, call: Call) -> Reply:
@@ -179,14 +199,14 @@ class _Inside:
     def __init__(self, store: Store, service: HttpService) -> None:
         self._store, self._roots = store, service.roots
 
-    def ref(self, ref: str) -> str:
+    def ref(self, ref: str) -> Reference:
         return confined(self._store, self._roots, ref)
 
-    def refs(self, refs: Sequence[str]) -> list[str]:
+    def refs(self, refs: Sequence[str]) -> list[Reference]:
         return [self.ref(ref) for ref in refs]
 
     def query(self, query: Query) -> Query:
-        return replace(query, against=tuple(self.refs(query.against)))
+        return replace(query, against=tuple(self.ref(str(ref)) for ref in query.against))
 
 
 def _made(
@@ -194,7 +214,7 @@ def _made(
 ) -> Reply:
     form: PlaylistFormat = call.query
     with service.metrics.query_s.labels("playlist").time(), service.stores.use() as store:
-        made = make(store, settled(store, service.settings), _Inside(store, service))
+        made = make(store, service.settings, _Inside(store, service))
     if form.format == "m3u8":
         return Reply(text=m3u(made.tracks), media_type="application/vnd.apple.mpegurl")
     if form.format == "xspf":
@@ -208,7 +228,9 @@ _CARD = {
 }  # fmt: skip
 _MATCHES = {
     "query": {
+        "ref": "nebula", "path": "/music/nebula.ogg",
         "refs": ["nebula"], "paths": ["/music/nebula.ogg"], "not": [],
+        "start_s": 0.0, "end_s": 93.1,
         "weights": {"feel": 0.333333, "rhythm": 0.666667}, "taste": None, "space": "mess-mini@1:…",
     },
     "matches": [{
@@ -250,7 +272,13 @@ def _playlist(
 
 ENDPOINTS = (
     Endpoint(
-        "POST", "/v1/similar", "What sounds like some tracks, with all the words of a query", ask,
+        "GET", "/v1/similar", "What sounds like a track, a file or a section", get_similar,
+        SimilarParameters,
+        answers={200: "Matches, best first, as `mess similar --json` prints them.", **_WRONG},
+    ),
+    Endpoint(
+        "POST", "/v1/similar", "What sounds like some tracks, with all the words of a query",
+        post_similar,
         body=SimilarBody, asks=True, answer_example=_MATCHES,
         example={
             "refs": ["nebula"], "k": 1, "emphasis": {"rhythm": 2},

@@ -22,7 +22,7 @@ from mess_integrations.jellyfin.resolve import current_items, resolve_items, res
 from mess_integrations.jellyfin.rules import Rule
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, UsageError
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import Edit, Kept
 
@@ -69,7 +69,7 @@ class Reconciler:
 
     def reconcile(self) -> list[Outcome]:
         """Bring every smart playlist up to date. Raises ServiceError, StoreError, ConfigError."""
-        self.settings = settled(self.store, self.settings)
+        self.settings = resolve_settings(self.store, self.settings)
         with self.store.hosts.alone(self.link.server):
             self.seen = self.api.playlists()
             found = tuple(self.seen)

@@ -16,9 +16,7 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.folding import same
 from mess_plugin.model import Match
-from mess_plugin.search.asking import MAX_SEEDS, steer
-from mess_plugin.search.engine import similar
-from mess_plugin.search.query import MAX_K
+from mess_plugin.search import MAX_K, MAX_SEEDS, search
 from mess_plugin.search.references import find_track
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import Edit
@@ -157,9 +155,7 @@ def _ask(
     store: Store, settings: Settings, rule: Rule, refs: Sequence[str], depth: int
 ) -> tuple[Sequence[Match], bool]:
     """Matches as `mess similar` gives them, and whether there are no more."""
-    matches: Sequence[Match]
-    if rule.query.steers or len(refs) > 1:
-        matches = steer(store, settings, refs, rule.query, k=depth).matches
-    else:
-        matches = similar(store, settings, refs[0], k=depth, interval=rule.seed.interval).matches
+    matches = search(
+        store, settings, refs, rule.query, k=depth, interval=rule.seed.interval
+    ).matches
     return matches, len(matches) < depth

@@ -35,7 +35,7 @@ from mess_integrations.osc.wire import Message, read_packet
 from mess_integrations.rate_limit import ExpiringTable, RateLimit
 from mess_plugin.config import Settings
 from mess_plugin.errors import MessError
-from mess_plugin.spaces.active_encoder import answering
+from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
 
@@ -166,5 +166,5 @@ class OscDispatcher:
 
     def _library(self, store: Store) -> bytes:
         n_tracks, n_files, hours = store.library.count()
-        encoder = Recipe.parse(answering(store, self._settings)).encoder
+        encoder = Recipe.parse(active_recipe(store, self._settings)).encoder
         return replies.library(n_tracks, n_files, hours, encoder, *self._lookups.counts)

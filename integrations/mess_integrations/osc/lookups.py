@@ -26,9 +26,9 @@ from mess_plugin.errors import (
     UsageError,
 )
 from mess_plugin.model import Interval, Level, Match
-from mess_plugin.search.engine import similar
-from mess_plugin.search.references import Recording, Seed, find_track
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.search import search
+from mess_plugin.search.references import Recording, find_track
+from mess_plugin.search.seeds import Seed
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import normalise_id
 
@@ -85,17 +85,17 @@ def answer(
     if question.interval is not None and options.scope is Level.SONG:
         raise BadRequest(400, "scope is song, but a stretch was given: leave one out")
     asked = options.k
-    settings = settled(store, settings)
     while True:
-        found = similar(
+        found = search(
             store,
             settings,
             question.ref,
             k=asked,
-            scope=options.scope or Level.SONG,
+            scope=options.scope,
             interval=question.interval,
         )
-        kept = [one for one in found.matches if _is_wanted(found.seed, one, options)]
+        seed = found.seeds[0].seed
+        kept = [one for one in found.matches if _is_wanted(seed, one, options)]
         if len(kept) >= options.k or len(found.matches) < asked or asked >= MAX_K * 10:
             break
         asked = min(4 * asked, MAX_K * 10)

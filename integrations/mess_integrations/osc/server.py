@@ -22,8 +22,8 @@ from mess_integrations.osc.peers import Sender, TcpPeer
 from mess_integrations.osc.subscriptions import Subscriptions
 from mess_plugin.config import Settings
 from mess_plugin.errors import EncoderError, MessError, UsageError
-from mess_plugin.search import references
-from mess_plugin.spaces.active_encoder import settled
+from mess_plugin.search import seeds
+from mess_plugin.spaces.active_encoder import resolve_settings
 
 _RECEIVE_BUFFER_BYTES = 4 << 20  # uploads come in bursts
 _MOST_CONNECTIONS = 32
@@ -81,7 +81,7 @@ async def _warm(lookups: LookupJobs, settings: Settings) -> None:
     """Load the encoder and connect before the first question."""
     try:
         await lookups.library.run(lambda store: store.library.newest())
-        await lookups.hearing.run(lambda store: references.make_ready(settled(store, settings)))
+        await lookups.hearing.run(lambda store: seeds.make_ready(resolve_settings(store, settings)))
     except EncoderError as error:
         _log.warning("only indexed files can be looked up: %s", error)
     except MessError as error:

@@ -20,7 +20,7 @@ from mess_plugin.config import Settings
 from mess_plugin.library.mounts import mounted_below
 from mess_plugin.library.pruning import Pruned, is_there, prune, prune_some
 from mess_plugin.library.walk import Walk
-from mess_plugin.spaces.active_encoder import answering
+from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import Store
 from mess_plugin.store.files import SeenFile
 from mess_plugin.store.roots import Root
@@ -146,7 +146,7 @@ class WatchedFolder:
         self._walk_due = True
 
     def _want(self, files: Sequence[SeenFile]) -> None:
-        self._store.jobs.enqueue(files, answering(self._store, self._settings))
+        self._store.jobs.enqueue(files, active_recipe(self._store, self._settings))
 
     def _pulse(self, now_s: float) -> None:
         assert self._observing is not None

@@ -1,0 +1,1 @@
+"""Training of the default encoder; nothing but its own command imports this."""

@@ -1,0 +1,142 @@
+"""Filters → the tracks that may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from msgspec.structs import replace
+
+from mess_plugin.errors import UsageError
+from mess_plugin.facets import Measures
+from mess_plugin.facets import key as keys
+from mess_plugin.model import Tags
+from mess_plugin.search.candidates import QueryFeatures
+from mess_plugin.search.query import Filters, Range
+from mess_plugin.store import Store
+from mess_plugin.store.filters import Allowed, Conditions
+
+SAME_TEMPO = 1.06  # the ratio that DJs bridge without anybody noticing
+_WIDE = 1e9
+
+
+def allowed_ids(store: Store, filters: Filters, first: QueryFeatures | None) -> list[int] | None:
+    """The tracks that pass; None where nothing is filtered. Raises UsageError where none passes.
+
+    first: whose tempo and key "same" means; None where there is no such track.
+    """
+    if not filters.any:
+        return None
+    passed = _passing(store, filters, first)
+    if not passed:
+        raise UsageError(f"no track passes the filters: {_blame(store, filters, first)}")
+    return passed
+
+
+def _passing(store: Store, filters: Filters, first: QueryFeatures | None) -> list[int]:
+    """The tracks that pass filters, none where none does."""
+    if first is None and (filters.same_tempo or filters.same_key):
+        raise UsageError("'same' tempo or key needs a track to be the same as: give a reference")
+    tempo = filters.tempo_bpm
+    if filters.same_tempo and first is not None:
+        bpm = tempo_of(first.seed.track.tags if first.seed.track else Tags(), first.measures)
+        if bpm is None:
+            raise UsageError(f"{first.seed.name} has no tempo to go by: give one with --tempo")
+        tempo = Range(bpm / SAME_TEMPO, bpm * SAME_TEMPO)
+    conditions = Conditions(
+        tempo_bpm=_limits(tempo),
+        duration_s=_limits(filters.duration_s),
+        year=_limits(filters.year),
+        activity=_limits(filters.attribute("activity")),
+        brightness=_limits(filters.attribute("brightness")),
+        drive=_limits(filters.attribute("drive")),
+        loudness_lufs=_limits(filters.loudness_lufs),
+        genre=filters.genre,
+        artist=filters.artist,
+        album=filters.album,
+        folder=filters.folder,
+        excluded_words=filters.excluded_words,
+        languages=filters.languages,
+        rating=_limits(filters.rating),
+        unplayed_days=filters.unplayed_days,
+    )
+    return _in_key(store.filters.allowed(conditions), filters, first)
+
+
+def _blame(store: Store, filters: Filters, first: QueryFeatures | None) -> str:
+    """Which filters leave nothing: one alone, two that exclude each other, or all together."""
+    plain = Filters()
+    single = {
+        name: replace(plain, **{name: getattr(filters, name)})
+        for name in filters.__struct_fields__
+        if getattr(filters, name) != getattr(plain, name)
+    }
+    passed = {name: set(_passing(store, one, first)) for name, one in single.items()}
+    for name, ids in passed.items():
+        if not ids:
+            return f"{describe(single[name])}; loosen it"
+    for (one, ids), (other, others) in combinations(passed.items(), 2):
+        if ids.isdisjoint(others):
+            pair = f"{describe(single[one])} and {describe(single[other])}"
+            return f"{pair} exclude each other; loosen one of them"
+    return f"{describe(filters)}; loosen one of them"
+
+
+def tempo_of(tags: Tags, measures: Measures | None) -> float | None:
+    """Beats per minute: the tag, else what was heard."""
+    if tags.bpm:
+        return tags.bpm
+    return measures.tempo.bpm if measures and measures.tempo else None
+
+
+def key_of(tags: Tags, measures: Measures | None) -> tuple[int, str] | None:
+    """(tonic, mode): the tag where it can be read, else what was heard."""
+    tagged = keys.parse(tags.key) if tags.key else None
+    if tagged:
+        return tagged
+    return (measures.key.tonic, measures.key.mode) if measures and measures.key else None
+
+
+def describe(filters: Filters) -> str:
+    """The conditions in words, for messages."""
+    parts = []
+    for name in filters.__struct_fields__:
+        value = getattr(filters, name)
+        if isinstance(value, Range):
+            low = "" if value.low is None else f"{value.low:g}"
+            high = "" if value.high is None else f"{value.high:g}"
+            parts.append(f"{name} {low}-{high}")
+        elif value is True:
+            parts.append(name.replace("_", " "))
+        elif name == "key" and value:
+            parts.append(f"key {keys.name(*value)}")
+        elif isinstance(value, tuple) and value:
+            parts.append(f"{name.replace('_', ' ')} {', '.join(map(str, value))!r}")
+        elif value:
+            parts.append(f"{name.replace('_', ' ')} {value!r}")
+    return ", ".join(parts)
+
+
+def _in_key(passed: Sequence[Allowed], filters: Filters, first: QueryFeatures | None) -> list[int]:
+    wanted = filters.key
+    if filters.same_key and first is not None:
+        wanted = key_of(first.seed.track.tags if first.seed.track else Tags(), first.measures)
+        if wanted is None:
+            raise UsageError(f"{first.seed.name} has no key to go by: give one with --key")
+    if wanted is None:
+        return [one.track_id for one in passed]
+    kept = []
+    for one in passed:
+        own = (keys.parse(one.tagged_key) if one.tagged_key else None) or one.heard_key
+        if own and (keys.compatible(own, wanted) if filters.same_key else own == wanted):
+            kept.append(one.track_id)
+    return kept
+
+
+def _limits(limits: Range | None) -> tuple[float, float] | None:
+    if limits is None:
+        return None
+    return (
+        -_WIDE if limits.low is None else limits.low,
+        _WIDE if limits.high is None else limits.high,
+    )
