@@ -54,12 +54,12 @@ from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.evaluation.trials import HALF_S, SECTION_S
 from mess_plugin.facets import TrackFacets
 from mess_plugin.facets.extract import hear_sound
-from mess_plugin.library.index import raw_space
 from mess_plugin.model import Float32, Level, Projection, Tags, Waveform
 from mess_plugin.pretraining.folds import folds
 from mess_plugin.search.rerank import SONG_ALONE, weights_of
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.spaces.refit import refit
+from mess_plugin.spaces.vectors import raw_space
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.files import SeenFile
 

@@ -28,10 +28,10 @@ import av
 from mess_plugin import audio, embedded, encoders
 from mess_plugin.analysis.hierarchy import embed, listen, summarise
 from mess_plugin.encoders.base import Encoder
-from mess_plugin.library.index import raw_space
 from mess_plugin.library.walk import Walk
 from mess_plugin.model import Level, Waveform
 from mess_plugin.spaces.recipe import Recipe
+from mess_plugin.spaces.vectors import raw_space
 from mess_plugin.store import Store, open_store
 
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from pgvector.psycopg import register_vector
 from benchmarks.exact_windows import batches
 from benchmarks.synthetic_music import Music
 from mess_plugin.config import Settings
-from mess_plugin.library.index import raw_space
 from mess_plugin.model import Level, Space
 from mess_plugin.spaces.recipe import Recipe, load_encoder
+from mess_plugin.spaces.vectors import raw_space
 from mess_plugin.store import open_store
 from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.session import Session

@@ -9,12 +9,12 @@ import click
 from mess_plugin.cli.output import encoder_option, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import AudioError, UsageError
+from mess_plugin.export import Row, check_file, write_columns, write_vectors
 from mess_plugin.model import Level
 from mess_plugin.services import connected, has_library
 from mess_plugin.spaces.active_encoder import active_recipe, resolve_settings
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import open_store
-from mess_plugin.vector_files import Row, check_file, write_columns, write_vectors
 
 _WHAT = ("vectors", "facets", "measures")
 

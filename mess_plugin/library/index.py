@@ -8,11 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from mess_plugin import audio
 from mess_plugin.analysis.hierarchy import Analysis, analyse, embed
-from mess_plugin.analysis.pooling import project
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
 from mess_plugin.facets import TrackFacets
@@ -20,8 +18,9 @@ from mess_plugin.facets.extract import FacetListener, hear_facets
 from mess_plugin.facets.statistics import FACET_RATE_HZ
 from mess_plugin.library.pathmap import SAME_PATHS, PathMap
 from mess_plugin.library.tags import read_tags
-from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.model import Interval, Level, Space, Tags
 from mess_plugin.spaces.recipe import Recipe
+from mess_plugin.spaces.vectors import project_into, raw_space
 from mess_plugin.store import Store
 from mess_plugin.store.jobs import Job
 
@@ -147,39 +146,6 @@ def index(
 def _locate(store: Store, job: Job, track_id: int, tags: Tags) -> None:
     if not store.files.locate(job.file_id, job.path, track_id, tags):
         raise _Overtaken
-
-
-def raw_space(store: Store, recipe: Recipe, encoder: Encoder) -> Space:
-    """The space that an encoder's own vectors go to, made on first use.
-
-    The decoder's revision is part of it: another resampling gives other vectors. So is the coverage.
-    """
-    shipped = encoder.projections.get(Level.SONG)
-    info = encoder.info
-    width = info.dim * (2 if info.pooling == "mean+std" else 1)
-    share = "" if recipe.coverage == 1 else f".cover-{recipe.coverage!r}"
-    heard_as = replace(info, revision=f"{info.revision}.{audio.DECODER_REVISION}{share}")
-    return store.spaces.raw(
-        str(recipe),
-        heard_as,
-        shipped.matrix.shape[1] if shipped else width,
-        recipe.window_s,
-        recipe.hop_s,
-        shipped.version if shipped else "none",
-    )
-
-
-def project_into(
-    store: Store, space: Space, raw: dict[Level, LevelVectors]
-) -> dict[Level, LevelVectors]:
-    """Raw vectors of one recording through the maps of a projected space."""
-    projections = store.spaces.projections(space)
-    return {
-        level: LevelVectors(
-            vectors.intervals, project(vectors.vectors, projections.get(level)), vectors.labels
-        )
-        for level, vectors in raw.items()
-    }
 
 
 def _write(store: Store, space: Space, track_id: int, analysis: Analysis, encoder: Encoder) -> None:

@@ -182,7 +182,7 @@ def seed_of(
     """A seed of what was just heard, with times that count from start_s before it began."""
     from mess_plugin.analysis.hierarchy import embed  # noqa: PLC0415  as above
     from mess_plugin.analysis.pooling import pool, project  # noqa: PLC0415
-    from mess_plugin.library.index import project_into  # noqa: PLC0415
+    from mess_plugin.spaces.vectors import project_into  # noqa: PLC0415
 
     shift_s = np.float32(start_s)
     shipped = encoder.projections.get(Level.WINDOW)

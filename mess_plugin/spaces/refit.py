@@ -8,8 +8,8 @@ from __future__ import annotations
 from secrets import token_hex
 
 from mess_plugin.analysis import projection
-from mess_plugin.library.index import project_into
 from mess_plugin.model import Level, Projection, Space
+from mess_plugin.spaces.vectors import project_into
 from mess_plugin.store import Store
 
 GROWTH = 2.0  # a library this many times larger than at the last fit is fitted again

@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.cli.metric import metric
 from mess_plugin.errors import MessError
-from mess_plugin.library.index import project_into
 from mess_plugin.model import Float32, Level
 from mess_plugin.search import search
 from mess_plugin.spaces.refit import is_due, refit
+from mess_plugin.spaces.vectors import project_into
 from mess_plugin.store import open_store
 from tests.stored_library import RECIPE, add_track, levels_of, raw_space, settings
 

@@ -15,9 +15,9 @@ import pytest
 from mess_plugin import encoders
 from mess_plugin.analysis.pooling import project
 from mess_plugin.analysis.projection import CENTRE_FROM
-from mess_plugin.library.index import project_into
 from mess_plugin.model import Level, Space
 from mess_plugin.spaces.refit import refit
+from mess_plugin.spaces.vectors import project_into
 from mess_plugin.store import Store, open_store
 from tests.stored_library import RECIPE, add_track, fill, levels_of, raw_space
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mess_plugin import vector_files
+from mess_plugin import export
 from mess_plugin.errors import UsageError
-from mess_plugin.vector_files import Row, check_file, write_columns, write_vectors
+from mess_plugin.export import Row, check_file, write_columns, write_vectors
 
 ABOUT = {"space": "some@1", "level": "window"}
 
@@ -27,7 +27,7 @@ def rows(n: int, dim: int = 3) -> list[Row]:
 def test_parquet_holds_what_npz_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int
 ) -> None:
-    monkeypatch.setattr(vector_files, "_BATCH", 4)
+    monkeypatch.setattr(export, "_BATCH", 4)
     arrays, table = tmp_path / "v.npz", tmp_path / "v.parquet"
     assert write_vectors(arrays, rows(n), ABOUT) == write_vectors(table, rows(n), ABOUT) == (n, 3)
     read, wanted = pq.read_table(table), np.load(arrays)
@@ -57,7 +57,7 @@ def test_columns_become_rows_in_which_the_unknown_is_null(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.parametrize("ending", vector_files.ENDINGS)
+@pytest.mark.parametrize("ending", export.ENDINGS)
 def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"v{ending}"
     assert write_vectors(out, [], ABOUT) == (0, 0)
