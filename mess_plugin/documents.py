@@ -38,7 +38,7 @@ def search_document(found: SearchResult) -> dict[str, object]:
             "space": found.space.name,
         },
         "matches": [match_document(match) for match in found.matches],
-        "page": {"offset": found.offset, "k": len(found.matches), "full": found.is_full},
+        "page": {"offset": found.offset, "k": found.k, "full": found.is_full},
     }
 
 

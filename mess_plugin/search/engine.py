@@ -41,12 +41,17 @@ class SearchResult(msgspec.Struct, frozen=True):
     """Aspect → its share of the score; together 1."""
     matches: tuple[Match, ...]
     """Best first."""
+    k: int = 0
+    """How many matches were asked for."""
     offset: int = 0
     """How many better answers were left out before the first match."""
-    is_full: bool = False
-    """Whether as many matches were found as were asked for, so that there may be more."""
     taste: Taste | None = None
     """Of the listener whose taste was asked for."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many matches were found as were asked for, so that there may be more."""
+        return len(self.matches) == self.k
 
     @property
     def name(self) -> str:
@@ -101,7 +106,7 @@ def search(
             break
         # A new projection replaced the space meanwhile, and the vectors of the old one went with it.
     matches = found.matches[offset : offset + k]
-    return replace(found, matches=matches, offset=offset, is_full=len(matches) == k)
+    return replace(found, matches=matches, k=k, offset=offset)
 
 
 def answering_space(store: Store, settings: Settings) -> Space:
@@ -188,7 +193,7 @@ def _listed(refs: Ref | Seed | Sequence[Ref | Seed]) -> list[Ref | Seed]:
         if text is not None:
             texts.add(text)
     if not 1 <= len(unique) <= MAX_SEEDS:
-        raise UsageError(f"there are {len(unique)} references: wanted 1 to {MAX_SEEDS}")
+        raise UsageError(f"there are {len(unique)} seeds: wanted 1 to {MAX_SEEDS}")
     return unique
 
 

@@ -326,7 +326,7 @@ def test_the_description_covers_every_endpoint(call: Client) -> None:
     }
     assert described == {(one.method, one.path) for one in ENDPOINTS}
     parameters = document["paths"]["/v1/similar"]["get"]["parameters"]
-    names = {"ref", "k", "offset", "start", "end", "scope"}
+    names = {"ref", "k", "offset", "start", "end", "section", "scope"}
     assert {one["name"] for one in parameters} == names
     assert [one["name"] for one in parameters if one["required"]] == ["ref"]
 
