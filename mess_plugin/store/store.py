@@ -21,7 +21,6 @@ from mess_plugin.store.jobs import Jobs
 from mess_plugin.store.library import Library
 from mess_plugin.store.metrics import Metrics
 from mess_plugin.store.peaks import Waveforms
-from mess_plugin.store.recipes import Choices
 from mess_plugin.store.recipes import RecipeChoices
 from mess_plugin.store.roots import Roots
 from mess_plugin.store.session import Session
