@@ -21,6 +21,7 @@ from mess_plugin.store.session import Session
 Ids = npt.NDArray[np.int64]
 Limits = tuple[float, float] | None
 _ANY = (0.0, 1e9)
+_NOTHING = "\x01"  # matches no folded text: these hold no control characters
 
 
 class Conditions(msgspec.Struct, frozen=True):
@@ -143,6 +144,8 @@ class Filtering:
 
 
 def _contains(text: str | None) -> str | None:
+    if text and not fold(text):
+        return _NOTHING
     return None if text is None else containing(text)
 
 
