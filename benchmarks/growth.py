@@ -30,7 +30,7 @@ from mess_plugin import audio, embedded
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.library import index as indexing
 from mess_plugin.library.index import Heard, hear_whole, index
-from mess_plugin.library.pruning import prune_some
+from mess_plugin.library.reconcile import Request, reconcile
 from mess_plugin.model import Tags
 from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.spaces.recipe import Recipe, load_encoder
@@ -177,8 +177,9 @@ class _Steps:
 
     def give_up(self) -> None:
         """As the watcher does when a file vanished: these files never were there."""
+        request = Request(active_recipe(self.library.store, self.library.settings))
         for name in self.names:
-            prune_some(self.library.store, self.library.root, [self._path(name)])
+            reconcile(self.library.store, [self._path(name)], self.library.root, request)
 
     def _path(self, name: str) -> str:
         return f"{self.library.root}/new/{name}.flac"

@@ -585,11 +585,11 @@ SELECT id, duration_s, title, artist, album, album_artist, genre, year, track_nu
         WHERE files.track_id = card.id AND files.missing_since IS NULL)
 FROM track_cards AS card WHERE id = ANY(%(ids)s)
 
--- The track at a path.
+-- The track at a path where a file is.
 -- name: find_path
 SELECT files.track_id, jobs.kind, jobs.reason
 FROM files LEFT JOIN jobs ON jobs.file_id = files.id AND jobs.state = 'failed'
-WHERE files.path = %(path)s
+WHERE files.path = %(path)s AND files.missing_since IS NULL
 ORDER BY jobs.finished_at DESC NULLS LAST
 LIMIT 1
 

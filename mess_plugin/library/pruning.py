@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from mess_plugin.library.mounts import is_mounted
@@ -29,46 +29,15 @@ class Pruned:
     held: Set[str] = field(default=frozenset(), compare=False)
 
 
-def prune(
-    store: Store, root: str, present: Set[str] | None = None, *, confirmed: bool = False
-) -> Pruned:
-    """Give up the known files at or below a folder that are not there any more.
-
-    present: paths that were just seen, to spare looking at each again. confirmed: a person said so,
-    so that any number may go and is forgotten at once.
-    """
-    known = store.files.known_paths([root])
-    gone = {
-        path: file_id
-        for path, file_id in known.items()
-        if (present is None or path not in present) and is_gone(path)
-    }
-    away = unmounted(store, root)
-    if confirmed:
-        store.files.forget_files(list(gone.values()))
-        store.roots.forget_mounts(away)
-        return Pruned(len(gone))
-    return _give_up(store, root, list(gone), away)
+NOTHING = Pruned(0)
+"""No file is gone."""
 
 
-def prune_some(store: Store, root: str, paths: Iterable[str]) -> Pruned:
-    """Like `prune`, for files below a folder of which an event says that they vanished."""
-    gone = store.files.known_among([path for path in paths if is_gone(path)])
+def give_up(store: Store, root: str, gone: Sequence[str]) -> Pruned:
+    """Hide known files below a root that are not there any more, where that can be believed."""
     if not gone:
-        return Pruned(0)
-    return _give_up(store, root, gone, unmounted(store, root))
-
-
-def unmounted(store: Store, root: str) -> list[str]:
-    """Where a disk was mounted below a root, or above it, that is not there now."""
-    return [
-        point
-        for point in store.roots.mounts()
-        if (is_below(point, root) or is_below(root, point)) and not is_mounted(point)
-    ]
-
-
-def _give_up(store: Store, root: str, gone: Sequence[str], away: Sequence[str]) -> Pruned:
+        return NOTHING
+    away = unmounted(store, root)
     below_away = {path for path in gone if any(is_below(path, point) for point in away)}
     others = [path for path in gone if path not in below_away]
     reason = suspicion(store, root, others)
@@ -79,6 +48,24 @@ def _give_up(store: Store, root: str, gone: Sequence[str], away: Sequence[str]) 
         point = next(point for point in away if any(is_below(path, point) for path in below_away))
         reason = f"the disk at {point} is not mounted; nothing below it is forgotten"
     return Pruned(n_gone, reason, frozenset(below_away))
+
+
+def forget_vanished(store: Store, root: str) -> int:
+    """Forget every known file at or below a root that is gone: a person said so. Returns how many."""
+    known = store.files.known_paths([root])
+    gone = [file_id for path, file_id in known.items() if is_gone(path)]
+    store.files.forget_files(gone)
+    store.roots.forget_mounts(unmounted(store, root))
+    return len(gone)
+
+
+def unmounted(store: Store, root: str) -> list[str]:
+    """Where a disk was mounted below a root, or above it, that is not there now."""
+    return [
+        point
+        for point in store.roots.mounts()
+        if (is_below(point, root) or is_below(root, point)) and not is_mounted(point)
+    ]
 
 
 def suspicion(store: Store, root: str, gone: Sequence[str]) -> str | None:

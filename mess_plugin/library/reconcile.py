@@ -1,62 +1,173 @@
-"""Bringing the ledger in line with what a host says it did to its files."""
+"""What is at these paths now? One answer for everybody who heard that files may have changed.
+
+The watcher and its nightly walk, the webhooks, beets' spool and `mess index` all hand paths to
+`reconcile`. What is done follows from what is there, never from what was said to have happened, so
+lost, repeated and late news do no harm.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
 
 from mess_plugin.library import spool
+from mess_plugin.library.pruning import NOTHING, Pruned, give_up, is_gone
 from mess_plugin.library.spool import Changes
-from mess_plugin.library.walk import Walk
+from mess_plugin.library.walk import Walk, is_below
 from mess_plugin.store import Store
 from mess_plugin.store.files import SeenFile
 
-_WANT_AT_ONCE = 500
+BATCH_FILES = 500
+"""Files that are noted in one statement."""
 
 
-def drain(home: Path, store: Store, recipe: str) -> list[int]:
-    """Take all waiting changes into the ledger. Returns the ids of the wanted jobs.
+class Request(msgspec.Struct, frozen=True):
+    """How the files that are found are wanted."""
 
-    The changes leave the spool only after that: a process that ends in between leaves work that is
-    wanted twice, not never. Raises StoreError or OSError; what was not taken then stays.
+    recipe: str
+    settle_s: float = 0.0
+    """Files that were written within so many seconds are not wanted yet, but returned."""
+    batch: UUID | None = None
+    """The jobs of one run of `mess index`."""
+    retry_failed: bool = False
+    """Also want those that failed before and have not changed."""
+    force: bool = False
+    """Want all."""
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """What was found and done."""
+
+    job_ids: list[int] = field(default_factory=list)
+    n_seen: int = 0
+    """Files that are there."""
+    n_unchanged: int = 0
+    n_failed_before: int = 0
+    unsettled: list[SeenFile] = field(default_factory=list)
+    """Files that were written too recently; look again later."""
+    unreadable: list[str] = field(default_factory=list)
+    """Lines "PATH: REASON" about folders and files that could not be looked at."""
+    pruned: Pruned = NOTHING
+    """Known files that were given up, or why they were not."""
+
+
+def reconcile(
+    store: Store,
+    paths: Iterable[str] | Mapping[str, datetime | None],
+    root: str | None,
+    request: Request,
+    *,
+    seen: set[str] | None = None,
+    on_batch: Callable[[Reconciled], object] | None = None,
+) -> Reconciled:
+    """Bring the ledger in line with what is at or below some absolute paths now.
+
+    Files that are there are noted, and wanted where they are new, changed or unfinished. Known files
+    that are gone are given up where `pruning.give_up` believes it: hidden at once, forgotten after
+    the grace time. Nothing is written about a file that can only not be looked at.
+
+    paths: files or folders; a mapping says since when each was known to be new. root: the folder
+    that all of them lie in, whose rules and guards hold; None where a person named each path: then
+    every one is looked at for itself and nothing is given up. seen: files that this run has seen
+    already, which are passed over; those found are added. on_batch: called with the result so far
+    after every `BATCH_FILES` files.
     """
-    jobs: list[int] = []
+    found = Reconciled()
+    present = set() if seen is None else seen
+    noticed = paths if isinstance(paths, Mapping) else dict.fromkeys(paths)
+    walk = Walk(list(noticed), within=root)
+    for batch in _batches(file for file in walk if file.path not in present):
+        new = {file.path: replace(file, noticed_at=noticed.get(file.path)) for file in batch}
+        present.update(new)
+        _enqueue(store, list(new.values()), request, found)
+        if on_batch is not None:
+            on_batch(found)
+    found.unreadable = walk.unreadable
+    if root is not None:
+        found.pruned = give_up(store, root, _vanished(store, noticed, present))
+    return found
+
+
+def _enqueue(store: Store, files: list[SeenFile], request: Request, found: Reconciled) -> None:
+    now_ns = time.time_ns()
+    still: list[SeenFile] = []
+    for file in files:
+        is_young = 0 <= now_ns - file.mtime_ns < request.settle_s * 1e9
+        (found.unsettled if is_young else still).append(file)
+    found.n_seen += len(files)
+    if not still:
+        return
+    enqueued = store.jobs.enqueue(
+        still,
+        request.recipe,
+        request.batch,
+        retry_failed=request.retry_failed,
+        force=request.force,
+    )
+    found.job_ids += enqueued.job_ids
+    found.n_unchanged += enqueued.unchanged
+    found.n_failed_before += enqueued.failed_before
+
+
+def _vanished(store: Store, paths: Iterable[str], present: set[str]) -> list[str]:
+    """Known files at or below some paths that are certainly not there."""
+    perhaps = [path for path in paths if os.path.isdir(path) or is_gone(path)]  # noqa: PTH112
+    known = store.files.known_paths(perhaps, with_missed=False) if perhaps else {}
+    return [path for path in known if path not in present and is_gone(path)]
+
+
+def _batches(files: Iterable[SeenFile]) -> Iterator[list[SeenFile]]:
+    files = iter(files)
+    while batch := list(islice(files, BATCH_FILES)):
+        yield batch
+
+
+def drain(home: Path, store: Store, request: Request) -> list[Reconciled]:
+    """Reconcile all changes that wait in the spool of a home.
+
+    They leave the spool only after that: a process that ends in between leaves work that is wanted
+    twice, not never. Raises StoreError or OSError; what was not taken then stays.
+    """
+    done: list[Reconciled] = []
     for path, changes in spool.read(home):
         with store.transaction():
-            jobs += take(store, recipe, changes)
+            done += take(store, changes, request)
         path.unlink(missing_ok=True)
-    return jobs
+    return done
 
 
-def take(store: Store, recipe: str, changes: Changes) -> list[int]:
-    """Bring the ledger in line with some changes. Returns the ids of the wanted jobs.
+def take(store: Store, changes: Changes, request: Request) -> list[Reconciled]:
+    """Reconcile what a host says it did, for each folder that some of the files lie in.
 
-    A moved file keeps its recording, so that it need not be heard again. Files are only forgotten
-    that are not on disk any more.
+    A moved file keeps its recording, so that it need not be heard again. A file outside the host's
+    music folder is judged by the nearest folder that is there.
     """
     moves = [(old, new) for old, new in changes.moved if not os.path.lexists(old)]
     store.files.move_files(moves)
-    arrived = [new for _, new in changes.moved]
-    wanted = _seen(dict.fromkeys([*changes.touched, *arrived]))
-    jobs: list[int] = []
-    for start in range(0, len(wanted), _WANT_AT_ONCE):
-        group = wanted[start : start + _WANT_AT_ONCE]
-        jobs += store.jobs.enqueue(group, recipe, uuid4()).job_ids
-    if _holds_something(changes.root):
-        left = [*changes.removed, *changes.touched, *(old for old, _ in changes.moved)]
-        store.files.forget_paths([path for path in left if not os.path.lexists(path)])
-    return jobs
+    mentioned = [
+        *changes.touched,
+        *changes.removed,
+        *(path for move in changes.moved for path in move),
+    ]
+    by_root: dict[str, list[str]] = {}
+    for path in dict.fromkeys(mentioned):
+        root = changes.root if is_below(path, changes.root) else _nearest_folder(path)
+        by_root.setdefault(root, []).append(path)
+    return [reconcile(store, paths, root, request) for root, paths in by_root.items()]
 
 
-def _seen(paths: Iterable[str]) -> list[SeenFile]:
-    return list(Walk(list(paths)))
-
-
-def _holds_something(root: str) -> bool:
-    try:
-        with os.scandir(root) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
+def _nearest_folder(path: str) -> str:
+    folder = os.path.dirname(path)  # noqa: PTH120  text paths keep odd bytes
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):  # noqa: PTH112, PTH120
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    return folder

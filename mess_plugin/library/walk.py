@@ -15,21 +15,27 @@ from mess_plugin.store.files import SeenFile
 
 @dataclass(slots=True)
 class Walk:
-    """An iterable over the audio files of some roots, in order; says what it could not read.
+    """An iterable over the audio files at or below some paths, in order.
 
     Hidden files and folders are left out, and so is everything that is no regular file: a pipe or a
     device is never opened. Links to files are followed, links to folders are not, so that no loop
     can trap the walk.
     """
 
-    roots: Sequence[str]
+    paths: Sequence[str]
+    within: str | None = None
+    """The root whose rules hold for all of them; None: each path was named by a person and is one."""
     unreadable: list[str] = field(default_factory=list)
+    """What could not be looked at, as lines "PATH: REASON"."""
 
     def __iter__(self) -> Iterator[SeenFile]:
-        for root in self.roots:
-            if os.path.isdir(root):  # noqa: PTH112  text paths keep odd bytes
-                yield from self._folder(root)
-            elif seen := self._see(root):
+        for path in self.paths:
+            is_folder = os.path.isdir(path)  # noqa: PTH112  text paths keep odd bytes
+            if not is_visible(path, self.within or path, is_folder=is_folder):
+                continue
+            if is_folder:
+                yield from self._folder(path)
+            elif seen := self._see(path):
                 yield seen
 
     def _folder(self, root: str) -> Iterator[SeenFile]:
@@ -99,6 +105,16 @@ def watched_roots(watch: Sequence[str]) -> list[str]:
     return sorted(
         root for root in roots if not any(root != one and is_below(root, one) for one in roots)
     )
+
+
+def is_visible(path: str, root: str, *, is_folder: bool) -> bool:
+    """Whether a walk of a root would come to a path, which need not be there."""
+    if path == root:
+        return True
+    inside = path.removeprefix(root.rstrip("/") + "/")
+    if inside == path or any(part.startswith(".") for part in inside.split("/")):
+        return False
+    return is_folder or is_audio(Path(path))
 
 
 def is_below(path: str, root: str) -> bool:

@@ -42,7 +42,7 @@ class Library:
     def find_path(self, path: str) -> tuple[int | None, str | None] | None:
         """(track id, reason of failure) of a known file, each None where there is none.
 
-        None for a file that was never seen.
+        None for a file that was never seen, or is not there now.
         """
         try:
             exact = to_bytes(path)

@@ -35,12 +35,12 @@ def beets(tmp_path: Path, database_url: str) -> Beets:
 
 
 def ledger(beets: Beets) -> dict[str, tuple[Any, ...]]:
-    """path → (state of its job, file id)."""
+    """path → (state of its job, file id) of the files that are there."""
     assert beets.database_url is not None
     with psycopg.connect(beets.database_url) as connection:
         rows = connection.execute(
             "SELECT convert_from(path, 'utf8'), jobs.state::text, files.id"
-            " FROM files LEFT JOIN jobs ON jobs.file_id = files.id"
+            " FROM files LEFT JOIN jobs ON jobs.file_id = files.id WHERE missing_since IS NULL"
         ).fetchall()
     return {path: tuple(rest) for path, *rest in rows}
 

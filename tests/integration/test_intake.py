@@ -9,12 +9,14 @@ from uuid import uuid4
 import pytest
 
 from mess_plugin.library import reconcile, spool
+from mess_plugin.library.reconcile import Request
 from mess_plugin.library.spool import Changes
 from mess_plugin.library.walk import see
 from mess_plugin.model import Tags
 from mess_plugin.store import Store, open_store
 
 RECIPE = "descriptors||5/2.5"
+REQUEST = Request(RECIPE)
 
 
 @pytest.fixture
@@ -58,6 +60,11 @@ def changes(
     )
 
 
+def take(store: Store, changes: Changes) -> list[int]:
+    """The jobs that follow from changes."""
+    return [job for found in reconcile.take(store, changes, REQUEST) for job in found.job_ids]
+
+
 def at(store: Store, path: Path) -> int | None:
     found = store.library.find_path(str(path))
     return found[0] if found else None
@@ -65,17 +72,15 @@ def at(store: Store, path: Path) -> int | None:
 
 def test_new_files_are_wanted_once(store: Store, music: Path) -> None:
     (music / "a.flac").write_bytes(b"a")
-    first = reconcile.take(store, RECIPE, changes(music, (music / "a.flac",)))
+    first = take(store, changes(music, (music / "a.flac",)))
     assert len(first) == 1
-    assert reconcile.take(store, RECIPE, changes(music, (music / "a.flac",))) == first
+    assert take(store, changes(music, (music / "a.flac",))) == first
 
 
 def test_a_moved_file_keeps_its_recording(store: Store, music: Path) -> None:
     track_id = known(store, music / "a.flac")
     (music / "a.flac").rename(music / "b.flac")
-    jobs = reconcile.take(
-        store, RECIPE, changes(music, moved=((music / "a.flac", music / "b.flac"),))
-    )
+    jobs = take(store, changes(music, moved=((music / "a.flac", music / "b.flac"),)))
     assert at(store, music / "b.flac") == track_id
     assert store.library.find_path(str(music / "a.flac")) is None
     assert len(jobs) == 1, "its name and tags are read again"
@@ -85,7 +90,7 @@ def test_a_move_to_a_place_that_is_known_already_leaves_no_ghost(store: Store, m
     known(store, music / "a.flac")
     there = known(store, music / "b.flac")
     (music / "a.flac").rename(music / "b.flac")
-    reconcile.take(store, RECIPE, changes(music, moved=((music / "a.flac", music / "b.flac"),)))
+    take(store, changes(music, moved=((music / "a.flac", music / "b.flac"),)))
     assert at(store, music / "b.flac") == there
     assert store.library.find_path(str(music / "a.flac")) is None
 
@@ -93,7 +98,7 @@ def test_a_move_to_a_place_that_is_known_already_leaves_no_ghost(store: Store, m
 def test_a_copy_is_not_a_move(store: Store, music: Path) -> None:
     track_id = known(store, music / "a.flac")
     (music / "b.flac").write_bytes(b"a.flac")
-    reconcile.take(store, RECIPE, changes(music, moved=((music / "a.flac", music / "b.flac"),)))
+    take(store, changes(music, moved=((music / "a.flac", music / "b.flac"),)))
     assert at(store, music / "a.flac") == track_id
 
 
@@ -102,7 +107,7 @@ def test_only_what_is_gone_is_forgotten(store: Store, music: Path) -> None:
     known(store, music / "gone.flac")
     (music / "gone.flac").unlink()
     paths = (music / "here.flac", music / "gone.flac", music / "never seen.flac")
-    assert reconcile.take(store, RECIPE, changes(music, removed=paths)) == []
+    assert take(store, changes(music, removed=paths)) == []
     assert at(store, music / "here.flac") == track_id
     assert store.library.find_path(str(music / "gone.flac")) is None
     assert store.library.count()[0] == 1
@@ -116,7 +121,7 @@ def test_nothing_is_forgotten_while_the_disk_is_away(
     (music / "a.flac").unlink()
     if missing:
         music.rmdir()
-    reconcile.take(store, RECIPE, changes(music, removed=(music / "a.flac",)))
+    take(store, changes(music, removed=(music / "a.flac",)))
     assert at(store, music / "a.flac") == track_id
 
 
@@ -124,7 +129,7 @@ def test_draining_empties_the_spool(store: Store, music: Path, tmp_path: Path) -
     (music / "a.flac").write_bytes(b"a")
     spool.keep(tmp_path, changes(music, (music / "a.flac",)))
     spool.keep(tmp_path, changes(music, removed=(music / "b.flac",)))
-    assert len(reconcile.drain(tmp_path, store, RECIPE)) == 1
+    assert [found.job_ids for found in reconcile.drain(tmp_path, store, REQUEST)] == [[1], []]
     assert spool.waiting(tmp_path) == []
 
 

@@ -8,17 +8,23 @@ from pathlib import Path
 import pytest
 
 from mess_plugin.library import mounts
-from mess_plugin.library.pruning import Pruned, prune, prune_some
+from mess_plugin.library.pruning import Pruned, forget_vanished, give_up
+from mess_plugin.library.reconcile import Request, reconcile
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.files import Files
 from mess_plugin.store.roots import Root
-from tests.stored_library import add_track, levels_of, raw_space, want
+from tests.stored_library import RECIPE, add_track, levels_of, raw_space, want
 
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     with open_store(database_url) as opened:
         yield opened
+
+
+def look(store: Store, root: Path, *paths: str) -> Pruned:
+    """Whether what vanished at some paths, or anywhere below the root, is believed to be gone."""
+    return reconcile(store, paths or [str(root)], str(root), Request(RECIPE)).pruned
 
 
 def there(store: Store) -> list[str]:
@@ -31,10 +37,10 @@ def test_only_what_is_surely_gone_is_given_up(store: Store, tmp_path: Path) -> N
     hidden = tmp_path / "unreadable"
     hidden.symlink_to(hidden)  # for root, too, nothing can be looked at through it
     want(store, *(str(tmp_path / name) for name in ("here.mp3", "gone.mp3", "unreadable/a.mp3")))
-    assert prune(store, str(tmp_path)) == Pruned(1)
+    assert look(store, tmp_path) == Pruned(1)
     assert there(store) == ["here.mp3", "a.mp3"]
-    assert prune(store, str(tmp_path)) == Pruned(0)
-    assert prune(store, str(tmp_path), confirmed=True).gone == 1  # forgotten for good
+    assert look(store, tmp_path) == Pruned(0)
+    assert forget_vanished(store, str(tmp_path)) == 1  # forgotten for good
     assert there(store) == ["here.mp3", "a.mp3"]
     assert len(store.files.known_paths(["/"])) == 2
 
@@ -44,7 +50,7 @@ def test_a_folder_inside_another_is_counted_once(store: Store, tmp_path: Path) -
     inside.mkdir()
     (inside / "here.mp3").touch()
     want(store, str(inside / "here.mp3"), str(inside / "gone.mp3"))
-    assert [prune(store, str(root)).gone for root in (tmp_path, inside)] == [1, 0]
+    assert [look(store, root).gone for root in (tmp_path, inside)] == [1, 0]
 
 
 @pytest.mark.parametrize("is_mounted", [True, False])
@@ -56,9 +62,9 @@ def test_an_empty_or_absent_folder_takes_nothing_along(
     if is_mounted:
         disk.mkdir()
     for pruned in (
-        prune(store, str(disk)),
-        prune(store, str(disk), {str(disk / "other.mp3")}),
-        prune_some(store, str(disk), [str(disk / "a.mp3")]),
+        look(store, disk),
+        look(store, disk, str(disk / "a.mp3")),
+        give_up(store, str(disk), [str(disk / "a.mp3")]),
     ):
         assert pruned.gone == 0
         assert pruned.refused
@@ -75,19 +81,17 @@ def test_files_that_were_moved_while_nobody_looked_are_not_lost(
     (tmp_path / "new").mkdir()
     for i, path in enumerate(old):
         add_track(store, space, path, levels_of(i), identity=f"sound {i}")
-    assert "15 of 15 known recordings are gone" in (
-        prune(store, str(tmp_path), set()).refused or ""
-    )
+    assert "15 of 15 known recordings are gone" in (look(store, tmp_path).refused or "")
     for i, path in enumerate(new):
         Path(path).touch()
         add_track(store, space, path, levels_of(i), identity=f"sound {i}")
-    assert prune(store, str(tmp_path), set(new)) == Pruned(15)
+    assert look(store, tmp_path) == Pruned(15)
     Path(new[0]).unlink()
-    assert prune_some(store, str(tmp_path), [new[0]]) == Pruned(1)
+    assert look(store, tmp_path, new[0]) == Pruned(1)
     assert there(store) == [Path(path).name for path in sorted(new[1:])]
     for path in new[1:11]:
         Path(path).unlink()
-    refused = prune_some(store, str(tmp_path), new).refused or ""
+    refused = look(store, tmp_path, *new).refused or ""
     assert "11 of 15 known recordings are gone" in refused
 
 
@@ -106,13 +110,13 @@ def test_a_disk_below_that_is_not_mounted_takes_nothing_along(
         store.roots.remember_mounts(str(tmp_path), mounts.mounted_below(str(tmp_path)))
     want(store, *(str(tmp_path / name) for name in ("stays.mp3", "gone.mp3")), str(usb / "on.mp3"))
     want(store, str(usb / "deleted.mp3"))
-    assert prune_some(store, str(tmp_path), [str(usb / "deleted.mp3")]) == Pruned(1)
+    assert look(store, tmp_path, str(usb / "deleted.mp3")) == Pruned(1)
     monkeypatch.setattr(mounts, "_table", lambda: "")
-    pruned = prune(store, str(tmp_path), {str(tmp_path / "stays.mp3")})
+    pruned = look(store, tmp_path)
     assert pruned.refused == f"the disk at {usb} is not mounted; nothing below it is forgotten"
     assert there(store) == ["stays.mp3", "on.mp3"]
-    assert prune_some(store, str(usb), [str(usb / "on.mp3")]).refused is not None
-    assert prune(store, str(tmp_path), confirmed=True).gone == 3
+    assert look(store, usb, str(usb / "on.mp3")).refused is not None
+    assert forget_vanished(store, str(tmp_path)) == 3
     assert store.roots.mounts() == []
 
 
@@ -132,10 +136,10 @@ def test_a_few_files_of_many_are_given_up_without_counting_all(
 
     monkeypatch.setattr(Files, "count_below", count)
     gone = [str(tmp_path / f"gone {i}.mp3") for i in range(12)]
-    assert prune_some(store, str(tmp_path), gone) == Pruned(12)
+    assert look(store, tmp_path, *gone) == Pruned(12)
     assert counted == []
     Path(here[0]).unlink()
-    prune_some(store, str(tmp_path), [here[0], str(tmp_path / "gone 12.mp3")])  # 14 of 26
+    look(store, tmp_path, here[0], str(tmp_path / "gone 12.mp3"))  # 14 of 26
     assert counted == [str(tmp_path)]
 
 
@@ -149,5 +153,5 @@ def test_copies_of_what_is_there_do_not_make_up_for_what_is_lost(
     lost = [str(tmp_path / f"gone {i}.mp3") for i in range(12)]
     for i, path in enumerate(lost):
         add_track(store, space, path, levels_of(i), identity=f"sound {i}")
-    refused = prune_some(store, str(tmp_path), lost).refused or ""
+    refused = look(store, tmp_path, *lost).refused or ""
     assert "12 of 13 known recordings are gone" in refused

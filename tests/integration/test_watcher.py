@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from mess_plugin.config import Settings
-from mess_plugin.library.pruning import Pruned, prune
+from mess_plugin.library.pruning import forget_vanished
+from mess_plugin.library.reconcile import Reconciled, Request, reconcile
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
 from mess_workers.watch.folder import WatchedFolder
@@ -196,7 +197,7 @@ def test_a_root_that_vanishes_and_returns(
 
 
 def test_too_many_deletions_wait_for_a_person(
-    folder: WatchedFolder, until: Run, store: Store, music: Path
+    folder: WatchedFolder, until: Run, store: Store, settings: Settings, music: Path
 ) -> None:
     for i in range(40):
         (music / f"{i:02}.flac").write_bytes(bytes([i]))
@@ -207,8 +208,9 @@ def test_too_many_deletions_wait_for_a_person(
             folder.tick(time.monotonic())
     until(lambda: store.roots.all()[0].state == "refused")
     assert len(names(store, music)) >= 20
-    assert prune(store, str(music)).refused is not None
-    assert prune(store, str(music), confirmed=True).gone == 35
+    request = Request(str(Recipe.of(settings)))
+    assert reconcile(store, [str(music)], str(music), request).pruned.refused is not None
+    assert forget_vanished(store, str(music)) == 35
     assert len(names(store, music, with_missed=True)) == 5
     folder.want_walk()
     until(lambda: store.roots.all()[0].state == "watched")
@@ -233,11 +235,11 @@ def test_a_walk_meets_what_was_asked_before_it_not_during_it(
     folder.walk()
     assert store.roots.wanted_walks(-1.0) == []
 
-    def asked_meanwhile(*arguments: object) -> Pruned:
+    def asked_meanwhile(*_: object, **__: object) -> Reconciled:
         store.roots.request_walks()
-        return Pruned(0)
+        return Reconciled()
 
-    monkeypatch.setattr("mess_workers.watch.folder.prune", asked_meanwhile)
+    monkeypatch.setattr("mess_workers.watch.folder.reconcile", asked_meanwhile)
     folder.walk()
     assert store.roots.wanted_walks(-1.0) == [folder.root]
 

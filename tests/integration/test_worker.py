@@ -9,17 +9,19 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
 
 from mess_plugin.config import Settings
+from mess_plugin.library.reconcile import Request
 from mess_plugin.library.walk import Walk
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from mess_workers.broker import Queue
 from mess_workers.delivery import send_due
-from mess_workers.index_run import Feeding, Progress
+from mess_workers.index_run import IndexRun, Progress
 from tests.audio_files import music, noise, write_audio
 from tests.event_tools import broker, kill, program, settings_for
 
@@ -44,14 +46,17 @@ def worker(settings: Settings) -> AbstractContextManager[subprocess.Popen[bytes]
     return program("mess_workers", settings, settings.home / "worker.log")
 
 
-def feeding(settings: Settings, store: Store) -> Feeding:
+def run(
+    settings: Settings,
+    store: Store,
+    *roots: Path,
+    show: Callable[[Progress], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
+) -> Progress:
     """A run of `mess index` that starts no worker of its own."""
-    return Feeding(store, Queue(settings), lambda: None, str(Recipe.of(settings)))
-
-
-def run(settings: Settings, store: Store, *roots: Path) -> Progress:
-    walk = Walk([str(root) for root in roots])
-    return feeding(settings, store).run(walk, lambda _: None, lambda: None)
+    request = Request(str(Recipe.of(settings)), batch=uuid4())
+    index_run = IndexRun(store, Queue(settings), lambda: None, request, show, check)
+    return index_run.run([str(root) for root in roots])
 
 
 def send(settings: Settings, store: Store, path: Path) -> int:
@@ -176,8 +181,7 @@ def test_a_run_makes_up_for_messages_that_the_broker_lost(
                 lost.append(broker(ready).delete("mess.indexing\x06\x163"))
                 running.enter_context(worker(ready))
 
-        walk = Walk([str(path)])
-        done = feeding(ready, store).run(walk, lambda _: None, lose)
+        done = run(ready, store, path, check=lose)
     assert lost == [1]
     assert (done.indexed, done.finished) == (1, 1)
 

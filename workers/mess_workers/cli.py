@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
+from uuid import uuid4
 
 import click
 from msgspec.structs import replace
@@ -27,9 +28,9 @@ from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
 from mess_plugin.errors import MissingWeights, UsageError
-from mess_plugin.library.pruning import prune as prune_root
-from mess_plugin.library.reconcile import drain
-from mess_plugin.library.walk import Walk, absolute_roots
+from mess_plugin.library.pruning import forget_vanished
+from mess_plugin.library.reconcile import Request, drain
+from mess_plugin.library.walk import absolute_roots
 from mess_plugin.logs import printable
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import active_recipe, complete, resolve_settings
@@ -37,7 +38,7 @@ from mess_plugin.spaces.recipe import Recipe, weights_of
 from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_workers.broker import Queue
-from mess_workers.index_run import Feeding, Progress
+from mess_workers.index_run import IndexRun, Progress
 from mess_workers.worker import Worker
 
 
@@ -75,7 +76,6 @@ def index(
         raise UsageError("nothing to index: give files or folders, or --files-from")
     roots = absolute_roots(paths)
     listed = absolute_roots(_names(files_from))
-    walk = Walk([*roots, *listed])
     with (
         connected(settings, broker=True) as ready,
         open_store(ready.database_url or "") as store,
@@ -83,19 +83,18 @@ def index(
         progress_bar("indexing", quiet=as_json) as show,
     ):
         recipe = str(_recipe(store, settings, coverage))
-        drain(settings.home, store, active_recipe(store, settings))
-        feeding = Feeding(
-            store, Queue(ready), worker.need, recipe, retry_failed=retry_failed, force=force
-        )
+        drain(settings.home, store, Request(active_recipe(store, settings)))
+        request = Request(recipe, batch=uuid4(), retry_failed=retry_failed, force=force)
+        run = IndexRun(store, Queue(ready), worker.need, request, show, worker.check)
         try:
-            done = feeding.run(walk, show, worker.check)
+            run.run(roots, listed)
         except KeyboardInterrupt:
             say("stopping: finishing the files at hand; run the same command again to resume")
             raise
-        vanished = _prune(store, settings, roots, feeding.paths, prune)
+        forgotten = _prune(store, settings, run, roots if prune else ())
         refit(store, recipe)
         complete(store)
-    _report(done, walk, vanished, list(walk.roots), as_json)
+    _report(run, forgotten, [*roots, *listed], as_json)
 
 
 def _names(files: BinaryIO | None) -> list[str]:
@@ -158,22 +157,20 @@ def progress_bar(what: str, *, quiet: bool) -> Iterator[Callable[[Progress], Non
         yield show
 
 
-def _prune(store: Store, settings: Settings, roots: list[str], seen: set[str], really: bool) -> int:
-    """Give up known files below the roots that are gone, unless suspiciously many are."""
-    gone = 0
-    for root in roots:
-        pruned = prune_root(store, root, seen, confirmed=really)
-        gone += pruned.gone
-        if pruned.refused:
-            say(
-                f"{printable(root)}: {pruned.refused} "
-                "Nothing was forgotten: run again with --prune if they are really gone"
-            )
+def _prune(store: Store, settings: Settings, run: IndexRun, confirmed: Sequence[str]) -> int:
+    """Give up what vanished, unless that is suspiciously much. confirmed: roots without a doubt."""
+    forgotten = sum(forget_vanished(store, root) for root in confirmed)
+    for root, reason in run.look_again().items():
+        say(
+            f"{printable(root)}: {reason} "
+            "Nothing was forgotten: run again with --prune if they are really gone"
+        )
     store.files.forget_missing(settings.keep_missing_s)
-    return gone
+    return forgotten + run.progress.given_up
 
 
-def _report(done: Progress, walk: Walk, vanished: int, roots: list[str], as_json: bool) -> None:
+def _report(run: IndexRun, vanished: int, roots: Sequence[str], as_json: bool) -> None:
+    done, unreadable = run.progress, run.unreadable
     failed = done.failed + done.failed_before
     if as_json:
         print_json(
@@ -183,13 +180,13 @@ def _report(done: Progress, walk: Walk, vanished: int, roots: list[str], as_json
                 "unchanged": done.unchanged,
                 "failed": failed,
                 "forgotten": vanished + done.gone,
-                "unreadable": [printable(line) for line in walk.unreadable],
+                "unreadable": [printable(line) for line in unreadable],
             }
         )
-    for line in walk.unreadable:
+    for line in unreadable:
         say(f"cannot read {line}")
     if not done.seen:
-        if walk.unreadable:
+        if unreadable:
             raise SystemExit(1)
         raise UsageError(f"no audio files in {', '.join(map(printable, roots))}")
     if not as_json:
@@ -200,7 +197,7 @@ def _report(done: Progress, walk: Walk, vanished: int, roots: list[str], as_json
         say(", ".join(parts))
         if failed:
             say("see `mess failures`; to try again: mess index --retry-failed PATH…")
-    if walk.unreadable:
+    if unreadable:
         raise SystemExit(1)
 
 

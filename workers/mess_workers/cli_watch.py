@@ -10,7 +10,7 @@ import click
 from mess_plugin.cli.output import say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import UsageError
-from mess_plugin.library.pruning import is_there, prune
+from mess_plugin.library.pruning import forget_vanished, is_there
 from mess_plugin.library.walk import absolute_roots, watched_roots
 from mess_plugin.logs import log_to_stderr, printable
 from mess_plugin.services import connected
@@ -73,5 +73,5 @@ def _confirm(settings: Settings, roots: list[str]) -> None:
                     f"{printable(root)} is not there: mount it, or use `mess forget` to give up "
                     "all of it"
                 )
-            say(f"{printable(root)}: {prune(store, root, confirmed=True).gone} files forgotten")
+            say(f"{printable(root)}: {forget_vanished(store, root)} files forgotten")
         store.roots.request_walks()

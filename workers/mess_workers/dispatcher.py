@@ -15,7 +15,7 @@ from datetime import datetime
 
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError
-from mess_plugin.library.reconcile import drain
+from mess_plugin.library.reconcile import Request, drain
 from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import State, active_recipe, under_way
@@ -109,8 +109,15 @@ class Intake(Aside):
         """Look at least every second, and at once where somebody announced something."""
         while not self.ended.is_set():
             answer_events(store, self._settings)
-            drain(self._settings.home, store, active_recipe(store, self._settings))
+            self._drain(store)
             store.dispatch.wait(_LOOK_S)
+
+    def _drain(self, store: Store) -> None:
+        for found in drain(self._settings.home, store, Request(active_recipe(store, self._settings))):
+            if found.pruned.refused:
+                log.warning(
+                    "not everything that a host removed is forgotten: %s", found.pruned.refused
+                )
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Feeding a walk into the ledger and the ledger into the broker, with the end in sight.
+"""Enqueue what is below some paths and wait for its jobs.
 
 The broker never holds more than a bounded part of what is wanted. All the rest waits in Postgres,
 where neither an interrupted command nor a lost broker can lose it.
@@ -7,25 +7,23 @@ where neither an interrupted command nor a lost broker can lose it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from uuid import UUID, uuid4
 
 import msgspec
 from msgspec.structs import replace
 
+from mess_plugin.library.pruning import Pruned
+from mess_plugin.library.reconcile import Reconciled, Request, reconcile
 from mess_plugin.store import Store
-from mess_plugin.store.files import SeenFile
 from mess_workers.broker import Queue
 from mess_workers.delivery import send_due
 
-NOTE_FILES = 500  # noted in one statement
 POLL_S = 0.2
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a feeding has come. failed counts this run; failed_before, unchanged earlier ones."""
+    """How far a run has come. failed counts this run; failed_before, unchanged earlier ones."""
 
     seen: int = 0
     wanted: int = 0
@@ -35,6 +33,8 @@ class Progress(msgspec.Struct, frozen=True):
     known: int = 0
     gone: int = 0
     failed: int = 0
+    given_up: int = 0
+    """Files that were known and are gone."""
     walked: bool = False
 
     @property
@@ -44,72 +44,86 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Feeding:
-    """One run of `mess index`: call `run` once."""
+class IndexRun:
+    """One run of `mess index`: enqueue what is below some paths, and wait until it is done."""
 
     store: Store
     queue: Queue
     need_worker: Callable[[], None]
-    recipe: str
-    retry_failed: bool = False
-    force: bool = False
-    batch: UUID = field(default_factory=uuid4)
-    paths: set[str] = field(default_factory=set)
+    request: Request
+    show: Callable[[Progress], None] = lambda _progress: None
+    """Called with each new state."""
+    check: Callable[[], None] = lambda: None
+    """Called while waiting; may raise, for example because the worker died."""
     progress: Progress = field(default_factory=Progress)
-    _jobs: list[int] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    """Lines about what could not be looked at."""
+    _jobs: set[int] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
+    """Paths: the folders of a command may lie inside each other, and each file counts once."""
+    _held: dict[str, Pruned] = field(default_factory=dict)
+    """By root: vanished files that could not be believed to be gone when the run began."""
 
-    def run(
-        self, files: Iterable[SeenFile], show: Callable[[Progress], None], check: Callable[[], None]
-    ) -> Progress:
-        """Want, send and wait until every job of this run is over.
-
-        show is called with each new state; check is called while waiting and may raise, for example
-        because the worker died.
-        """
-        for group in _groups(self._once(files)):
-            self._note(group)
-            self._advance(show)
+    def run(self, roots: Sequence[str], listed: Sequence[str] = ()) -> Progress:
+        """Reconcile all roots and listed files, then wait until every job of this run is over."""
+        for root in roots:
+            self._reconcile([root], root)
+        if listed:
+            self._reconcile(listed, None)
         self.progress = replace(self.progress, walked=True)
         while self.progress.finished < self.progress.wanted:
-            self._advance(show)
-            check()
+            self._advance()
+            self.check()
             time.sleep(POLL_S)
-        show(self.progress)
+        self.show(self.progress)
         return self.progress
 
-    def _once(self, files: Iterable[SeenFile]) -> Iterator[SeenFile]:
-        """Each file once: the folders of a command may lie inside each other."""
-        for file in files:
-            if file.path not in self.paths:
-                self.paths.add(file.path)
-                yield file
+    def look_again(self) -> dict[str, str]:
+        """Ask again about vanished files, now that whatever was moved is known by its new name.
 
-    def _note(self, group: list[SeenFile]) -> None:
-        result = self.store.jobs.enqueue(
-            group, self.recipe, self.batch, retry_failed=self.retry_failed, force=self.force
-        )
-        self._jobs.extend(result.job_ids)
-        now = self.progress
-        self.progress = replace(
-            now,
-            seen=now.seen + len(group),
-            wanted=now.wanted + len(result.job_ids),
-            unchanged=now.unchanged + result.unchanged,
-            failed_before=now.failed_before + result.failed_before,
-        )
+        Returns why some are still not believed to be gone, by root.
+        """
+        held = {root: pruned.held for root, pruned in self._held.items()}
+        self._held.clear()
+        for root, paths in held.items():
+            self._reconcile(paths, root)
+        return {root: pruned.refused or "" for root, pruned in self._held.items()}
 
-    def _advance(self, show: Callable[[Progress], None]) -> None:
+    def _reconcile(self, paths: Iterable[str], root: str | None) -> None:
+        before = self.progress
+
+        def note(found: Reconciled) -> None:
+            self._jobs.update(found.job_ids)
+            self.progress = replace(
+                self.progress,
+                seen=before.seen + found.n_seen,
+                wanted=len(self._jobs),
+                unchanged=before.unchanged + found.n_unchanged,
+                failed_before=before.failed_before + found.n_failed_before,
+                given_up=before.given_up + found.pruned.gone,
+            )
+            self._advance()
+
+        found = reconcile(self.store, paths, root, self.request, seen=self._seen, on_batch=note)
+        note(found)
+        self.unreadable += found.unreadable
+        if root is not None and found.pruned.refused:
+            self._held[root] = found.pruned
+
+    def _advance(self) -> None:
         self.progress = self._counted()
         if self.progress.finished < self.progress.wanted:
             self.need_worker()
             send_due(self.store, self.queue)
-        show(self.progress)
+        self.show(self.progress)
 
     def _counted(self) -> Progress:
         wanted = self.progress.wanted
-        counts = self.store.jobs.count_batch(self.batch) if wanted else {}
+        counts = (
+            self.store.jobs.count_batch(self.request.batch) if wanted and self.request.batch else {}
+        )
         if sum(_states(counts)) < wanted:  # some vanished, or another run has taken them over
-            counts = self.store.jobs.count_some(self._jobs)
+            counts = self.store.jobs.count_some(sorted(self._jobs))
         return replace(
             self.progress,
             indexed=counts.get("done:encoded", 0),
@@ -122,9 +136,3 @@ class Feeding:
 
 def _states(counts: dict[str, int]) -> Iterator[int]:
     return (count for name, count in counts.items() if ":" not in name)
-
-
-def _groups(files: Iterable[SeenFile]) -> Iterator[list[SeenFile]]:
-    walk = iter(files)
-    while group := list(islice(walk, NOTE_FILES)):
-        yield group

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mess_integrations.beets.delivery import is_up
 from mess_plugin.config import Settings
 from mess_plugin.library import reconcile, spool
+from mess_plugin.library.reconcile import Request
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.spaces.recipe import Recipe
@@ -23,7 +25,12 @@ def opened(settings: Settings) -> Iterator[tuple[Settings, Store]]:
     """
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         asked = resolve_settings(store, ready)
-        reconcile.drain(settings.home, store, str(Recipe.of(asked)))
+        for found in reconcile.drain(settings.home, store, Request(str(Recipe.of(asked)))):
+            if found.pruned.refused:
+                _warn(
+                    f"removed files stay in the library: {found.pruned.refused} If they are really "
+                    "gone, run `mess index --prune` on the music folder"
+                )
         yield asked, store
 
 
@@ -48,3 +55,8 @@ def describe_status(settings: Settings, paths: Sequence[str]) -> list[str]:
             "MESS is not up: changes wait until it is asked something (`mess up` keeps it)"
         )
     return lines
+
+
+def _warn(text: str) -> None:
+    """Say something in the way of beets' plugins, whose loggers take messages for format strings."""
+    logging.getLogger("beets.mess").warning(text.replace("{", "{{").replace("}", "}}"))

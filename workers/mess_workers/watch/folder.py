@@ -9,20 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
-from mess_plugin.audio import is_audio
 from mess_plugin.config import Settings
 from mess_plugin.library.mounts import mounted_below
-from mess_plugin.library.pruning import Pruned, is_there, prune, prune_some
-from mess_plugin.library.walk import Walk
+from mess_plugin.library.pruning import Pruned, is_there
+from mess_plugin.library.reconcile import Reconciled, Request, reconcile
+from mess_plugin.library.walk import is_visible
 from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import Store
-from mess_plugin.store.files import SeenFile
 from mess_plugin.store.roots import Root
 from mess_workers.watch.debounce import Settling
 from mess_workers.watch.observer import Change, Observing, observe
@@ -32,7 +29,6 @@ log = logging.getLogger(__name__)
 
 _NIGHT_HOUR = 3  # of local time: everything is walked then
 _LOOK_AT_ROOT_S = 1.0
-_GROUP = 500  # files noted in one statement
 _MOST_PENDING = 100_000  # files that wait to lie still; beyond this a walk is cheaper
 
 
@@ -84,28 +80,27 @@ class WatchedFolder:
             self._walk_due = False
             self.walk()
         if self._stirred.is_over(now_s):
-            self._look_again(now_s)
+            self._look_again()
         if self._doubts.are_due(now_s):
-            self._miss(())
+            self._look_at()
 
     def walk(self) -> None:
         """Compare the whole folder with the ledger."""
         self._save()  # what was said of it before, such as that it does not answer, is over
         self._store.roots.begin_walk(self.root)
-        walk = Walk([self.root])
-        present: set[str] = set()
-        for group in _groups(walk):
-            present.update(file.path for file in group)
-            self._note(group)
-            self._pulse(time.monotonic())
-            if not is_there(self.root):
-                self._walk_due = True  # it went away under our feet
-                return
-        for line in walk.unreadable:
+        found = self._reconcile([self.root], self._while_walking)
+        if self._walk_due:
+            return
+        for line in found.unreadable:
             log.warning("cannot read %s", line)
-        self._judge(prune(self._store, self.root, present))
+        self._judge(found.pruned)
         self._save()
         self._store.roots.walked(self.root)
+
+    def _while_walking(self, _found: Reconciled) -> None:
+        self._pulse(time.monotonic())
+        if not is_there(self.root):
+            self._walk_due = True  # it went away under our feet
 
     def want_walk(self) -> None:
         """Walk at the next tick."""
@@ -145,8 +140,17 @@ class WatchedFolder:
         log.info("watching %s by %s", self.root, self._observing.how)
         self._walk_due = True
 
-    def _want(self, files: Sequence[SeenFile]) -> None:
-        self._store.jobs.enqueue(files, active_recipe(self._store, self._settings))
+    def _reconcile(
+        self,
+        paths: Iterable[str] | Mapping[str, datetime | None],
+        on_batch: Callable[[Reconciled], object] | None = None,
+    ) -> Reconciled:
+        """Reconcile paths of this root; files that do not lie still yet are left to the debounce."""
+        request = Request(active_recipe(self._store, self._settings), self._settings.settle_s)
+        found = reconcile(self._store, paths, self.root, request, on_batch=on_batch)
+        for file in found.unsettled:
+            self._settling.touch(file.path, time.monotonic())
+        return found
 
     def _pulse(self, now_s: float) -> None:
         assert self._observing is not None
@@ -156,74 +160,52 @@ class WatchedFolder:
             self._settling.forget()
             self._walk_due = True
         still, gone = self._settling.settled(now_s)
-        for group in _groups(still):
-            self._want(group)
         if gone:
             self._stirred.note(now_s, vanished=gone)
-            self._miss(gone)
+        if still or gone:
+            self._look_at({**{file.path: file.noticed_at for file in still}, **dict.fromkeys(gone)})
 
     def _take(self, change: Change, now_s: float) -> None:
         if change.kind == "moved":
             self._move(change, now_s)
-        elif not self._is_visible(change.path):
+        elif not self._is_visible(change.path, is_folder=change.is_folder):
             return
         elif change.is_folder:
             self._stirred.note(now_s, [change.path])
-            self._look_below([change.path], now_s)
-        elif is_audio(Path(change.path)):
+            self._look_at([change.path])
+        else:
             self._settling.touch(change.path, now_s)
 
     def _move(self, change: Change, now_s: float) -> None:
         """A new name costs no listening, where both names are ours to see."""
-        ours = [path for path in (change.path, change.to) if self._is_visible(path)]
-        if not change.is_folder:
-            ours = [path for path in ours if is_audio(Path(path))]
+        ours = [
+            path
+            for path in (change.path, change.to)
+            if self._is_visible(path, is_folder=change.is_folder)
+        ]
         if len(ours) == 2:
             self._store.files.rename(change.path, change.to)
         if change.is_folder:
             self._stirred.note(now_s, ours)
-            self._look_below(ours, now_s)
+            self._look_at(ours)
         else:
             for path in ours:
                 self._settling.touch(path, now_s)
 
-    def _look_below(self, folders: Sequence[str], now_s: float) -> None:
-        """See to whatever is not the same there as in the ledger, in both directions."""
-        known = self._store.files.known_files(folders)
-        for file in Walk(folders):
-            if known.pop(file.path, None) != (file.size_bytes, file.mtime_ns):
-                self._settling.touch(file.path, now_s)
-        for path in known:
-            self._settling.touch(path, now_s)
-
-    def _look_again(self, now_s: float) -> None:
+    def _look_again(self) -> None:
         """What was stirred up lies still: look at it as it is now, and watch it as it is called now."""
         assert self._observing is not None
         folders, vanished = self._stirred.take()
         if folders:
             self._observing.watch_again(folders)
-            self._look_below(folders, now_s)
-        if vanished:
-            self._miss(vanished)
+        self._look_at([*folders, *vanished])
 
-    def _note(self, group: Sequence[SeenFile]) -> None:
-        """Want what lies still already; the rest has to settle first."""
-        young_ns = time.time_ns() - int(self._settings.settle_s * 1e9)
-        now_s = time.monotonic()
-        still = []
-        for file in group:
-            if young_ns < file.mtime_ns <= time.time_ns():
-                self._settling.touch(file.path, now_s)
-            else:
-                still.append(file)
-        if still:
-            self._want(still)
-
-    def _miss(self, paths: Iterable[str]) -> None:
-        """Give these up where they are gone, and those in doubt, if that can be believed."""
+    def _look_at(self, paths: Iterable[str] | Mapping[str, datetime | None] = ()) -> None:
+        """Bring the ledger in line with these paths, and ask again about deletions in doubt."""
         began_s = time.monotonic()
-        pruned = prune_some(self._store, self.root, self._doubts.paths | set(paths))
-        self._judge(pruned, time.monotonic() - began_s)
+        noticed = paths if isinstance(paths, Mapping) else dict.fromkeys(paths)
+        found = self._reconcile({**dict.fromkeys(self._doubts.paths), **noticed})
+        self._judge(found.pruned, time.monotonic() - began_s)
 
     def _judge(self, pruned: Pruned, took_s: float = 0.0) -> None:
         was_refused = bool(self._doubts.reason)
@@ -245,12 +227,8 @@ class WatchedFolder:
             detail, how = self._doubts.reason or self._observing.problem, self._observing.how
         self._store.roots.save(Root(self.root, state, detail, how))
 
-    def _is_visible(self, path: str) -> bool:
-        """Whether a path lies in this root and no part of it below the root is hidden."""
-        if path == self.root:
-            return True
-        inside = path.removeprefix(self.root.rstrip("/") + "/")
-        return inside != path and not any(part.startswith(".") for part in inside.split("/"))
+    def _is_visible(self, path: str, *, is_folder: bool) -> bool:
+        return is_visible(path, self.root, is_folder=is_folder)
 
     def _is_night(self) -> bool:
         now = datetime.now().astimezone()
@@ -275,9 +253,3 @@ def _identity(root: str) -> _Identity | None:
     except OSError:
         return None
     return _Identity(found.st_dev, found.st_ino, tuple(mounted_below(root)))
-
-
-def _groups(files: Iterable[SeenFile]) -> Iterable[list[SeenFile]]:
-    walk = iter(files)
-    while group := list(islice(walk, _GROUP)):
-        yield group
