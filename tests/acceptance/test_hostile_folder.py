@@ -14,8 +14,8 @@ from mess_plugin.audio import AUDIO_SUFFIXES
 from mess_plugin.library.walk import Walk
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import open_store
-from mess_workers.broker import Queue
-from mess_workers.delivery import send_due
+from mess_workers.broker import JobQueue
+from mess_workers.dispatcher import send_due
 from tests.event_tools import program, settings_for, write_songs
 
 Eventually = Callable[..., None]
@@ -80,7 +80,7 @@ def test_a_hostile_folder(
         tmp_path / "home", database_url, valkey_url, file_limit_s=60.0, attempts=1
     )
     recipe = str(Recipe.of(settings))
-    queue = Queue(settings)
+    queue = JobQueue(settings)
     with open_store(database_url) as store:
         store.jobs.enqueue(list(Walk([str(folder)])), recipe)
         with program("mess_workers", settings, tmp_path / "worker.log"):

@@ -17,8 +17,8 @@ from mess_plugin.facets.harmony import invariants
 from mess_plugin.model import Level, LevelVectors, Space
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.statements import statement
-from mess_workers import duplicate_search, tasks
-from mess_workers.broker import Queue
+from mess_workers import maintenance, tasks
+from mess_workers.broker import JobQueue
 from mess_workers.dispatcher import Dispatcher
 from mess_workers.task_names import DUPLICATES
 from tests.event_tools import broker, program
@@ -61,20 +61,18 @@ def test_only_what_has_not_looked_does_and_a_rejection_stays(
 ) -> None:
     space = raw_space(store)
     one, other = add(store, space, "one", 1), add(store, space, "other", 2)
-    assert duplicate_search.is_due(store, settings)
+    assert maintenance.is_due(store, settings)
     tasks.find_duplicates()
     assert links(store) == set()
-    assert not duplicate_search.is_due(store, settings)
+    assert not maintenance.is_due(store, settings)
     copy = add(store, space, "copy of one", 1)
-    assert duplicate_search.is_due(store, settings)
-    assert not duplicate_search.is_due(
-        store, msgspec.structs.replace(settings, find_duplicates=False)
-    )
-    assert duplicate_search.look(store, settings) == 1
+    assert maintenance.is_due(store, settings)
+    assert not maintenance.is_due(store, msgspec.structs.replace(settings, find_duplicates=False))
+    assert maintenance.search_duplicates(store, settings) == 1
     assert links(store) == {(one, copy, "found")}
     store.duplicates.judge(one, copy, "rejected", None)
     store.duplicates.forget_searches()
-    assert duplicate_search.look(store, settings) == 3
+    assert maintenance.search_duplicates(store, settings) == 3
     assert links(store) == {(one, copy, "rejected")}
     assert other not in {i for link in links(store) for i in link[:2]}
 
@@ -83,11 +81,11 @@ def test_a_track_waits_until_its_harmony_is_heard(settings: Settings, store: Sto
     space = raw_space(store)
     one = add(store, space, "one", 1)
     copy = add_track(store, space, "/music/copy.flac", music(1))
-    assert duplicate_search.look(store, settings) == 1
-    assert not duplicate_search.is_due(store, settings)
+    assert maintenance.search_duplicates(store, settings) == 1
+    assert not maintenance.is_due(store, settings)
     with store.transaction():
         store.facets.write(copy, made_up_facets(1))
-    assert duplicate_search.look(store, settings) == 1
+    assert maintenance.search_duplicates(store, settings) == 1
     assert links(store) == {(one, copy, "found")}
 
 
@@ -103,10 +101,10 @@ def test_killed_between_two_tracks_it_goes_on(
 
     monkeypatch.setattr(store.duplicates, "mark_searched", killed)
     with pytest.raises(KeyboardInterrupt):
-        duplicate_search.look(store, settings)
+        maintenance.search_duplicates(store, settings)
     assert links(store) == set()  # half a track is none
     monkeypatch.setattr(store.duplicates, "mark_searched", save)
-    assert duplicate_search.look(store, settings) == 2
+    assert maintenance.search_duplicates(store, settings) == 2
     assert links(store) == {(one, copy, "found")}
 
 
@@ -116,8 +114,8 @@ def test_a_moment_at_a_time(
     space = raw_space(store)
     for seed in range(3):
         add(store, space, str(seed), seed)
-    monkeypatch.setattr(duplicate_search, "_AT_MOST_S", 0.0)
-    assert [duplicate_search.look(store, settings) for _ in range(4)] == [1, 1, 1, 0]
+    monkeypatch.setattr(maintenance, "_AT_MOST_S", 0.0)
+    assert [maintenance.search_duplicates(store, settings) for _ in range(4)] == [1, 1, 1, 0]
 
 
 def test_it_is_asked_for_while_no_file_waits(settings: Settings, store: Store) -> None:
@@ -125,10 +123,10 @@ def test_it_is_asked_for_while_no_file_waits(settings: Settings, store: Store) -
     add(store, space, "one", 1)
     client = broker(settings)
     off = msgspec.structs.replace(settings, find_duplicates=False)
-    Dispatcher(off, store, Queue(settings)).tick()
+    Dispatcher(off, store, JobQueue(settings)).tick()
     assert client.llen(WAITING) == 0
     want(store, "/music/new.flac")
-    busy = Dispatcher(settings, store, Queue(settings))
+    busy = Dispatcher(settings, store, JobQueue(settings))
     assert busy.tick() == 1
     assert client.llen(WAITING) == 0
     assert busy.tick() == 0
@@ -138,7 +136,7 @@ def test_it_is_asked_for_while_no_file_waits(settings: Settings, store: Store) -
         (due,) = store.dispatch.claim(1)
         assert store.jobs.lock(due.job_id)
         assert store.jobs.start(due.job_id) is not None
-    Dispatcher(settings, store, Queue(settings)).tick()
+    Dispatcher(settings, store, JobQueue(settings)).tick()
     assert client.llen(WAITING) == 1
     (message,) = client.lrange(WAITING, 0, -1)
     assert DUPLICATES.encode() in message

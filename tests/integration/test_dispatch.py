@@ -17,8 +17,8 @@ from mess_plugin.errors import ServiceError
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.files import SeenFile
-from mess_workers.broker import Held, Queue
-from mess_workers.delivery import IN_FLIGHT, lost, send_due
+from mess_workers.broker import JobQueue, QueuedJobs
+from mess_workers.dispatcher import IN_FLIGHT, lost, send_due
 from tests.event_tools import broker, kill, program, see, write_songs
 
 Eventually = Callable[..., None]
@@ -40,7 +40,7 @@ def test_a_hundred_thousand_files_are_rows_not_messages(settings: Settings, stor
     files = made_up(100_000)
     for start in range(0, len(files), 5000):
         store.jobs.enqueue(files[start : start + 5000], recipe(settings))
-    queue = Queue(settings)
+    queue = JobQueue(settings)
     assert send_due(store, queue) == IN_FLIGHT
     assert send_due(store, queue) == 0
     assert queue.held().depth == IN_FLIGHT
@@ -59,7 +59,7 @@ def test_new_files_are_sent_and_taken_before_those_heard_again(
     (first,) = store.dispatch.claim(1)
     assert first.priority == 3
     store.dispatch.unsend([first.job_id])
-    queue = Queue(settings)
+    queue = JobQueue(settings)
     send_due(store, queue, limit=20)
     assert broker(settings).llen("mess.indexing\x06\x163") == 1
     assert broker(settings).llen("mess.indexing\x06\x166") == 19
@@ -67,7 +67,7 @@ def test_new_files_are_sent_and_taken_before_those_heard_again(
 
 def test_a_wiped_broker_is_filled_again(settings: Settings, store: Store) -> None:
     store.jobs.enqueue(made_up(50), recipe(settings))
-    queue = Queue(settings)
+    queue = JobQueue(settings)
     assert send_due(store, queue) == 50
     broker(settings).flushdb()
     _age_messages(settings, 10)
@@ -76,7 +76,7 @@ def test_a_wiped_broker_is_filled_again(settings: Settings, store: Store) -> Non
 
 
 def test_looking_into_the_broker_works_after_a_ping(settings: Settings, store: Store) -> None:
-    queue = Queue(settings)
+    queue = JobQueue(settings)
     assert not queue.has_worker(0.1)
     store.jobs.enqueue(made_up(2), recipe(settings))
     send_due(store, queue)
@@ -88,7 +88,7 @@ def test_a_single_lost_message_is_sent_again_and_the_others_are_not(
     settings: Settings, store: Store
 ) -> None:
     store.jobs.enqueue(made_up(5), recipe(settings))
-    queue = Queue(settings)
+    queue = JobQueue(settings)
     send_due(store, queue)
     broker(settings).lpop("mess.indexing\x06\x163")
     _age_messages(settings, 10)
@@ -98,17 +98,17 @@ def test_a_single_lost_message_is_sent_again_and_the_others_are_not(
 
 def test_messages_that_a_dead_worker_had_taken_are_lost_after_a_while() -> None:
     sent = {1: 5.0, 2: 5.0, 3: 5.0, 4: 60.0, 5: 60.0, 6: 0.5}
-    held = Held(waiting=frozenset({1, 4}), taken=frozenset({2, 5}))
+    held = QueuedJobs(waiting=frozenset({1, 4}), taken=frozenset({2, 5}))
     assert lost(sent, held) == [3, 5]
 
 
 def test_a_broker_that_is_away_loses_nothing(settings: Settings, store: Store) -> None:
     store.jobs.enqueue(made_up(3), recipe(settings))
-    away = Queue(msgspec.structs.replace(settings, broker_url="redis://127.0.0.1:1/0"))
+    away = JobQueue(msgspec.structs.replace(settings, broker_url="redis://127.0.0.1:1/0"))
     with pytest.raises(ServiceError, match="broker"):
         send_due(store, away)
     assert store.dispatch.sent() == {}
-    assert send_due(store, Queue(settings)) == 3
+    assert send_due(store, JobQueue(settings)) == 3
 
 
 def test_a_job_that_waits_is_not_sent_before_its_time(settings: Settings, store: Store) -> None:
@@ -171,8 +171,8 @@ def test_only_one_session_dispatches_at_a_time(settings: Settings, store: Store)
         other.dispatch.exclusive_lock() as chosen,
     ):
         assert chosen
-        assert send_due(store, Queue(settings)) == 0
-    assert send_due(store, Queue(settings)) == 3
+        assert send_due(store, JobQueue(settings)) == 0
+    assert send_due(store, JobQueue(settings)) == 3
 
 
 def test_unchanged_unfinished_work_is_joined_not_begun_again(

@@ -18,8 +18,8 @@ import pytest
 from mess_plugin.config import Settings
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
-from mess_workers.broker import Queue
-from mess_workers.delivery import send_due
+from mess_workers.broker import JobQueue
+from mess_workers.dispatcher import send_due
 from tests.audio_files import noise, write_audio
 from tests.event_tools import kill, program, see, settings_for, variables, write_songs
 
@@ -138,7 +138,7 @@ def test_a_file_that_kills_its_process_is_given_up_and_the_worker_lives(
 ) -> None:
     deadly = write_audio(tmp_path / "deadly.flac", noise(900.0, 22050, channels=1), 22050)
     want(store, settings, [deadly])
-    queue = Queue(settings)
+    queue = JobQueue(settings)
     json_logs = msgspec.structs.replace(settings, log_format="json")
     with program("mess_workers", json_logs, tmp_path / "worker.log") as worker:
 
@@ -182,7 +182,7 @@ def test_a_clock_that_was_set_back_holds_nothing(settings: Settings, store: Stor
         admin.execute("UPDATE jobs SET not_before = now() + interval '1 day'")
         assert len(store.dispatch.claim(1)) == 1
         admin.execute("UPDATE jobs SET sent_at = now() + interval '1 day'")
-    assert send_due(store, Queue(settings)) == 1
+    assert send_due(store, JobQueue(settings)) == 1
 
 
 def _children(pid: int) -> list[int]:

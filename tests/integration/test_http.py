@@ -25,8 +25,8 @@ from mess_plugin.errors import ConfigError
 from mess_plugin.search import search
 from mess_plugin.services import home_id
 from mess_plugin.store import Store
-from mess_workers.broker import Queue
-from mess_workers.delivery import send_due
+from mess_workers.broker import JobQueue
+from mess_workers.dispatcher import send_due
 from mess_workers.file_events import answer_events
 from tests.event_tools import program, see, settings_for, write_songs
 from tests.http_client import TOKEN, Client, Eventually, serving
@@ -92,7 +92,7 @@ def test_answers_are_those_of_the_command_line(
 
     store.jobs.enqueue(see(songs), str(Recipe.of(settings)))
     with program("mess_workers", settings, music.parent / "worker.log"):
-        queue = Queue(settings)
+        queue = JobQueue(settings)
         eventually(lambda: send_due(store, queue) < 0 or store.library.count()[0] == 4, 90)
     expected = search_document(search(store, settings, str(songs[0]), k=2))
     status, answer = call(f"/v1/similar?ref={songs[0]}&k=2")

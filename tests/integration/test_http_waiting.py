@@ -16,8 +16,8 @@ from mess_plugin.library.index import index
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import open_store
 from mess_plugin.store.files import SeenFile
-from mess_workers.broker import Queue
-from mess_workers.delivery import IN_FLIGHT, send_due
+from mess_workers.broker import JobQueue
+from mess_workers.dispatcher import IN_FLIGHT, send_due
 from tests.event_tools import see, settings_for, write_songs
 from tests.http_client import Client, Eventually, serving
 
@@ -49,7 +49,7 @@ def test_questions_are_answered_while_thousands_of_files_wait(
         for start in range(0, 2000, 1000):
             names = [f"/music/{number}.flac" for number in range(start, start + 1000)]
             store.jobs.enqueue([SeenFile(name, 1, 1) for name in names], recipe)
-        assert send_due(store, Queue(settings)) == IN_FLIGHT
+        assert send_due(store, JobQueue(settings)) == IN_FLIGHT
     for asked in (known, unheard):
         status, answer = call(f"/v1/similar?ref={asked}&k=1")
         assert status == 200

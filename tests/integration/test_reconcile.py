@@ -17,7 +17,7 @@ from mess_plugin.library import spool
 from mess_plugin.library.reconcile import Request, drain, reconcile
 from mess_plugin.library.spool import Changes
 from mess_plugin.store import Store, open_store
-from mess_workers.broker import Queue
+from mess_workers.broker import JobQueue
 from mess_workers.file_events import answer_events
 from mess_workers.index_run import IndexRun
 from mess_workers.watch.folder import WatchedFolder
@@ -79,7 +79,7 @@ def by_watcher(store: Store, settings: Settings, music: Path, paths: list[str]) 
 
 
 def by_command(store: Store, settings: Settings, music: Path, paths: list[str]) -> None:
-    run = IndexRun(store, Queue(settings), lambda: None, REQUEST)
+    run = IndexRun(store, JobQueue(settings), lambda: None, REQUEST)
     with psycopg.connect(settings.database_url or "") as connection:
         connection.execute("UPDATE jobs SET state = 'done', outcome = 'encoded'")
     run.run([str(music)])

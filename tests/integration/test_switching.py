@@ -21,7 +21,7 @@ from mess_plugin.spaces.active_encoder import (
 )
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.files import SeenFile
-from mess_workers.broker import Queue
+from mess_workers.broker import JobQueue
 from mess_workers.dispatcher import Dispatcher
 from tests.event_tools import kill, program, see, settings_for, write_songs
 from tests.stored_library import add_track, levels_of, raw_space
@@ -61,7 +61,7 @@ def test_killed_in_the_middle_it_goes_on_and_the_old_one_answers_until_the_end(
     songs = write_songs(tmp_path / "music", 6)
     store.jobs.enqueue(see(songs), OLD)
     log = tmp_path / "log"
-    dispatcher = Dispatcher(settings, store, Queue(settings))
+    dispatcher = Dispatcher(settings, store, JobQueue(settings))
 
     def ticking(condition: Callable[[], object]) -> Callable[[], object]:
         return lambda: (dispatcher.tick(), condition())[1]

@@ -17,7 +17,7 @@ from mess_plugin.library.reconcile import Reconciled, Request, reconcile
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
 from mess_workers.watch.folder import WatchedFolder
-from mess_workers.watch.observer import Changes, watch_limit_problem
+from mess_workers.watch.observer import EventQueue, watch_limit_problem
 from tests.event_tools import settings_for
 
 Run = Callable[[Callable[[], object]], None]
@@ -219,7 +219,7 @@ def test_too_many_deletions_wait_for_a_person(
 def test_lost_events_are_made_up_for_by_a_walk(
     folder: WatchedFolder, until: Run, store: Store, music: Path
 ) -> None:
-    observing = folder._observing
+    observing = folder._observer
     assert observing is not None
     (music / "unheard.flac").write_bytes(b"x")
     time.sleep(0.6)
@@ -261,7 +261,7 @@ def test_too_many_events_are_given_up_for_a_walk(monkeypatch: pytest.MonkeyPatch
     from watchdog.events import FileModifiedEvent
 
     monkeypatch.setattr("mess_workers.watch.observer._MOST_WAITING", 10)
-    changes = Changes()
+    changes = EventQueue()
     for i in range(25):
         changes.on_any_event(FileModifiedEvent(f"/m/{i}.flac"))
     assert changes.lost.is_set()

@@ -61,7 +61,7 @@ def watched(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watched]:
     monkeypatch.setattr(rechecks, "_QUIET_S", 0.5)
-    monkeypatch.setattr(rechecks, "_ASK_S", 0.2)
+    monkeypatch.setattr(rechecks, "_ASK_AGAIN_S", 0.2)
     music = tmp_path / "music"
     music.mkdir()
     with open_store(settings.database_url or "") as store:
@@ -129,8 +129,8 @@ def test_a_folder_that_has_another_name_before_its_event_is_read(
     (watched.music / "A").rename(watched.music / "B")
     (watched.music / "A").mkdir()
     reading.set()
-    watched.until(lambda: watched.folder._stirred.folders)
-    watched.until(lambda: not watched.folder._stirred.folders)
+    watched.until(lambda: watched.folder._dirty.folders)
+    watched.until(lambda: not watched.folder._dirty.folders)
     watched.make("A/one.flac", "B/two.flac")
     watched.until_known("A/one.flac", "B/two.flac")
 
@@ -141,7 +141,7 @@ def test_an_observer_that_died_is_replaced(
     walks: list[str] = []
     monkeypatch.setattr(watched.folder, "walk", lambda: walks.append("walked"))
     monkeypatch.setattr(InotifyFD, "handle_event", lambda *_: 1 / 0)
-    first = watched.folder._observing
+    first = watched.folder._observer
     assert first is not None
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     watched.make("unheard.flac")

@@ -20,7 +20,7 @@ from mess_plugin.store import Store, open_store
 from mess_plugin.store.files import SeenFile
 from mess_plugin.store.roots import Root
 from mess_workers.dispatcher import dispatch
-from mess_workers.watch import mount_probe
+from mess_workers.watch import supervisor
 from mess_workers.watch.supervisor import watch_folders
 from tests.event_tools import settings_for
 
@@ -50,7 +50,7 @@ class Share:
 
 @pytest.fixture
 def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Share]:
-    monkeypatch.setattr(mount_probe, "_SILENT_S", 0.5)
+    monkeypatch.setattr(supervisor, "_SILENT_S", 0.5)
     made = Share(tmp_path / "share", monkeypatch)
     yield made
     made.answers.set()
@@ -129,7 +129,7 @@ def test_a_share_that_hangs_holds_up_no_other_folder(
 def test_watching_ends_while_a_share_hangs(
     settings: Settings, share: Share, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mess_workers.watch.threads._END_S", 0.5)
+    monkeypatch.setattr("mess_workers.watch.supervisor._END_S", 0.5)
     share.answers.clear()
     stop = threading.Event()
     with open_store(settings.database_url or "") as store:

@@ -19,8 +19,8 @@ from mess_plugin.library.reconcile import Request
 from mess_plugin.library.walk import Walk
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
-from mess_workers.broker import Queue
-from mess_workers.delivery import send_due
+from mess_workers.broker import JobQueue
+from mess_workers.dispatcher import send_due
 from mess_workers.index_run import IndexRun, Progress
 from tests.audio_files import music, noise, write_audio
 from tests.event_tools import broker, kill, program, settings_for
@@ -55,14 +55,14 @@ def run(
 ) -> Progress:
     """A run of `mess index` that starts no worker of its own."""
     request = Request(str(Recipe.of(settings)), batch=uuid4())
-    index_run = IndexRun(store, Queue(settings), lambda: None, request, show, check)
+    index_run = IndexRun(store, JobQueue(settings), lambda: None, request, show, check)
     return index_run.run([str(root) for root in roots])
 
 
 def send(settings: Settings, store: Store, path: Path) -> int:
     """Want one file and send its job, without waiting for it."""
     (job_id,) = store.jobs.enqueue(list(Walk([str(path)])), str(Recipe.of(settings))).job_ids
-    assert send_due(store, Queue(settings)) == 1
+    assert send_due(store, JobQueue(settings)) == 1
     return job_id
 
 
@@ -128,7 +128,7 @@ def test_killed_in_the_middle_the_job_is_done_after_all_and_once(
     """First the process at work is killed, then the whole worker; another one takes over."""
     path = long_file(tmp_path / "long.wav")
     job_id = send(ready, store, path)
-    queue = Queue(ready)
+    queue = JobQueue(ready)
 
     def is_tried_again() -> bool:
         send_due(store, queue)
@@ -190,7 +190,7 @@ def test_a_database_that_goes_away_and_comes_back_costs_no_attempt(
     ready: Settings, store: Store, database_url: str, tmp_path: Path, eventually: Eventually
 ) -> None:
     job_id = send(ready, store, long_file(tmp_path / "long.wav"))
-    queue = Queue(ready)
+    queue = JobQueue(ready)
     name = database_url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
     admin_url = database_url.replace(f"/{name}?", "/postgres?")
 

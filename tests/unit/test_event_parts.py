@@ -10,11 +10,11 @@ import pytest
 
 from mess_plugin.errors import ConfigError
 from mess_plugin.library.mounts import file_system, tells_of_changes
+from mess_plugin.library.nightly import last_night, next_night
 from mess_plugin.library.pathmap import PathMap
 from mess_plugin.logs import JsonLines
 from mess_workers.logs import working_at
 from mess_workers.schedule import is_open
-from mess_workers.watch.folder import next_night
 
 MOUNTS = r"""rootfs / ext4 rw 0 0
 nas:/music /srv/music nfs4 rw 0 0
@@ -84,6 +84,8 @@ def test_the_next_night_is_at_most_a_day_away() -> None:
     evening = datetime.fromisoformat("2026-05-01T22:00:00+02:00")
     assert next_night(evening).isoformat() == "2026-05-02T03:00:00+02:00"
     assert next_night(next_night(evening)).isoformat() == "2026-05-03T03:00:00+02:00"
+    assert last_night(evening).isoformat() == "2026-05-01T03:00:00+02:00"
+    assert last_night(next_night(evening)) == next_night(evening)
 
 
 def test_json_lines_carry_the_job() -> None:

@@ -21,7 +21,7 @@ from mess_plugin.services import connected, environment  # noqa: E402
 from mess_workers import gpu_client  # noqa: E402
 from mess_workers.app import make_app  # noqa: E402
 from mess_workers.limits import set_up  # noqa: E402
-from mess_workers.registry import be_present  # noqa: E402
+from mess_workers.registry import register_worker  # noqa: E402
 from mess_workers.task_names import INDEXING  # noqa: E402
 
 _RECYCLE_AFTER_KB = 3_000_000  # a child that has grown beyond this is replaced after its task
@@ -35,10 +35,10 @@ def main(queues: Sequence[str] = (INDEXING,), jobs: int | None = None) -> None:
     with connected(load_settings(), broker=True) as settings:
         os.environ.update(environment(settings))  # for the child processes, where tasks run
         os.nice(settings.nice)
-        be_present(settings.database_url or "")
+        register_worker(settings.database_url or "")
         set_up(settings)
         # Only files are encoded here.
-        with gpu_client.hub(settings) if INDEXING in queues else nullcontext():
+        with gpu_client.gpu_server(settings) if INDEXING in queues else nullcontext():
             _work(settings, queues, jobs or settings.jobs)
 
 

@@ -31,7 +31,7 @@ from mess_workers.task_names import (
 _ANSWER_S = 30.0
 
 
-class Held(msgspec.Struct, frozen=True):
+class QueuedJobs(msgspec.Struct, frozen=True):
     """What the broker has: jobs whose message waits, and jobs whose message a worker has taken."""
 
     waiting: frozenset[int]
@@ -43,7 +43,7 @@ class Held(msgspec.Struct, frozen=True):
         return len(self.waiting)
 
 
-class Queue:
+class JobQueue:
     """The sending side of the broker. Every method raises ServiceError where it does not answer."""
 
     def __init__(self, settings: Settings) -> None:
@@ -74,7 +74,7 @@ class Queue:
         except (OperationalError, RedisError) as error:
             raise self._problem(error) from error
 
-    def held(self) -> Held:
+    def held(self) -> QueuedJobs:
         """Which jobs the broker has messages for. Bounded, as the number of messages is."""
         try:
             with self._app.connection_or_acquire() as connection:
@@ -89,7 +89,7 @@ class Queue:
                     taken = client.hvals(channel.unacked_key)
         except (OperationalError, RedisError) as error:
             raise self._problem(error) from error
-        return Held(frozenset(_job_ids(waiting)), frozenset(_job_ids(taken)))
+        return QueuedJobs(frozenset(_job_ids(waiting)), frozenset(_job_ids(taken)))
 
     def send_refit(self, recipe: str) -> None:
         """Ask for the projection to be fitted again where that is due."""

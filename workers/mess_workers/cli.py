@@ -37,7 +37,7 @@ from mess_plugin.spaces.active_encoder import active_recipe, complete, resolve_s
 from mess_plugin.spaces.recipe import Recipe, weights_of
 from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
-from mess_workers.broker import Queue
+from mess_workers.broker import JobQueue
 from mess_workers.index_run import IndexRun, Progress
 from mess_workers.worker import Worker
 
@@ -85,7 +85,7 @@ def index(
         recipe = str(_recipe(store, settings, coverage))
         drain(settings.home, store, Request(active_recipe(store, settings)))
         request = Request(recipe, batch=uuid4(), retry_failed=retry_failed, force=force)
-        run = IndexRun(store, Queue(ready), worker.need, request, show, worker.check)
+        run = IndexRun(store, JobQueue(ready), worker.need, request, show, worker.check)
         try:
             run.run(roots, listed)
         except KeyboardInterrupt:
@@ -123,7 +123,7 @@ def _is_worker_up(settings: Settings, ready: Settings) -> bool:
     """Whether `mess up`, or somebody on a broker of the user's own, works already."""
     running = embedded.state(settings.home)
     may_be = settings.broker_url is not None or (running is not None and running.pinned)
-    return may_be and Queue(ready).has_worker()
+    return may_be and JobQueue(ready).has_worker()
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from mess_plugin.spaces.active_encoder import (
 )
 from mess_plugin.spaces.recipe import Recipe, load_encoder, weights_of
 from mess_plugin.store import Store, open_store
-from mess_workers.broker import Queue
+from mess_workers.broker import JobQueue
 from mess_workers.cli import progress_bar, worker_for
-from mess_workers.delivery import send_due
+from mess_workers.dispatcher import send_due
 from mess_workers.index_run import Progress
 from mess_workers.worker import Worker
 
@@ -68,7 +68,7 @@ def use(
         switch = begin(store, settings, name)
         if switch is not None and (not _is_up(settings) if wait is None else wait):
             with progress_bar(f"hearing with {name}", quiet=as_json) as show:
-                _wait(store, Queue(ready), worker, show)
+                _wait(store, JobQueue(ready), worker, show)
         _report(store, settings, name, as_json)
 
 
@@ -86,7 +86,7 @@ def _is_up(settings: Settings) -> bool:
     return running is not None and running.pinned
 
 
-def _wait(store: Store, queue: Queue, worker: Worker, show: Callable[[Progress], None]) -> None:
+def _wait(store: Store, queue: JobQueue, worker: Worker, show: Callable[[Progress], None]) -> None:
     """Do and wait until the switch is over, whoever completes it."""
     while (switch := under_way(store)) is not None:
         show(_progress(switch))

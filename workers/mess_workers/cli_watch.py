@@ -15,11 +15,10 @@ from mess_plugin.library.walk import absolute_roots, watched_roots
 from mess_plugin.logs import log_to_stderr, printable
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
-from mess_workers.broker import Queue
+from mess_workers.broker import JobQueue
 from mess_workers.cli import worker_for
 from mess_workers.dispatcher import Dispatcher, Intake
-from mess_workers.watch.supervisor import watch_folders
-from mess_workers.watch.threads import working
+from mess_workers.watch.supervisor import running, watch_folders
 
 
 @click.command()
@@ -52,9 +51,9 @@ def _watch(settings: Settings, roots: list[str]) -> None:
         ready = stack.enter_context(connected(settings, broker=True))
         store = stack.enter_context(open_store(ready.database_url or ""))
         worker = stack.enter_context(worker_for(settings, ready))
-        dispatcher = Dispatcher(ready, store, Queue(ready))
+        dispatcher = Dispatcher(ready, store, JobQueue(ready))
         intake = Intake(ready)
-        stack.enter_context(working([intake]))
+        stack.enter_context(running([intake]))
 
         def meanwhile() -> None:
             intake.check()

@@ -10,31 +10,74 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.errors import MessError
+from mess_plugin.errors import MessError, ServiceError
 from mess_plugin.library.reconcile import Request, drain
 from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import State, active_recipe, under_way
 from mess_plugin.spaces.refit import is_due
 from mess_plugin.store import Store, open_store
-from mess_workers import duplicate_search
-from mess_workers.broker import Queue
-from mess_workers.delivery import send_due
+from mess_plugin.store.dispatch import Due
+from mess_workers import maintenance
+from mess_workers.broker import JobQueue, QueuedJobs
 from mess_workers.file_events import answer_events
 from mess_workers.schedule import is_open
-from mess_workers.watch.threads import Aside, working
+from mess_workers.watch.supervisor import StoreThread, running
 
 log = logging.getLogger(__name__)
 
+IN_FLIGHT = 200  # messages in the broker at a time; all other work waits in the ledger
+_ON_ITS_WAY_S = 3.0  # a message this young may not have arrived yet
+_TAKEN_UP_S = 30.0  # a worker that took a message begins its job well within this
 _LOOK_S = 1.0  # at least this often, also where nobody announced any work
 _TIDY_S = 60.0
 _SWITCH_S = 5.0
 _COMPARE_S = 5.0
 _KEEP_EVENTS_S = 30 * 86400.0
+
+
+def send_due(store: Store, queue: JobQueue, *, limit: int = IN_FLIGHT) -> int:
+    """Recover what died, send again what was lost, and send what is due. Returns how many were sent.
+
+    Any number of processes may call this at any time; one works, the others return at once. limit:
+    at most so many messages are under way. Raises ServiceError where the broker does not answer.
+    """
+    with store.dispatch.exclusive_lock() as chosen:
+        if not chosen:
+            return 0
+        store.jobs.recover()
+        sent = store.dispatch.sent()
+        if sent:
+            gone = lost(sent, queue.held())
+            store.dispatch.unsend(gone)
+            sent = {job_id: age_s for job_id, age_s in sent.items() if job_id not in set(gone)}
+        due = store.dispatch.claim(limit - len(sent)) if len(sent) < limit else []
+    if due:
+        _send(store, queue, due)
+    return len(due)
+
+
+def lost(sent: Mapping[int, float], held: QueuedJobs) -> list[int]:
+    """Jobs (id → age of their message in seconds) whose message nobody will ever take up."""
+    return [
+        job_id
+        for job_id, age_s in sent.items()
+        if job_id not in held.waiting
+        and age_s > (_TAKEN_UP_S if job_id in held.taken else _ON_ITS_WAY_S)
+    ]
+
+
+def _send(store: Store, queue: JobQueue, due: Sequence[Due]) -> None:
+    try:
+        queue.send(due)
+    except ServiceError:
+        store.dispatch.unsend([job.job_id for job in due])
+        raise
 
 
 @dataclass(slots=True)
@@ -43,7 +86,7 @@ class Dispatcher:
 
     settings: Settings
     store: Store
-    queue: Queue
+    queue: JobQueue
     _tidied_s: float = field(default=-_TIDY_S)
     _switched_s: float = field(default=-_TIDY_S)
     _compared_s: float = field(default=-_TIDY_S)
@@ -74,7 +117,7 @@ class Dispatcher:
         recipe = active_recipe(self.store, self.settings)
         if is_due(self.store, recipe):
             self.queue.send_refit(recipe)
-        self._compares = duplicate_search.is_due(self.store, self.settings)
+        self._compares = maintenance.is_due(self.store, self.settings)
 
     def _compare(self) -> None:
         """Have some tracks look for duplicates, unless files wait for a worker."""
@@ -98,7 +141,7 @@ class Dispatcher:
             )
 
 
-class Intake(Aside):
+class Intake(StoreThread):
     """Brings what hosts noted and what events said into the ledger, beside the dispatcher."""
 
     def __init__(self, settings: Settings) -> None:
@@ -140,8 +183,8 @@ def main() -> None:
 def dispatch(ready: Settings, stop: threading.Event) -> None:
     """Keep the workers fed until told to stop. Raises MessError where a server is away."""
     intake = Intake(ready)
-    with open_store(ready.database_url or "") as store, working([intake]):
-        dispatcher = Dispatcher(ready, store, Queue(ready))
+    with open_store(ready.database_url or "") as store, running([intake]):
+        dispatcher = Dispatcher(ready, store, JobQueue(ready))
         while not stop.is_set():
             intake.check()
             dispatcher.tick()

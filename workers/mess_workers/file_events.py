@@ -12,7 +12,7 @@ from mess_plugin.library.walk import is_below, watched_roots
 from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import Store
 from mess_plugin.store.inbox import Event
-from mess_workers.watch.writers import being_written
+from mess_workers.watch.debounce import open_for_writing
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def answer_events(store: Store, settings: Settings) -> int:
     """
     with store.transaction():
         events = store.inbox.take("files", BATCH_FILES)
-        written = being_written({_path(event) for event in events})
+        written = open_for_writing({_path(event) for event in events})
         by_root: dict[str, list[Event]] = {}
         for event in events:
             root = _root(event, settings)

@@ -20,7 +20,7 @@ from mess_plugin.encoders.base import Encoder, EncoderInfo
 from mess_plugin.errors import ServiceError
 from mess_plugin.model import Float32, Level, Projection
 from mess_plugin.spaces.recipe import Recipe, load_encoder
-from mess_workers.gpu_server import ADDRESS, KEY, READY, HubManager
+from mess_workers.gpu_server import ADDRESS, KEY, READY, GpuManager
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +28,22 @@ COMMAND = (sys.executable, "-m", "mess_workers.gpu_server")
 _GRACE_S = 10.0
 
 
-class SharedEncoder:
-    """An encoder in the hub; see `Encoder`.
+class GpuEncoder:
+    """An encoder in the GPU server; see `Encoder`.
 
-    A hub that is gone is a ServiceError: the file is not to blame and may be tried again.
+    a GPU server that is gone is a ServiceError: the file is not to blame and may be tried again.
     """
 
     def __init__(self, recipe: str, address: str, key: bytes) -> None:
         """Connect and have it loaded. Raises ServiceError, and as `load_encoder`."""
         self._recipe = recipe
         try:
-            manager = HubManager(address=address, authkey=key)
+            manager = GpuManager(address=address, authkey=key)
             manager.connect()
-            self._hub = manager.hub()  # type: ignore[attr-defined]  # registered in `hub`
-            described: tuple[EncoderInfo, Mapping[Level, Projection]] = self._hub.describe(recipe)
+            self._server = manager.server()  # type: ignore[attr-defined]  # registered in `gpu_server`
+            described: tuple[EncoderInfo, Mapping[Level, Projection]] = self._server.describe(
+                recipe
+            )
         except (EOFError, OSError) as error:
             raise _gone(error) from error
         self.info, self.projections = described
@@ -49,32 +51,32 @@ class SharedEncoder:
     def encode(self, windows: Float32) -> Float32:
         """(n_windows, n_samples) → (n_windows, n_frames, dim), in a batch with what others ask."""
         try:
-            frames: Float32 = self._hub.encode(self._recipe, windows)
+            frames: Float32 = self._server.encode(self._recipe, windows)
         except (EOFError, OSError) as error:
             raise _gone(error) from error
         return frames
 
 
 def load(recipe: Recipe, settings: Settings) -> Encoder:
-    """The encoder of a recipe: in the hub where there is one and it is for a GPU, else in here."""
+    """The encoder of a recipe: in the GPU server where there is one and it can use it, else here."""
     address = os.environ.get(ADDRESS)
     if address and encoders.describe(recipe.encoder).runs_on_gpu:
-        return SharedEncoder(str(recipe), address, bytes.fromhex(os.environ[KEY]))
+        return GpuEncoder(str(recipe), address, bytes.fromhex(os.environ[KEY]))
     return load_encoder(recipe, settings)
 
 
 @contextmanager
-def hub(settings: Settings, command: Sequence[str] = COMMAND) -> Iterator[None]:
-    """Run a hub meanwhile and tell child processes of it, if settings.device admits a GPU.
+def gpu_server(settings: Settings, command: Sequence[str] = COMMAND) -> Iterator[None]:
+    """Run a GPU server meanwhile and tell child processes of it, if settings.device admits a GPU.
 
-    Where there is no GPU there is no hub: then "auto" means the CPU, and "cuda" an error for each
-    who loads an encoder. If the hub ends too early this process is told to end (SIGTERM), since
+    Without a GPU there is no server: then "auto" means the CPU, and "cuda" an error for everyone
+    who loads an encoder. If the server ends too early this process is told to end (SIGTERM), since
     `mess up` starts a worker again; attempts at that time fail and count as attempts.
     """
     if settings.device == "cpu":
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="mess-hub-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mess-gpu-") as folder:
         variables = {ADDRESS: str(Path(folder) / "socket"), KEY: secrets.token_hex(32)}
         with subprocess.Popen(
             command,

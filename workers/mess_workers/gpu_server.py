@@ -23,11 +23,11 @@ from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_workers.batching import BatchingEncoder
 
 READY, NO_GPU = "ready", "no GPU"
-ADDRESS, KEY = "MESS_HUB_ADDRESS", "MESS_HUB_KEY"
+ADDRESS, KEY = "MESS_GPU_ADDRESS", "MESS_GPU_KEY"
 _RECIPES = 2  # at most so many encoders are in use at a time: one takes over from the other
 
 
-class Hub:
+class GpuServer:
     """What the other processes call, by recipe. Each call comes in a thread of its own."""
 
     def __init__(self, settings: Settings) -> None:
@@ -52,11 +52,11 @@ class Hub:
         return BatchingEncoder(load_encoder(Recipe.parse(recipe), self._settings))
 
 
-class HubManager(BaseManager):
-    """How the hub is called from other processes; its side registers the hub itself."""
+class GpuManager(BaseManager):
+    """How the GPU server is called from other processes; its side registers the GPU server itself."""
 
 
-HubManager.register("hub")
+GpuManager.register("server")
 
 
 def has_gpu() -> bool:
@@ -73,9 +73,9 @@ def main() -> None:
     if not has_gpu():
         click.echo(NO_GPU)
         return
-    hub = Hub(load_settings())
-    HubManager.register("hub", callable=lambda: hub)
-    manager = HubManager(address=os.environ[ADDRESS], authkey=bytes.fromhex(os.environ[KEY]))
+    gpu = GpuServer(load_settings())
+    GpuManager.register("server", callable=lambda: gpu)
+    manager = GpuManager(address=os.environ[ADDRESS], authkey=bytes.fromhex(os.environ[KEY]))
     server = manager.get_server()
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     click.echo(READY)

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from mess_plugin.library.pruning import Pruned
 from mess_plugin.library.reconcile import Reconciled, Request, reconcile
 from mess_plugin.store import Store
-from mess_workers.broker import Queue
-from mess_workers.delivery import send_due
+from mess_workers.broker import JobQueue
+from mess_workers.dispatcher import send_due
 
 POLL_S = 0.2
 
@@ -48,7 +48,7 @@ class IndexRun:
     """One run of `mess index`: enqueue what is below some paths, and wait until it is done."""
 
     store: Store
-    queue: Queue
+    queue: JobQueue
     need_worker: Callable[[], None]
     request: Request
     show: Callable[[Progress], None] = lambda _progress: None

@@ -25,14 +25,14 @@ def worker_id() -> int | None:
     return int(text) if text else None
 
 
-def be_present(database_url: str) -> None:
+def register_worker(database_url: str) -> None:
     """Introduce this process as a worker and stay present from a thread, until the process ends."""
     known = threading.Event()
-    threading.Thread(target=_stay, args=(database_url, known), daemon=True).start()
+    threading.Thread(target=_keep_registered, args=(database_url, known), daemon=True).start()
     known.wait(timeout=30.0)
 
 
-def _stay(database_url: str, known: threading.Event) -> None:
+def _keep_registered(database_url: str, known: threading.Event) -> None:
     pid = os.getpid()
     quiet = threading.Event()
     while True:

@@ -11,7 +11,6 @@ REFIT = "mess.refit"
 SWITCH = "mess.switch"
 DUPLICATES = "mess.duplicates"
 
-QUEUES = (LOOKUPS, INDEXING, MAINTENANCE)
 PRIORITY_STEPS = (
     0,
     3,

@@ -25,8 +25,8 @@ from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.jobs import Job
 from mess_workers import gpu_client
-from mess_workers.duplicate_search import look
 from mess_workers.logs import working_at
+from mess_workers.maintenance import search_duplicates
 from mess_workers.registry import worker_id
 from mess_workers.task_names import DUPLICATES, INDEX_FILE, REFIT, SWITCH
 
@@ -92,7 +92,7 @@ def switch_encoder() -> None:
 def find_duplicates() -> None:
     """Let some tracks look for duplicates."""
     with open_store(_database_url()) as store:
-        look(store, settings())
+        search_duplicates(store, settings())
 
 
 def run_job(store: Store, job_id: int) -> None:

@@ -19,12 +19,12 @@ from mess_integrations.jellyfin.debounce import DebouncedState, FollowerTimes, P
 from mess_integrations.jellyfin.reconciler import Outcome, Reconciler
 from mess_integrations.jellyfin.sync import fetch_new, refresh_items, rematch, sync
 from mess_plugin.config import Settings
+from mess_plugin.library.nightly import last_night
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import Hint, normalise_id
 
 log = logging.getLogger(__name__)
 
-_NIGHT_HOUR = 3
 _SKEW = timedelta(hours=1)  # the server's clock may be wrong by as much; looking twice is cheap
 
 
@@ -83,10 +83,8 @@ class Follower:
 
     def _wants_reading(self, now: datetime) -> bool:
         """Whether no full sync has finished since last night."""
-        night = now.replace(hour=_NIGHT_HOUR, minute=0, second=0, microsecond=0)
-        last_night = night if night <= now else night - timedelta(days=1)
         finished_at = self.store.hosts.last_reading(self._server)[0]
-        return finished_at is None or finished_at < last_night.astimezone(UTC)
+        return finished_at is None or finished_at < last_night(now).astimezone(UTC)
 
     def _match(self, *, told: bool, nightly: bool) -> None:
         """Update the map from items to tracks as far as it may have changed."""

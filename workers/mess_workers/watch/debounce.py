@@ -1,15 +1,51 @@
-"""Files wait until they lie still: many events about one file become one piece of work."""
+"""Debouncing file events: a file is looked at once it has been quiet for a while."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mess_plugin.store.files import SeenFile
-from mess_workers.watch.writers import being_written
+
+
+def open_for_writing(paths: Set[str]) -> set[str]:
+    """Those of the absolute paths that some process on this machine has open for writing.
+
+    Empty where there is no /proc; processes of other users and other machines stay unseen.
+    """
+    if not paths:
+        return set()
+    real = {os.path.realpath(path): path for path in paths}
+    return {
+        real[target]
+        for link, target in _open_files()
+        if target in real and real[target] in paths and _writes(link)
+    }
+
+
+def _open_files() -> Iterator[tuple[str, str]]:
+    """(/proc/PID/fd/N, path) of every open file that may be looked at."""
+    with suppress(OSError), os.scandir("/proc") as processes:
+        for process in processes:
+            if not process.name.isdigit():
+                continue
+            with suppress(OSError), os.scandir(f"{process.path}/fd") as files:
+                for file in files:
+                    with suppress(OSError):
+                        yield file.path, os.readlink(file.path)  # noqa: PTH115  text keeps odd bytes
+
+
+def _writes(link: str) -> bool:
+    with suppress(OSError, ValueError, IndexError):
+        text = Path(link.replace("/fd/", "/fdinfo/")).read_text(encoding="ascii")
+        flags = next(line.split()[1] for line in text.splitlines() if line.startswith("flags:"))
+        return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
+    return False
 
 
 @dataclass(slots=True)
@@ -22,11 +58,11 @@ class _Pending:
 
 
 @dataclass(slots=True)
-class Settling:
-    """Paths of which something was heard. Times are monotonic seconds, given by the caller."""
+class Debounce:
+    """Paths with recent events. Times are monotonic seconds, given by the caller."""
 
     settle_s: float
-    written: Callable[[Set[str]], set[str]] = being_written
+    written: Callable[[Set[str]], set[str]] = open_for_writing
     _pending: dict[str, _Pending] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -15,19 +15,19 @@ from typing import NamedTuple
 
 from mess_plugin.config import Settings
 from mess_plugin.library.mounts import mounted_below
+from mess_plugin.library.nightly import next_night
 from mess_plugin.library.pruning import Pruned, is_there
 from mess_plugin.library.reconcile import Reconciled, Request, reconcile
 from mess_plugin.library.walk import is_visible
 from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import Store
 from mess_plugin.store.roots import Root
-from mess_workers.watch.debounce import Settling
-from mess_workers.watch.observer import Change, Observing, observe
-from mess_workers.watch.rechecks import Doubts, Stirred
+from mess_workers.watch.debounce import Debounce
+from mess_workers.watch.observer import FolderEvent, RunningObserver, observe
+from mess_workers.watch.rechecks import DirtyPaths, HeldDeletions
 
 log = logging.getLogger(__name__)
 
-_NIGHT_HOUR = 3  # of local time: everything is walked then
 _LOOK_AT_ROOT_S = 1.0
 _MOST_PENDING = 100_000  # files that wait to lie still; beyond this a walk is cheaper
 
@@ -50,38 +50,38 @@ class WatchedFolder:
         self.root = root
         self._store = store
         self._settings = settings
-        self._settling = Settling(settings.settle_s)
-        self._observing: Observing | None = None
+        self._debounce = Debounce(settings.settle_s)
+        self._observer: RunningObserver | None = None
         self._identity: _Identity | None = None
         self._looked_s = float("-inf")
         self._walk_due = False
         self._night = next_night(datetime.now().astimezone())
-        self._doubts = Doubts()
-        self._stirred = Stirred()
+        self._held = HeldDeletions()
+        self._dirty = DirtyPaths()
 
     def tick(self, now_s: float) -> None:
         """Look after the root, hear what happened, and note what lies still."""
         if now_s - self._looked_s >= _LOOK_AT_ROOT_S:
             self._looked_s = now_s
             self._look_at_root()
-        if self._observing is None:
+        if self._observer is None:
             return
-        if not self._observing.is_alive:
+        if not self._observer.is_alive:
             log.warning("%s: its observer ended", self.root)
             self.close()
             self._look_at_root()
             return
-        if self._observing.changes.lost.is_set():
-            self._observing.changes.lost.clear()
+        if self._observer.changes.lost.is_set():
+            self._observer.changes.lost.clear()
             log.warning("%s: events were lost; walking it", self.root)
             self._walk_due = True
         self._pulse(now_s)
         if self._walk_due or self._is_night():
             self._walk_due = False
             self.walk()
-        if self._stirred.is_over(now_s):
+        if self._dirty.is_quiet(now_s):
             self._look_again()
-        if self._doubts.are_due(now_s):
+        if self._held.is_due(now_s):
             self._look_at()
 
     def walk(self) -> None:
@@ -108,17 +108,17 @@ class WatchedFolder:
 
     def close(self) -> None:
         """Stop observing."""
-        if self._observing is not None:
-            self._observing.close()
-            self._observing = None
+        if self._observer is not None:
+            self._observer.close()
+            self._observer = None
 
     def _look_at_root(self) -> None:
         """Notice when the root vanishes, returns, or is another one than before."""
         identity = _identity(self.root)
-        if identity == self._identity and (identity is None) == (self._observing is None):
+        if identity == self._identity and (identity is None) == (self._observer is None):
             return
         self.close()
-        self._settling.forget()
+        self._debounce.forget()
         self._identity = identity
         if identity is None:
             log.warning("%s is not there; nothing in it is forgotten meanwhile", self.root)
@@ -130,14 +130,14 @@ class WatchedFolder:
 
     def _start(self) -> None:
         try:
-            self._observing = observe(self.root, self._settings.watch_by, self._settings.poll_s)
+            self._observer = observe(self.root, self._settings.watch_by, self._settings.poll_s)
         except OSError as error:
             log.warning("%s cannot be watched: %s", self.root, error.strerror)
             self._identity = None
             return
-        if self._observing.problem:
-            log.warning("%s: %s", self.root, self._observing.problem)
-        log.info("watching %s by %s", self.root, self._observing.how)
+        if self._observer.problem:
+            log.warning("%s: %s", self.root, self._observer.problem)
+        log.info("watching %s by %s", self.root, self._observer.how)
         self._walk_due = True
 
     def _reconcile(
@@ -149,34 +149,34 @@ class WatchedFolder:
         request = Request(active_recipe(self._store, self._settings), self._settings.settle_s)
         found = reconcile(self._store, paths, self.root, request, on_batch=on_batch)
         for file in found.unsettled:
-            self._settling.touch(file.path, time.monotonic())
+            self._debounce.touch(file.path, time.monotonic())
         return found
 
     def _pulse(self, now_s: float) -> None:
-        assert self._observing is not None
-        for change in self._observing.changes.drain():
+        assert self._observer is not None
+        for change in self._observer.changes.drain():
             self._take(change, now_s)
-        if len(self._settling) > _MOST_PENDING:
-            self._settling.forget()
+        if len(self._debounce) > _MOST_PENDING:
+            self._debounce.forget()
             self._walk_due = True
-        still, gone = self._settling.settled(now_s)
+        still, gone = self._debounce.settled(now_s)
         if gone:
-            self._stirred.note(now_s, vanished=gone)
+            self._dirty.note(now_s, vanished=gone)
         if still or gone:
             self._look_at({**{file.path: file.noticed_at for file in still}, **dict.fromkeys(gone)})
 
-    def _take(self, change: Change, now_s: float) -> None:
+    def _take(self, change: FolderEvent, now_s: float) -> None:
         if change.kind == "moved":
             self._move(change, now_s)
         elif not self._is_visible(change.path, is_folder=change.is_folder):
             return
         elif change.is_folder:
-            self._stirred.note(now_s, [change.path])
+            self._dirty.note(now_s, [change.path])
             self._look_at([change.path])
         else:
-            self._settling.touch(change.path, now_s)
+            self._debounce.touch(change.path, now_s)
 
-    def _move(self, change: Change, now_s: float) -> None:
+    def _move(self, change: FolderEvent, now_s: float) -> None:
         """A new name costs no listening, where both names are ours to see."""
         ours = [
             path
@@ -186,30 +186,30 @@ class WatchedFolder:
         if len(ours) == 2:
             self._store.files.rename(change.path, change.to)
         if change.is_folder:
-            self._stirred.note(now_s, ours)
+            self._dirty.note(now_s, ours)
             self._look_at(ours)
         else:
             for path in ours:
-                self._settling.touch(path, now_s)
+                self._debounce.touch(path, now_s)
 
     def _look_again(self) -> None:
         """What was stirred up lies still: look at it as it is now, and watch it as it is called now."""
-        assert self._observing is not None
-        folders, vanished = self._stirred.take()
+        assert self._observer is not None
+        folders, vanished = self._dirty.take()
         if folders:
-            self._observing.watch_again(folders)
+            self._observer.watch_again(folders)
         self._look_at([*folders, *vanished])
 
     def _look_at(self, paths: Iterable[str] | Mapping[str, datetime | None] = ()) -> None:
         """Bring the ledger in line with these paths, and ask again about deletions in doubt."""
         began_s = time.monotonic()
         noticed = paths if isinstance(paths, Mapping) else dict.fromkeys(paths)
-        found = self._reconcile({**dict.fromkeys(self._doubts.paths), **noticed})
+        found = self._reconcile({**dict.fromkeys(self._held.paths), **noticed})
         self._judge(found.pruned, time.monotonic() - began_s)
 
     def _judge(self, pruned: Pruned, took_s: float = 0.0) -> None:
-        was_refused = bool(self._doubts.reason)
-        if not self._doubts.settle(pruned, time.monotonic(), took_s):
+        was_refused = bool(self._held.reason)
+        if not self._held.update(pruned, time.monotonic(), took_s):
             return
         if pruned.refused and not was_refused:
             log.warning(
@@ -220,11 +220,11 @@ class WatchedFolder:
 
     def _save(self) -> None:
         """Tell the ledger how this root is."""
-        if self._observing is None:
+        if self._observer is None:
             state, detail, how = "absent", "the folder is not there", ""
         else:
-            state = "refused" if self._doubts.reason else "watched"
-            detail, how = self._doubts.reason or self._observing.problem, self._observing.how
+            state = "refused" if self._held.reason else "watched"
+            detail, how = self._held.reason or self._observer.problem, self._observer.how
         self._store.roots.save(Root(self.root, state, detail, how))
 
     def _is_visible(self, path: str, *, is_folder: bool) -> bool:
@@ -237,12 +237,6 @@ class WatchedFolder:
         due = now >= self._night
         self._night = next_night(now)
         return due
-
-
-def next_night(now: datetime) -> datetime:
-    """The next time at which everything is walked."""
-    tonight = now.replace(hour=_NIGHT_HOUR, minute=0, second=0, microsecond=0)
-    return tonight if tonight > now else tonight + timedelta(days=1)
 
 
 def _identity(root: str) -> _Identity | None:

@@ -38,7 +38,7 @@ _MOST_WAITING = 100_000  # events; beyond this a walk is cheaper
 _LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
-class Change(msgspec.Struct, frozen=True):
+class FolderEvent(msgspec.Struct, frozen=True):
     """What happened. kind: "touched", "gone" or "moved" (from `path` to `to`)."""
 
     kind: str
@@ -47,12 +47,12 @@ class Change(msgspec.Struct, frozen=True):
     is_folder: bool = False
 
 
-class Changes(FileSystemEventHandler):
+class EventQueue(FileSystemEventHandler):
     """What happened below a folder, in order; `lost` is set where something may be missing."""
 
     def __init__(self) -> None:
         self.lost = threading.Event()
-        self._waiting: deque[Change] = deque()
+        self._waiting: deque[FolderEvent] = deque()
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Called by watchdog from its thread."""
@@ -63,9 +63,9 @@ class Changes(FileSystemEventHandler):
         if change is not None:
             self._waiting.append(change)
 
-    def drain(self) -> list[Change]:
+    def drain(self) -> list[FolderEvent]:
         """Everything since the last call, oldest first, without repetitions in a row."""
-        found: list[Change] = []
+        found: list[FolderEvent] = []
         while self._waiting:
             change = self._waiting.popleft()
             if not found or found[-1] != change:
@@ -85,10 +85,10 @@ class Changes(FileSystemEventHandler):
 
 
 @dataclass(slots=True)
-class Observing:
+class RunningObserver:
     """A running observer of one folder. how: "inotify" or "polling"; problem: why not inotify."""
 
-    changes: Changes
+    changes: EventQueue
     how: str
     problem: str
     _observer: BaseObserver
@@ -110,7 +110,7 @@ class Observing:
         self._observer.join(timeout=5.0)
 
 
-def observe(root: str, by: str, poll_s: float) -> Observing:
+def observe(root: str, by: str, poll_s: float) -> RunningObserver:
     """Observe a folder and everything below it.
 
     by: "inotify", "polling", or "auto": inotify, except where the file system does not tell of
@@ -156,37 +156,39 @@ def _count_folders(root: str) -> int:
     return sum(1 for _ in os.walk(root))
 
 
-def _by_polling(root: str, poll_s: float, problem: str) -> Observing:
-    changes = Changes()
+def _by_polling(root: str, poll_s: float, problem: str) -> RunningObserver:
+    changes = EventQueue()
     observer = PollingObserver(timeout=poll_s)
     observer.schedule(changes, root, recursive=True)
     observer.start()
-    return Observing(
+    return RunningObserver(
         changes, "polling", problem, observer,
         lambda: [observer, *observer.emitters], lambda _folders: None,
     )  # fmt: skip
 
 
-def _by_inotify(root: str) -> Observing:
+def _by_inotify(root: str) -> RunningObserver:
     from mess_workers.watch.inotify import Inotify  # noqa: PLC0415  Linux only
 
-    changes = Changes()
+    changes = EventQueue()
     observer = Inotify()
     observer.observe(root, changes, _KINDS)
-    return Observing(
+    return RunningObserver(
         changes, "inotify", "", observer, lambda: observer.threads, observer.watch_again
     )
 
 
-def _change(event: FileSystemEvent) -> Change | None:
+def _change(event: FileSystemEvent) -> FolderEvent | None:
     path, to = os.fsdecode(event.src_path), os.fsdecode(event.dest_path)
     match event.event_type:
         case "moved":
             # Files in a folder that moved are moved with it.
-            return None if event.is_synthetic else Change("moved", path, to, event.is_directory)
+            return (
+                None if event.is_synthetic else FolderEvent("moved", path, to, event.is_directory)
+            )
         case "deleted":
-            return Change("gone", path, is_folder=event.is_directory)
+            return FolderEvent("gone", path, is_folder=event.is_directory)
         case "modified" | "attrib" if event.is_directory:
             return None
         case _:
-            return Change("touched", path, is_folder=event.is_directory)
+            return FolderEvent("touched", path, is_folder=event.is_directory)

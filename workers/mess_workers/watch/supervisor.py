@@ -1,4 +1,7 @@
-"""`python -m mess_workers.watch.supervisor`: watches the folders of the setting `watch`."""
+"""`python -m mess_workers.watch.supervisor`: watches the folders of the setting `watch`.
+
+File-system work runs on its own thread for each root, so a hung mount blocks nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +9,113 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError
+from mess_plugin.library.pruning import is_there
 from mess_plugin.library.walk import watched_roots
 from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.roots import Root
 from mess_workers.watch.folder import WatchedFolder
-from mess_workers.watch.mount_probe import Silence
-from mess_workers.watch.threads import Aside, working
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.2
 _AGAIN_S = 1.0
 _REQUESTS_S = 2.0  # reasons to walk come in groups: wait for the last
+_LOOK_S = 1.0  # between two looks of a probe
+_SILENT_S = 10.0  # a look that takes longer is not only slow
+_END_S = 5.0  # threads that hang are not waited for any longer
 
 
-class Watching(Aside):
+class StoreThread(threading.Thread, ABC):
+    """A thread with a database session of its own. One that hangs ends with the process."""
+
+    def __init__(self, name: str, database_url: str | None) -> None:
+        super().__init__(name=name, daemon=True)
+        self.ended = threading.Event()
+        self._database_url = database_url or ""
+        self._error: Exception | None = None
+
+    @abstractmethod
+    def work(self, store: Store) -> None:
+        """Do it again and again until `ended`."""
+
+    def run(self) -> None:
+        """Work; what ends it early is kept for `check`."""
+        try:
+            with open_store(self._database_url) as store:
+                self.work(store)
+        except Exception as error:  # noqa: BLE001  the boundary of the thread; `check` raises it
+            self._error = error
+
+    def check(self) -> None:
+        """Raise what ended the work early."""
+        if self._error is not None:
+            raise self._error
+
+
+@contextmanager
+def running(threads: Sequence[StoreThread]) -> Iterator[None]:
+    """Let them work meanwhile; those that hang are not waited for in the end."""
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for thread in threads:
+            thread.ended.set()
+        until_s = time.monotonic() + _END_S
+        for thread in threads:
+            thread.join(max(0.0, until_s - time.monotonic()))
+
+
+class MountProbe(threading.Thread):
+    """Looks at a folder again and again until `ended`, in a thread that a share may keep for ever."""
+
+    def __init__(self, root: str, ended: threading.Event) -> None:
+        super().__init__(name=f"looking at {root}", daemon=True)
+        self._root = root
+        self._ended = ended
+        self._asked_s: float | None = None
+
+    def run(self) -> None:
+        """Look."""
+        while not self._ended.wait(_LOOK_S):
+            self._asked_s = time.monotonic()
+            is_there(self._root)
+            self._asked_s = None
+
+    @property
+    def since(self) -> datetime | None:
+        """When the folder was asked what it has not answered yet; None where it answers."""
+        asked_s = self._asked_s
+        silent_s = 0.0 if asked_s is None else time.monotonic() - asked_s
+        if silent_s < _SILENT_S:
+            return None
+        return datetime.now().astimezone() - timedelta(seconds=silent_s)
+
+
+class RootWatch(StoreThread):
     """Watches one root."""
 
     def __init__(self, settings: Settings, root: str) -> None:
         super().__init__(f"watching {root}", settings.database_url)
         self.root = root
         self._settings = settings
-        self._silence = Silence(root, self.ended)
+        self._probe = MountProbe(root, self.ended)
         self._was_silent = False
         self._returned = threading.Event()
 
     def work(self, store: Store) -> None:
         """Watch, and walk when somebody asks for it or the root answers again."""
-        self._silence.start()
+        self._probe.start()
         folder = WatchedFolder(store, self._settings, self.root)
         asked_s = time.monotonic()
         try:
@@ -58,7 +134,7 @@ class Watching(Aside):
 
     def note_silence(self, store: Store) -> None:
         """Tell the ledger where the root does not answer. To be called from another thread."""
-        since = self._silence.since
+        since = self._probe.since
         if since is not None:
             detail = f"it does not answer since {since:%Y-%m-%d %H:%M}"
             store.roots.save(Root(self.root, "absent", detail))
@@ -81,9 +157,9 @@ def watch_folders(
 
     settings: with the database's URL, because each root is watched in a session of its own.
     """
-    watching = [Watching(settings, root) for root in roots]
+    watching = [RootWatch(settings, root) for root in roots]
     looked_s = time.monotonic()
-    with working(watching):
+    with running(watching):
         while not stop.is_set():
             for one in watching:
                 one.check()

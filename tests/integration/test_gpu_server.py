@@ -26,24 +26,24 @@ from mess_workers.gpu_server import ADDRESS, KEY
 MINI = "mess-mini||5/2.5"
 _PRETEND = """
 import os, sys
-import mess_workers.gpu_server as hub
-hub.has_gpu = lambda: {has_gpu}
+import mess_workers.gpu_server as gpu
+gpu.has_gpu = lambda: {has_gpu}
 open(sys.argv[1], "w").write(str(os.getpid()))
-hub.main()
+gpu.main()
 """
 
 
 @contextmanager
 def running(folder: Path, settings: Settings, *, has_gpu: bool = True) -> Iterator[int]:
-    """A hub's process id."""
+    """a GPU server's process id."""
     note = folder / "pid"
     command = [sys.executable, "-c", _PRETEND.format(has_gpu=has_gpu), str(note)]
-    with gpu_client.hub(settings, command):
+    with gpu_client.gpu_server(settings, command):
         yield int(note.read_text())
 
 
-def connect(recipe: str) -> gpu_client.SharedEncoder:
-    return gpu_client.SharedEncoder(recipe, os.environ[ADDRESS], bytes.fromhex(os.environ[KEY]))
+def connect(recipe: str) -> gpu_client.GpuEncoder:
+    return gpu_client.GpuEncoder(recipe, os.environ[ADDRESS], bytes.fromhex(os.environ[KEY]))
 
 
 def is_alive(pid: int) -> bool:
@@ -82,10 +82,8 @@ def test_it_encodes_as_the_encoder_itself(tmp_path: Path, settings: Settings) ->
 
 def test_only_encoders_for_a_gpu_are_shared(tmp_path: Path, settings: Settings) -> None:
     with running(tmp_path, settings):
-        assert not isinstance(
-            gpu_client.load(Recipe.parse(MINI), settings), gpu_client.SharedEncoder
-        )
-        with pytest.raises(MissingWeights):  # by the hub, and its error arrives as it was
+        assert not isinstance(gpu_client.load(Recipe.parse(MINI), settings), gpu_client.GpuEncoder)
+        with pytest.raises(MissingWeights):  # by the GPU server, and its error arrives as it was
             gpu_client.load(Recipe.parse("mert-95m||5/2.5"), settings)
 
 
@@ -99,7 +97,7 @@ def test_without_a_gpu_there_is_none(
 
 def test_a_stranger_is_refused(tmp_path: Path, settings: Settings) -> None:
     with running(tmp_path, settings), pytest.raises(AuthenticationError):
-        gpu_client.SharedEncoder(MINI, os.environ[ADDRESS], b"another key")
+        gpu_client.GpuEncoder(MINI, os.environ[ADDRESS], b"another key")
 
 
 def test_a_hub_that_dies_ends_its_worker_and_says_so(
