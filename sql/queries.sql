@@ -54,25 +54,29 @@ SELECT set_config('search_path',
 -- Ledger ----------------------------------------------------------------------------------------
 
 -- Note the files that were seen and want work for the new and the changed ones, and for all where
--- that is asked for. Unfinished work is joined to the batch and need not wait any longer. A recipe
+-- that is asked for. A time of change or an inode that is not known yet is taken on, and makes no change. Unfinished work is joined to the batch and need not wait any longer. A recipe
 -- that is being built wants the new and the changed files as well, with the least priority; what
 -- other recipes know of the changed ones is out of date.
 -- name: enqueue_files
 WITH seen AS (
     SELECT DISTINCT ON (path) * FROM unnest(
-        %(paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[], %(noticed)s::timestamptz[]
-    ) AS seen (path, size_bytes, mtime_ns, noticed_at)
+        %(paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[], %(ctimes)s::bigint[],
+        %(inodes)s::bigint[], %(written)s::boolean[], %(noticed)s::timestamptz[]
+    ) AS seen (path, size_bytes, mtime_ns, ctime_ns, inode, was_written, noticed_at)
 ),
 before AS (
-    SELECT seen.path, seen.noticed_at, files.id IS NULL
-        OR (files.size_bytes, files.mtime_ns) <> (seen.size_bytes, seen.mtime_ns) AS changed
+    SELECT seen.path, seen.noticed_at, files.id IS NULL OR seen.was_written
+        OR (files.size_bytes, files.mtime_ns) <> (seen.size_bytes, seen.mtime_ns)
+        OR coalesce(files.ctime_ns <> seen.ctime_ns, false)
+        OR coalesce(files.inode <> seen.inode, false) AS changed
     FROM seen LEFT JOIN files USING (path)
 ),
 noted AS (
-    INSERT INTO files (path, size_bytes, mtime_ns)
-    SELECT path, size_bytes, mtime_ns FROM seen
+    INSERT INTO files (path, size_bytes, mtime_ns, ctime_ns, inode)
+    SELECT path, size_bytes, mtime_ns, ctime_ns, inode FROM seen
     ON CONFLICT (path) DO UPDATE SET size_bytes = excluded.size_bytes,
-        mtime_ns = excluded.mtime_ns, seen_at = now(), missing_since = NULL
+        mtime_ns = excluded.mtime_ns, ctime_ns = coalesce(excluded.ctime_ns, files.ctime_ns),
+        inode = excluded.inode, seen_at = now(), missing_since = NULL
     RETURNING id, path
 ),
 state AS (
@@ -121,6 +125,12 @@ joined AS (
 SELECT ARRAY(SELECT id FROM renewed UNION ALL SELECT id FROM joined ORDER BY id) AS wanted,
     (SELECT count(*) FROM state WHERE state = 'done' AND NOT due) AS unchanged,
     (SELECT count(*) FROM state WHERE state = 'failed' AND NOT due AND NOT %(retry)s) AS failed
+
+-- A file that cannot be handed to a worker, and why.
+-- name: refuse_file
+UPDATE jobs SET state = 'failed', outcome = NULL, kind = %(kind)s, reason = %(reason)s,
+    finished_at = now()
+FROM files WHERE files.id = jobs.file_id AND files.path = %(path)s AND jobs.state = 'wanted'
 
 -- Wake whoever sends work.
 -- name: announce_work
@@ -312,10 +322,12 @@ RETURNING id
 SELECT count(*) FROM files WHERE missing_since IS NOT NULL
 
 -- A file, or everything below a folder, lies somewhere else now. Work at it is wanted again, so that
--- nothing is written under the old name. Names that are taken are left for the next look.
+-- nothing is written under the old name. Names that are taken are left for the next look. The file itself
+-- is there; of one below a folder nobody knows.
 -- name: rename_files
 WITH moved AS (
-    UPDATE files SET path = %(new)s::bytea || substring(path FROM length(%(old)s::bytea) + 1)
+    UPDATE files SET path = %(new)s::bytea || substring(path FROM length(%(old)s::bytea) + 1),
+        missing_since = CASE WHEN path <> %(old)s::bytea THEN missing_since END
     WHERE (path = %(old)s::bytea
             OR (path >= %(old)s::bytea || '/'::bytea AND path < %(old)s::bytea || '0'::bytea))
         AND NOT EXISTS (

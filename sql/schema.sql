@@ -40,7 +40,9 @@ CREATE TABLE files (
     artist_words           text NOT NULL DEFAULT '',
     album_words            text NOT NULL DEFAULT '',
     genre_words            text NOT NULL DEFAULT '',
-    language_words         text NOT NULL DEFAULT ''
+    language_words         text NOT NULL DEFAULT '',
+    ctime_ns               bigint,
+    inode                  bigint
 );
 CREATE INDEX files_track_id ON files (track_id);
 CREATE INDEX files_missing ON files (missing_since) WHERE missing_since IS NOT NULL;

@@ -18,10 +18,12 @@ from mess_plugin.facets.extract import FacetListener, hear_facets
 from mess_plugin.facets.statistics import FACET_RATE_HZ
 from mess_plugin.library.pathmap import SAME_PATHS, PathMap
 from mess_plugin.library.tags import read_tags
-from mess_plugin.model import Interval, Level, Space, Tags
+from mess_plugin.library.walk import see
+from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.spaces.vectors import project_into, raw_space
 from mess_plugin.store import Store
+from mess_plugin.store.files import SeenFile
 from mess_plugin.store.jobs import Job
 
 
@@ -156,13 +158,10 @@ def _write(store: Store, space: Space, track_id: int, analysis: Analysis, encode
         store.embeddings.write(projected, track_id, project_into(store, projected, raw))
 
 
-def _fingerprint(path: Path) -> tuple[int, int] | None:
+def _fingerprint(path: Path) -> SeenFile | None:
     try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
+        return see(str(path))
     except OSError as error:
         raise AudioError(
             str(path), "unreadable", f"it cannot be opened: {error.strerror}"
         ) from error
-    return stat.st_size, stat.st_mtime_ns

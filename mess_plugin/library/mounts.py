@@ -12,6 +12,11 @@ _NETWORK = frozenset(
     | {"lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "osxfs", "prl_fs", "smb3", "smbfs", "vboxsf"}
     | {"virtiofs", "vmhgfs"}
 )
+_MAKES_UP_INODES = frozenset(
+    {"9p", "cifs", "drvfs", "exfat", "fakeowner", "grpcfuse", "msdos", "osxfs", "prl_fs"}
+    | {"smb3", "smbfs", "vboxsf", "vfat", "virtiofs", "vmhgfs"}
+)
+_KEEPS_INODES: dict[int, bool] = {}  # by device
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -59,6 +64,18 @@ def _table() -> str:
 def tells_of_changes(kind: str) -> bool:
     """Whether inotify sees what other machines change on a file system of this type."""
     return kind not in _NETWORK and not kind.startswith("fuse.")
+
+
+def keeps_inodes(device: int, path: str) -> bool:
+    """Whether a file on a device keeps its inode while it stays the same file.
+
+    Not where inodes are made up when a disk is mounted, as for FAT and for most of FUSE. path: of any
+    file on the device; the answer is kept for each.
+    """
+    if device not in _KEEPS_INODES:
+        kind = file_system(os.path.realpath(path))
+        _KEEPS_INODES[device] = kind not in _MAKES_UP_INODES and not kind.startswith("fuse")
+    return _KEEPS_INODES[device]
 
 
 def _unescaped(text: str) -> str:

@@ -25,9 +25,19 @@ from mess_plugin.library.spool import Changes
 from mess_plugin.library.walk import Walk, is_below
 from mess_plugin.store import Store
 from mess_plugin.store.files import SeenFile
+from mess_plugin.store.paths import stored
 
 BATCH_FILES = 500
 """Files that are noted in one statement."""
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """What was heard of a file."""
+
+    noticed_at: datetime | None = None
+    """When it was first known to be new or changed, None for now."""
+    was_written: bool = False
+    """Somebody was seen writing to it."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -63,7 +73,7 @@ class Reconciled:
 
 def reconcile(
     store: Store,
-    paths: Iterable[str] | Mapping[str, datetime | None],
+    paths: Iterable[str] | Mapping[str, Notice],
     root: str | None,
     request: Request,
     *,
@@ -76,7 +86,7 @@ def reconcile(
     that are gone are given up where `pruning.give_up` believes it: hidden at once, forgotten after
     the grace time. Nothing is written about a file that can only not be looked at.
 
-    paths: files or folders; a mapping says since when each was known to be new. root: the folder
+    paths: files or folders; a mapping says what was heard of each. root: the folder
     that all of them lie in, whose rules and guards hold; None where a person named each path: then
     every one is looked at for itself and nothing is given up. seen: files that this run has seen
     already, which are passed over; those found are added. on_batch: called with the result so far
@@ -84,18 +94,24 @@ def reconcile(
     """
     found = Reconciled()
     present = set() if seen is None else seen
-    noticed = paths if isinstance(paths, Mapping) else dict.fromkeys(paths)
-    walk = Walk(list(noticed), within=root)
-    for batch in _batches(file for file in walk if file.path not in present):
-        new = {file.path: replace(file, noticed_at=noticed.get(file.path)) for file in batch}
-        present.update(new)
-        _enqueue(store, list(new.values()), request, found)
+    heard = paths if isinstance(paths, Mapping) else dict.fromkeys(paths, Notice())
+    walk = Walk(list(heard), within=root)
+    for batch in _batches(file for file in walk if stored(file.path) not in present):
+        present.update(stored(file.path) for file in batch)
+        _enqueue(store, [_noticed(file, heard) for file in batch], request, found)
         if on_batch is not None:
             on_batch(found)
     found.unreadable = walk.unreadable
     if root is not None:
-        found.pruned = give_up(store, root, _vanished(store, noticed, present))
+        found.pruned = give_up(store, root, _vanished(store, heard, present))
     return found
+
+
+def _noticed(file: SeenFile, heard: Mapping[str, Notice]) -> SeenFile:
+    notice = heard.get(file.path)
+    if notice is None:
+        return file
+    return replace(file, noticed_at=notice.noticed_at, was_written=notice.was_written)
 
 
 def _enqueue(store: Store, files: list[SeenFile], request: Request, found: Reconciled) -> None:

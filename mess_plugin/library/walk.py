@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mess_plugin.audio import is_audio
 from mess_plugin.errors import ConfigError, UsageError
+from mess_plugin.library.mounts import keeps_inodes
 from mess_plugin.store.files import SeenFile
 
 
@@ -88,7 +89,7 @@ def see(path: str) -> SeenFile | None:
         return None  # it vanished, or it is a link to nowhere
     if not stat.S_ISREG(found.st_mode):
         return None
-    return SeenFile(path, found.st_size, found.st_mtime_ns)
+    return SeenFile.of(path, found, keeps_inodes=keeps_inodes(found.st_dev, path))
 
 
 def watched_roots(watch: Sequence[str]) -> list[str]:

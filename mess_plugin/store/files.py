@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Self
 
 import msgspec
 
@@ -13,12 +15,35 @@ from mess_plugin.store.session import Session
 
 
 class SeenFile(msgspec.Struct, frozen=True):
-    """A file as the walk found it. noticed_at: when it was first known to be new, None for now."""
+    """A file as it was seen. Make one with `SeenFile.of`, which stores whatever a file system says."""
 
     path: str
     size_bytes: int
     mtime_ns: int
+    """Of the last change of its content, as somebody may have set it; nanoseconds since 1970."""
     noticed_at: datetime | None = None
+    """When it was first known to be new or changed, None for now."""
+    ctime_ns: int | None = None
+    """Of the last change of content, name or rights, which nobody can set; None where unknown."""
+    inode: int | None = None
+    """The file's number; None where unknown or where the file system does not keep it."""
+    was_written: bool = False
+    """Somebody was seen writing to it: it is read again even if all else is as before."""
+
+    @classmethod
+    def of(cls, path: str, found: os.stat_result, *, keeps_inodes: bool = True) -> Self:
+        """A file by what the system says of it.
+
+        Times before 1677 and after 2262 count as these, since nanoseconds take 64 bits; inodes keep
+        all their bits.
+        """
+        return cls(
+            path,
+            _clamped(found.st_size),
+            _clamped(found.st_mtime_ns),
+            ctime_ns=_clamped(found.st_ctime_ns),
+            inode=_signed(found.st_ino) if keeps_inodes else None,
+        )
 
 
 class Files:
@@ -173,3 +198,16 @@ def _at_or_below(roots: Sequence[str]) -> dict[str, list[bytes]]:
 def _held(rows: Sequence[tuple[int | None]]) -> set[int]:
     """The recordings that files held, by their column track_id."""
     return {track_id for (track_id,) in rows if track_id is not None}
+
+
+_MOST = 2**63 - 1
+
+
+def _clamped(number: int) -> int:
+    return max(-_MOST - 1, min(number, _MOST))
+
+
+def _signed(number: int) -> int:
+    """64 bits as Postgres has them: with a sign."""
+    bits = number % 2**64
+    return bits - 2**64 if bits > _MOST else bits

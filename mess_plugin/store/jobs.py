@@ -7,6 +7,7 @@ that decides what is sent to the workers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from mess_plugin.store.files import SeenFile
-from mess_plugin.store.paths import storable, to_bytes, to_text
+from mess_plugin.store.paths import LONGEST_PATH, storable, stored, to_bytes, to_text
 from mess_plugin.store.session import Session
 
 LOCKS_OF_JOBS = 0x4D455353  # "MESS": the first key of the advisory locks of jobs
@@ -76,17 +77,24 @@ class Jobs:
 
         retry_failed: also for those that failed and have not changed; force: for all.
         """
-        row = self._session.row(
-            "enqueue_files",
-            paths=[to_bytes(file.path) for file in files],
-            sizes=[file.size_bytes for file in files],
-            mtimes=[file.mtime_ns for file in files],
-            noticed=[file.noticed_at for file in files],
-            recipe=recipe,
-            batch=batch,
-            retry=retry_failed,
-            force=force,
-        )
+        with self._session.connection.transaction():
+            row = self._session.row(
+                "enqueue_files",
+                paths=[to_bytes(file.path) for file in files],
+                sizes=[file.size_bytes for file in files],
+                mtimes=[file.mtime_ns for file in files],
+                ctimes=[file.ctime_ns for file in files],
+                inodes=[file.inode for file in files],
+                written=[file.was_written for file in files],
+                noticed=[file.noticed_at for file in files],
+                recipe=recipe,
+                batch=batch,
+                retry=retry_failed,
+                force=force,
+            )
+            for file in files:
+                if stored(file.path) != file.path:
+                    self._refuse(file.path)
         if row[0]:
             self._session.rows("announce_work")
         return Enqueued(tuple(row[0]), row[1], row[2])
@@ -98,6 +106,16 @@ class Jobs:
         if found:
             self._session.rows("announce_work")
         return len(found)
+
+    def _refuse(self, path: str) -> None:
+        """A file that no worker can be told of: its jobs fail at once."""
+        reason = (
+            f"its path has {len(os.fsencode(path))} bytes, and at most {LONGEST_PATH} can be kept: "
+            "shorten the names of its folders"
+        )
+        self._session.execute(
+            "refuse_file", path=to_bytes(path), kind="name-too-long", reason=reason
+        )
 
     def lock(self, job_id: int) -> bool:
         """Take a job for this session; False where another session has it."""

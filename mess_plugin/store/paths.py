@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import os
+from hashlib import blake2b
 
 from mess_plugin.folding import fold
 from mess_plugin.model import Tags
 
+LONGEST_PATH = 2048
+"""Bytes of a path that the database keeps: an index of Postgres takes at most 2,704."""
+
 
 def to_bytes(path: str) -> bytes:
-    """The exact bytes that the file system knows."""
-    return os.fsencode(path)
+    """The exact bytes that the file system knows, of a path that is too long those of `stored`."""
+    return os.fsencode(stored(path))
+
+
+def stored(path: str) -> str:
+    """The name under which a path is kept: itself, or where it is too long its beginning and a hash.
+
+    Such a name is no file, so nothing is ever read there.
+    """
+    exact = os.fsencode(path)
+    if len(exact) <= LONGEST_PATH:
+        return path
+    digest = blake2b(exact, digest_size=16).hexdigest()
+    return os.fsdecode(exact[: LONGEST_PATH - 64]) + f"/…{digest}"
 
 
 def to_text(path: bytes) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from mess_plugin.config import Settings
 from mess_plugin.library import reconcile as module
 from mess_plugin.library import spool
-from mess_plugin.library.reconcile import Request, drain, reconcile
+from mess_plugin.library.reconcile import Notice, Request, drain, reconcile
 from mess_plugin.library.spool import Changes
 from mess_plugin.store import Store, open_store
 from mess_workers.broker import JobQueue
@@ -50,7 +52,7 @@ def settings(tmp_path: Path, database_url: str, valkey_url: str, music: Path) ->
 def add(music: Path, *names: str) -> list[str]:
     for name in names:
         (music / name).parent.mkdir(parents=True, exist_ok=True)
-        (music / name).write_bytes(name.encode())
+        (music / name).write_bytes(os.fsencode(name))
         os.utime(music / name, (1, 1))
     return [str(music / name) for name in names]
 
@@ -169,3 +171,115 @@ def test_nothing_is_written_about_what_can_only_not_be_looked_at(store: Store, m
     loop.symlink_to(loop)
     assert reconcile(store, [known], str(music), REQUEST).pruned.gone == 0
     assert sorted(there(store)) == ["a.flac", "b.flac"]
+
+
+def test_whatever_a_file_system_says_is_stored_and_stops_nothing(
+    store: Store, database_url: str, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Times beyond 64 bits of nanoseconds, inodes that use all their bits, names of odd bytes."""
+    far = 13_569_465_600 * 10**9  # in the year 2400
+    odd = {
+        "far.flac": (1, far, far, 2**64 - 1),
+        "ancient.flac": (2**63 - 1, -far, -far, 2**63),
+        "plain.flac": (0, -1, 0, 0),
+    }
+    names = [*odd, "odd\udcff\n\t.flac"]
+    add(music, *names)
+    look = os.stat
+
+    def odd_stat(path: str | int, **options: object) -> object:
+        found = look(path, **options)  # type: ignore[arg-type]
+        size, mtime, ctime, inode = odd.get(Path(str(path)).name, (None, 0, 0, 0))
+        if size is None:
+            return found
+        values = {"st_size": size, "st_mtime_ns": mtime, "st_ctime_ns": ctime, "st_ino": inode}
+        return SimpleNamespace(st_mode=found.st_mode, st_dev=found.st_dev, **values)
+
+    monkeypatch.setattr(os, "stat", odd_stat)
+    assert len(reconcile(store, [str(music)], str(music), REQUEST).job_ids) == 4
+    finish_all(database_url)
+    again = reconcile(store, [str(music)], str(music), REQUEST)
+    assert (again.job_ids, again.n_unchanged) == ([], 4)
+    assert sorted(there(store)) == sorted(names)
+
+
+def test_a_path_that_cannot_be_kept_is_one_failed_row(store: Store, tmp_path: Path) -> None:
+    """An index of Postgres takes no more than 2,704 bytes; Linux opens paths of 4,095."""
+    root = tmp_path / "music"
+    folder = root
+    for i in range(12):
+        folder /= (hashlib.sha512(bytes([i])).hexdigest() * 2)[:240]
+    add(folder, "deep.flac", "deeper.flac")
+    add(root, "plain.flac")
+    found = reconcile(store, [str(root)], str(root), REQUEST)
+    assert len(found.job_ids) == 3
+    assert sorted(failure.kind for failure in store.jobs.failures()) == ["name-too-long"] * 2
+    assert str(len(os.fsencode(folder / "deep.flac"))) in store.jobs.failures()[0].reason + (
+        store.jobs.failures()[1].reason
+    )
+    again = reconcile(store, [str(root)], str(root), REQUEST)
+    assert (again.n_seen, again.n_failed_before, again.pruned.gone) == (3, 2, 0)
+    (folder / "deep.flac").unlink()
+    assert reconcile(store, [str(root)], str(root), REQUEST).pruned.gone == 1
+    assert reconcile(store, [str(folder / "deeper.flac")], str(root), REQUEST).pruned.gone == 0
+    (folder / "deeper.flac").unlink()
+    assert reconcile(store, [str(folder / "deeper.flac")], str(root), REQUEST).pruned.gone == 1
+
+
+def finish_all(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE jobs SET state = 'done', outcome = 'encoded'")
+
+
+def test_a_change_that_keeps_size_and_time_is_noticed(
+    store: Store, database_url: str, music: Path
+) -> None:
+    add(music, "a.flac", "b.flac")
+    reconcile(store, [str(music)], str(music), REQUEST)
+    finish_all(database_url)
+    before = (music / "a.flac").stat()
+    (music / "a.flac").write_bytes(b"A.flac")
+    os.utime(music / "a.flac", ns=(before.st_atime_ns, before.st_mtime_ns))
+    found = reconcile(store, [str(music)], str(music), REQUEST)
+    assert (len(found.job_ids), found.n_unchanged) == (1, 1)
+
+
+def test_two_files_that_swap_names_are_read_again(
+    store: Store, database_url: str, music: Path
+) -> None:
+    """Even where renaming leaves the time of change alone, as on some file systems."""
+    add(music, "1.flac", "2.flac")
+    reconcile(store, [str(music)], str(music), REQUEST)
+    finish_all(database_url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE files SET ctime_ns = NULL")
+    (music / "1.flac").rename(music / "t")
+    (music / "2.flac").rename(music / "1.flac")
+    (music / "t").rename(music / "2.flac")
+    assert len(reconcile(store, [str(music)], str(music), REQUEST).job_ids) == 2
+
+
+def test_what_an_older_version_noted_is_taken_on_without_work(
+    store: Store, database_url: str, music: Path
+) -> None:
+    add(music, "a.flac")
+    reconcile(store, [str(music)], str(music), REQUEST)
+    finish_all(database_url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE files SET ctime_ns = NULL, inode = NULL")
+    assert reconcile(store, [str(music)], str(music), REQUEST).n_unchanged == 1
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT ctime_ns, inode FROM files").fetchone()
+    found = (music / "a.flac").stat()
+    assert row == (found.st_ctime_ns, found.st_ino)
+
+
+def test_a_file_that_was_seen_being_written_is_read_again(
+    store: Store, database_url: str, music: Path
+) -> None:
+    (path,) = add(music, "a.flac")
+    reconcile(store, [path], str(music), REQUEST)
+    finish_all(database_url)
+    assert reconcile(store, {path: Notice()}, str(music), REQUEST).job_ids == []
+    written = {path: Notice(was_written=True)}
+    assert len(reconcile(store, written, str(music), REQUEST).job_ids) == 1

@@ -158,7 +158,7 @@ def test_renaming_a_folder_of_files_costs_no_work(
         assert set(before.values()) < set(known.values())
 
 
-def test_deleted_files_are_hidden_and_come_back_without_work(
+def test_deleted_files_are_hidden_and_come_back(
     folder: WatchedFolder, until: Run, store: Store, settings: Settings, music: Path
 ) -> None:
     for i in range(3):
@@ -171,7 +171,8 @@ def test_deleted_files_are_hidden_and_come_back_without_work(
     assert names(store, music, with_missed=True) == ["0.flac", "1.flac", "2.flac"]
     shutil.move(away, music / "1.flac")
     until(lambda: len(names(store, music)) == 3)
-    assert jobs(store, settings) == {"done": 3}
+    # Its time of change is another one: it is read again, as known sound is, without being encoded.
+    until(lambda: jobs(store, settings) == {"done": 2, "wanted": 1})
 
 
 def test_a_root_that_vanishes_and_returns(

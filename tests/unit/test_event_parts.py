@@ -9,7 +9,8 @@ from datetime import datetime
 import pytest
 
 from mess_plugin.errors import ConfigError
-from mess_plugin.library.mounts import file_system, tells_of_changes
+from mess_plugin.library import mounts
+from mess_plugin.library.mounts import file_system, keeps_inodes, tells_of_changes
 from mess_plugin.library.nightly import last_night, next_night
 from mess_plugin.library.pathmap import PathMap
 from mess_plugin.logs import JsonLines
@@ -49,6 +50,17 @@ def test_the_longest_folder_of_a_path_map_wins() -> None:
     assert paths.local("/x/y") == "/y"
     for path in ("/music/a.flac", "/music/live/b", "/music"):
         assert paths.library(paths.local(path)) == path
+
+
+def test_file_systems_that_make_up_inodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mounts, "_table", lambda: MOUNTS)
+    paths = ["/home/me/a", "/srv/music/a", "/mnt/with space/a", "/home/me/remote/a"]
+    assert [keeps_inodes(-1 - i, path) for i, path in enumerate(paths)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("rule", ["/music", "music=/m", "/music=m", "="])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mess_plugin.library.reconcile import Notice
+from mess_plugin.library.walk import see
 from mess_plugin.store.files import SeenFile
 
 
@@ -50,11 +51,13 @@ def _writes(link: str) -> bool:
 
 @dataclass(slots=True)
 class _Pending:
-    """noticed_at: of the last event; still_since_s: monotonic time of the last change."""
-
     noticed_at: datetime
+    """Of the last event."""
     still_since_s: float
-    looks_like: tuple[int, int] | None = None
+    """Monotonic time of the last change."""
+    was_written: bool
+    """Somebody wrote to the file."""
+    looks_like: SeenFile | None = None
 
 
 @dataclass(slots=True)
@@ -68,21 +71,23 @@ class Debounce:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def touch(self, path: str, now_s: float) -> None:
+    def touch(self, path: str, now_s: float, *, was_written: bool = False) -> None:
         """Something happened to a file: it has to lie still from now on."""
-        self._pending[path] = _Pending(datetime.now(UTC), now_s)
+        before = self._pending.get(path)
+        was_written = was_written or (before is not None and before.was_written)
+        self._pending[path] = _Pending(datetime.now(UTC), now_s, was_written)
 
     def forget(self) -> None:
         """Drop everything, because a walk will find it."""
         self._pending.clear()
 
-    def settled(self, now_s: float) -> tuple[list[SeenFile], list[str]]:
+    def settled(self, now_s: float) -> tuple[dict[str, Notice], list[str]]:
         """(regular files that lie still, paths where there is nothing); both are not pending now.
 
-        A file lies still when size and time of change were the same for settle_s and, as far as can
-        be known, nobody has it open for writing.
+        A file lies still when nothing that the system says of it has changed for settle_s and, as
+        far as can be known, nobody has it open for writing.
         """
-        still: dict[str, SeenFile] = {}
+        still: dict[str, Notice] = {}
         gone: list[str] = []
         for path, pending in list(self._pending.items()):
             if pending.looks_like is not None and now_s - pending.still_since_s < self.settle_s:
@@ -96,19 +101,18 @@ class Debounce:
                     pending.still_since_s, pending.noticed_at = now_s, datetime.now(UTC)
                 pending.looks_like = found
             elif now_s - pending.still_since_s >= self.settle_s:
-                still[path] = SeenFile(path, *found, pending.noticed_at)
+                still[path] = Notice(pending.noticed_at, pending.was_written)
         for path in self.written(still.keys()):
             self._pending[path].still_since_s = now_s
             del still[path]
         for path in still:
             del self._pending[path]
-        return list(still.values()), gone
+        return still, gone
 
 
-def _look(path: str) -> tuple[int, int] | None:
-    """(size, time of change) of a regular file; None for anything else, which no walk would see."""
+def _look(path: str) -> SeenFile | None:
+    """A regular file as it is; None for anything else, which no walk would see."""
     try:
-        found = os.stat(path)  # noqa: PTH116
+        return see(path)
     except OSError:
         return None
-    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None

@@ -17,7 +17,7 @@ from mess_plugin.config import Settings
 from mess_plugin.library.mounts import mounted_below
 from mess_plugin.library.nightly import next_night
 from mess_plugin.library.pruning import Pruned, is_there
-from mess_plugin.library.reconcile import Reconciled, Request, reconcile
+from mess_plugin.library.reconcile import Notice, Reconciled, Request, reconcile
 from mess_plugin.library.walk import is_visible
 from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import Store
@@ -142,14 +142,14 @@ class WatchedFolder:
 
     def _reconcile(
         self,
-        paths: Iterable[str] | Mapping[str, datetime | None],
+        paths: Iterable[str] | Mapping[str, Notice],
         on_batch: Callable[[Reconciled], object] | None = None,
     ) -> Reconciled:
         """Reconcile paths of this root; files that do not lie still yet are left to the debounce."""
         request = Request(active_recipe(self._store, self._settings), self._settings.settle_s)
         found = reconcile(self._store, paths, self.root, request, on_batch=on_batch)
         for file in found.unsettled:
-            self._debounce.touch(file.path, time.monotonic())
+            self._debounce.touch(file.path, time.monotonic(), was_written=file.was_written)
         return found
 
     def _pulse(self, now_s: float) -> None:
@@ -163,7 +163,7 @@ class WatchedFolder:
         if gone:
             self._dirty.note(now_s, vanished=gone)
         if still or gone:
-            self._look_at({**{file.path: file.noticed_at for file in still}, **dict.fromkeys(gone)})
+            self._look_at({**still, **dict.fromkeys(gone, Notice())})
 
     def _take(self, change: FolderEvent, now_s: float) -> None:
         if change.kind == "moved":
@@ -174,7 +174,7 @@ class WatchedFolder:
             self._dirty.note(now_s, [change.path])
             self._look_at([change.path])
         else:
-            self._debounce.touch(change.path, now_s)
+            self._debounce.touch(change.path, now_s, was_written=change.is_write)
 
     def _move(self, change: FolderEvent, now_s: float) -> None:
         """A new name costs no listening, where both names are ours to see."""
@@ -190,7 +190,9 @@ class WatchedFolder:
             self._look_at(ours)
         else:
             for path in ours:
-                self._debounce.touch(path, now_s)
+                self._debounce.touch(
+                    path, now_s, was_written=True
+                )  # read again: names may be swapped
 
     def _look_again(self) -> None:
         """What was stirred up lies still: look at it as it is now, and watch it as it is called now."""
@@ -200,11 +202,11 @@ class WatchedFolder:
             self._observer.watch_again(folders)
         self._look_at([*folders, *vanished])
 
-    def _look_at(self, paths: Iterable[str] | Mapping[str, datetime | None] = ()) -> None:
+    def _look_at(self, paths: Iterable[str] | Mapping[str, Notice] = ()) -> None:
         """Bring the ledger in line with these paths, and ask again about deletions in doubt."""
         began_s = time.monotonic()
-        noticed = paths if isinstance(paths, Mapping) else dict.fromkeys(paths)
-        found = self._reconcile({**dict.fromkeys(self._held.paths), **noticed})
+        heard = paths if isinstance(paths, Mapping) else dict.fromkeys(paths, Notice())
+        found = self._reconcile({**dict.fromkeys(self._held.paths, Notice()), **heard})
         self._judge(found.pruned, time.monotonic() - began_s)
 
     def _judge(self, pruned: Pruned, took_s: float = 0.0) -> None:

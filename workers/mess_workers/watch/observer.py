@@ -45,6 +45,8 @@ class FolderEvent(msgspec.Struct, frozen=True):
     path: str
     to: str = ""
     is_folder: bool = False
+    is_write: bool = False
+    """The content of a file may have changed."""
 
 
 class EventQueue(FileSystemEventHandler):
@@ -190,5 +192,6 @@ def _change(event: FileSystemEvent) -> FolderEvent | None:
             return FolderEvent("gone", path, is_folder=event.is_directory)
         case "modified" | "attrib" if event.is_directory:
             return None
-        case _:
-            return FolderEvent("touched", path, is_folder=event.is_directory)
+        case kind:
+            is_write = kind in {"modified", "closed"} and not event.is_directory
+            return FolderEvent("touched", path, "", event.is_directory, is_write)
