@@ -19,7 +19,7 @@ from mess_plugin.facets.statistics import FACET_RATE_HZ
 from mess_plugin.library.pathmap import SAME_PATHS, PathMap
 from mess_plugin.library.tags import read_tags
 from mess_plugin.library.walk import see
-from mess_plugin.model import Interval, Level, LevelVectors, Space, Tags
+from mess_plugin.model import Interval, Level, Space, Tags
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.spaces.vectors import project_into, raw_space
 from mess_plugin.store import Store

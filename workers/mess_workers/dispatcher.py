@@ -156,7 +156,9 @@ class Intake(StoreThread):
             store.dispatch.wait(_LOOK_S)
 
     def _drain(self, store: Store) -> None:
-        for found in drain(self._settings.home, store, Request(active_recipe(store, self._settings))):
+        for found in drain(
+            self._settings.home, store, Request(active_recipe(store, self._settings))
+        ):
             if found.pruned.refused:
                 log.warning(
                     "not everything that a host removed is forgotten: %s", found.pruned.refused

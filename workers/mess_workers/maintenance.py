@@ -13,7 +13,7 @@ import time
 from mess_plugin.config import Settings
 from mess_plugin.duplicates.finding import find, is_left
 from mess_plugin.model import Space
-from mess_plugin.spaces.active_encoder import active_recipe, settled
+from mess_plugin.spaces.active_encoder import active_recipe, resolve_settings
 from mess_plugin.store import Store
 
 log = logging.getLogger(__name__)
