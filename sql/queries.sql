@@ -91,6 +91,7 @@ renewed AS (
     SELECT file_id, %(recipe)s, %(batch)s::uuid, CASE WHEN changed THEN 3 ELSE 6 END,
         coalesce(noticed_at, now())
     FROM state WHERE state IS NULL OR due OR (state = 'failed' AND %(retry)s)
+    ORDER BY file_id -- which is the order of the paths where the files are new
     ON CONFLICT (file_id, recipe) DO UPDATE SET
         state = 'wanted', outcome = NULL, batch = coalesce(excluded.batch, jobs.batch),
         priority = excluded.priority, attempts = 0, interruptions = 0, kind = NULL, reason = NULL,

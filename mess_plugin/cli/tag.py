@@ -148,7 +148,8 @@ def _undone(store: Store, settings: Settings, undo: Path, apply: bool) -> Iterat
             continue
         for name, after in entry.after.items():
             if name in back:
-                state = "written" if apply else "would be written"
+                done = "removed" if back[name] is None else "written"
+                state = done if apply else f"would be {done}"
                 yield _row(entry.path, name, after, back[name], state, "")
             else:
                 yield _row(entry.path, name, after, None, "left", "not as it was written then")
@@ -173,10 +174,15 @@ def _report(rows: Sequence[Row], apply: bool, noted: Path | None, as_json: bool)
     else:
         columns = ["file", "tag", "was", "becomes", "state"]
         print_table(columns, [_cells(row) for row in rows])
-        changed = [row for row in rows if "written" in str(row["state"])]
-        files = len({row["path"] for row in changed})
-        verb = "written" if apply else "would be written: --apply writes them"
-        say(f"{len(changed)} tags in {files} files {verb}; {failed} files failed")
+        changes = [(row["path"], str(row["state"]).rpartition(" ")[2]) for row in rows]
+        told = [
+            f"{sum(done == verb for _, done in changes)} {verb}"
+            for verb in ("written", "removed")
+            if verb in {done for _, done in changes}
+        ]
+        files = len({path for path, done in changes if done in {"written", "removed"}})
+        would, hint = ("", "") if apply else ("would be: ", " (--apply does it)")
+        say(f"{would}{', '.join(told) or 'no'} tags in {files} files{hint}; {failed} files failed")
         if noted:
             say(f"to undo it: mess tag --undo {noted} --apply")
     if failed:

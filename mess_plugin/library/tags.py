@@ -83,6 +83,7 @@ PARSER_FAILURES = (
 )  # fmt: skip
 """What mutagen was seen to raise, or can, on broken files: it does not wrap all of its failures."""
 
+_NAMING = frozenset({"title", "artist", "album"})
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEADER_LIMIT_S = 10.0
 
@@ -100,24 +101,29 @@ def read_tags(path: Path) -> Tags:
             fields = _mutagen_fields(file)
     except PARSER_FAILURES:
         fields = {}
-    return _tags(fields or _demuxer_fields(path))
+    if not fields.keys() & _NAMING:  # ID3 that only holds a tempo, beside a title in RIFF INFO
+        fields = {**_demuxer_fields(path), **fields}
+    return _tags(fields)
 
 
 def _mutagen_fields(file: BinaryIO) -> dict[str, list[str]]:
-    """Our field → texts, from whichever family of tags the file carries."""
+    """Our field → texts, from whichever family of tags the file carries, the usual one first."""
+    fields: dict[str, list[str]] = {}
     try:
         opened = mutagen.File(file)
         if opened is not None and opened.tags:
-            return _fields(opened.tags, _family(opened.tags))
+            fields = _fields(opened.tags, _family(opened.tags))
     except PARSER_FAILURES:  # mutagen takes AAC behind an ID3 tag for a broken MP3
         pass
     for kind, family in ((ID3, "id3"), (APEv2, "ape")):  # on files where no one expects them
+        if fields.keys() & _NAMING:
+            break
         file.seek(0)
         try:
-            return _fields(kind(file), family)
+            fields = {**_fields(kind(file), family), **fields}
         except PARSER_FAILURES:
             continue
-    return {}
+    return fields
 
 
 def _demuxer_fields(path: Path) -> dict[str, list[str]]:

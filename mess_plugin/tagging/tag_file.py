@@ -99,8 +99,10 @@ class Carrier:
         if self.family not in _ID3:
             self._file.save()
             return
-        # Of the versions, every player reads 2.3; values of a list stay apart as they were.
-        version = 4 if self._file.tags.version[:2] == (2, 4) and not self._is_new else 3
+        # Of the versions, every player reads 2.3; values of a list stay apart as they were. What
+        # mutagen makes of ID3v1 are frames of 2.4.
+        was = self._file.tags.version[:2]
+        version = 4 if (was == (2, 4) or was[0] == 1) and not self._is_new else 3
         self._file.save(v2_version=version, v23_sep=None)
 
     def others(self, names: Sequence[str]) -> dict[str, bytes]:
@@ -112,7 +114,7 @@ class Carrier:
         }
         if isinstance(self._file, FLAC):
             found["pictures"] = _digest([picture.write() for picture in self._file.pictures])
-        if self.family in _ID3 and tags is not None:
+        if self.family in _ID3 and tags is not None and tags.unknown_frames:
             found["unknown frames"] = _digest(tags.unknown_frames)
         return found
 

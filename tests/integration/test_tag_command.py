@@ -71,12 +71,12 @@ def test_a_tag_is_shown_written_and_taken_back(  # noqa: PLR0915  one life of on
         assert again["undo"] is None
 
         undo = written["undo"]
-        assert run("--undo", undo)["tags"][0]["state"] == "would be written"
+        assert run("--undo", undo)["tags"][0]["state"] == "would be removed"
         twin_tagged = twin.read_bytes()
         twin.write_bytes(b"no music any more")
         back = run("--undo", undo, "--apply", code=1)
         states = {row["path"]: row["state"] for row in back["tags"]}
-        assert states == {str(song): "written", str(twin): "failed"}
+        assert states == {str(song): "removed", str(twin): "failed"}
         twin.write_bytes(twin_tagged)
         assert read_tags(song).bpm is None
         assert store.library.get([track.id])[track.id].tags.bpm is None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import mutagen
 import pytest
+from mutagen import apev2 as untyped_apev2
 from mutagen import flac as untyped_flac
 from mutagen import id3 as untyped_id3
 from mutagen import mp4 as untyped_mp4
@@ -25,6 +28,7 @@ from mess_plugin.tagging.undo import Entry, Journal, read_journal
 from mess_plugin.tagging.values import parse_fields, value_of
 from tests.audio_files import tone, write_audio
 
+apev2: Any = untyped_apev2
 id3: Any = untyped_id3
 mp4: Any = untyped_mp4
 flac: Any = untyped_flac
@@ -120,6 +124,49 @@ def test_each_family_gets_the_gain_in_its_own_form(originals: Path) -> None:
     assert value_of("bpm", quiet, "id3", 0) == (None, "none is heard")
     assert value_of("key", HEARD, "id3", 0.9) == (None, "not sure enough (0.50)")
     assert value_of("bpm", HEARD, "vorbis", 0)[0] == "119.96"
+
+
+def _without_id3(folder: Path) -> list[Path]:
+    """Files of the kinds that carry ID3, without any, some of which say what they are elsewhere."""
+    made = {
+        "bare.mp3": ["-write_id3v1", "0", "-id3v2_version", "0"],
+        "bare.wav": ["-fflags", "+bitexact", "-map_metadata", "-1"],
+        "info.wav": [],
+        "bare.aiff": ["-fflags", "+bitexact", "-map_metadata", "-1"],
+        "name.aiff": [],
+    }
+    for name, options in made.items():
+        given = ["-metadata", "title=Elsewhere", "-metadata", "date=1999"]
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=duration=1",
+             *([] if name.startswith("bare") else given), *options, str(folder / name)],
+            check=True,
+        )  # fmt: skip
+    old = b"TAG" + b"Elsewhere".ljust(30, b"\0") + bytes(60) + b"1999" + bytes(30) + b"\xff"
+    (folder / "old.mp3").write_bytes((folder / "bare.mp3").read_bytes() + old)
+    plain = folder / "ape.mp3"
+    shutil.copyfile(folder / "bare.mp3", plain)
+    tags: Any = apev2.APEv2()
+    tags["Title"] = "Elsewhere"
+    tags.save(plain)
+    return [*(folder / name for name in made), folder / "old.mp3", plain]
+
+
+def test_files_that_have_no_id3_yet_get_one(tmp_path: Path) -> None:
+    """Their first frame is no change to others, and what they say elsewhere is still heard."""
+    paths = _without_id3(tmp_path)
+    assert len(paths) == 7
+    for path in paths:
+        before, identity = read_tags(path), identify(path)
+        assert before.title == (None if path.name.startswith("bare") else "Elsewhere"), path
+        changes = changes_for(path)
+        replace_tags(path, changes, identity, nothing)
+        after = read_tags(path)
+        assert (after.bpm, after.key) == (120.0, "F#m"), path
+        assert (after.title, after.year) == (before.title, before.year), path
+        replace_tags(path, dict.fromkeys(changes), identity, nothing)  # taken back
+        assert read_tags(path) == before, path
+        replace_tags(path, changes, identity, nothing)
 
 
 def test_the_version_of_id3_and_its_own_frames_stay(originals: Path, tmp_path: Path) -> None:
