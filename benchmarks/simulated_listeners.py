@@ -16,9 +16,9 @@ import numpy as np
 
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.model import Float32
+from mess_plugin.options import ASPECTS
 from mess_plugin.search.candidates import CandidateSet
 from mess_plugin.search.feedback import of_verdicts
-from mess_plugin.search.query import ASPECTS
 from mess_plugin.search.scoring import alike
 from mess_plugin.search.taste import fit_taste
 from mess_plugin.store.verdicts import Verdict

@@ -33,11 +33,12 @@ from mess_plugin.config import Settings, load_settings
 from mess_plugin.duplicates.finding import links_of
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.model import Float32, Level
+from mess_plugin.options import ASPECTS
 from mess_plugin.playlists.generate import alike, arc, journey
 from mess_plugin.playlists.radio import first_of_radio
 from mess_plugin.search import search
 from mess_plugin.search.engine import answering_space
-from mess_plugin.search.query import ASPECTS, Filters, Query, Range
+from mess_plugin.search.query import Filters, Query, Range
 from mess_plugin.search.taste import taste_of
 from mess_plugin.services import connected
 from mess_plugin.spaces.recipe import Recipe

@@ -1035,11 +1035,12 @@ SELECT DISTINCT ON (files.track_id) files.track_id, files.key, measures.tonic, m
 FROM files
 JOIN tracks ON tracks.id = files.track_id
 LEFT JOIN measures ON measures.track_id = files.track_id AND measures.revision = %(revision)s
-WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
+WHERE (%(tempo_bpm_low)s::real IS NULL OR EXISTS (
         SELECT FROM unnest(ARRAY[0.5, 1, 2]) AS octave
         WHERE coalesce(files.bpm, measures.tempo_bpm) * octave
-            BETWEEN %(tempo_low)s::real AND %(tempo_high)s::real))
-    AND tracks.duration_s BETWEEN %(duration_low)s::real AND %(duration_high)s::real
+            BETWEEN %(tempo_bpm_low)s::real AND %(tempo_bpm_high)s::real))
+    AND (%(duration_s_low)s::real IS NULL
+        OR tracks.duration_s BETWEEN %(duration_s_low)s::real AND %(duration_s_high)s::real)
     AND (%(year_low)s::real IS NULL
         OR files.year BETWEEN %(year_low)s::real AND %(year_high)s::real)
     AND (%(activity_low)s::real IS NULL
@@ -1048,14 +1049,15 @@ WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
         OR measures.brightness BETWEEN %(brightness_low)s::real AND %(brightness_high)s::real)
     AND (%(drive_low)s::real IS NULL
         OR measures.drive BETWEEN %(drive_low)s::real AND %(drive_high)s::real)
-    AND (%(loudness_low)s::real IS NULL
-        OR measures.loudness_lufs BETWEEN %(loudness_low)s::real AND %(loudness_high)s::real)
+    AND (%(loudness_lufs_low)s::real IS NULL
+        OR measures.loudness_lufs BETWEEN %(loudness_lufs_low)s::real AND %(loudness_lufs_high)s::real)
     AND (%(genre)s::text IS NULL OR files.genre_words LIKE %(genre)s::text)
     AND (%(artist)s::text IS NULL OR files.artist_words LIKE %(artist)s::text)
     AND (%(album)s::text IS NULL OR files.album_words LIKE %(album)s::text)
     AND (%(folder)s::bytea IS NULL
         OR substring(files.path FROM 1 FOR length(%(folder)s::bytea)) = %(folder)s::bytea)
-    AND files.words NOT LIKE ALL (%(excluded_words)s::text[])
+    AND (%(excluded_words)s::text[] IS NULL
+        OR files.words NOT LIKE ALL (%(excluded_words)s::text[]))
     AND (%(languages)s::text[] IS NULL
         OR regexp_split_to_array(files.language_words, '\s*[;,/]\s*') && %(languages)s::text[])
     AND (%(rating_low)s::real IS NULL OR coalesce(
@@ -1067,6 +1069,8 @@ WHERE (%(tempo_low)s::real IS NULL OR EXISTS (
         SELECT FROM feedback
         WHERE feedback.track_id = files.track_id AND kind = 'play' AND coalesce(value, 1) >= 0.5
             AND happened_at > now() - %(unplayed_days)s::real * interval '1 day'))
+    AND (%(added_days)s::real IS NULL
+        OR tracks.created_at > now() - %(added_days)s::real * interval '1 day')
 ORDER BY files.track_id, files.path
 
 -- The songs of some tracks, all in one row: reading them one by one takes longer than comparing them.

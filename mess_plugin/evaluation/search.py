@@ -24,9 +24,10 @@ from mess_plugin.evaluation.trials import draw_sections, halves, transformed
 from mess_plugin.facets import TrackFacets
 from mess_plugin.facets.extract import hear_sound
 from mess_plugin.model import Interval, Level, Space, Waveform
+from mess_plugin.options import SHOW
 from mess_plugin.search.candidates import candidates_of, features_of
 from mess_plugin.search.engine import search
-from mess_plugin.search.query import DEFAULT_WEIGHTS, MAX_K, SHOW, Query
+from mess_plugin.search.query import DEFAULT_WEIGHTS, MAX_K, Query
 from mess_plugin.search.rerank import Weights
 from mess_plugin.search.scoring import score
 from mess_plugin.search.seeds import Seed, seed_of, seed_of_track

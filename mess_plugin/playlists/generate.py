@@ -15,13 +15,14 @@ import numpy.typing as npt
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32, Space, Track
+from mess_plugin.options import HIDE
 from mess_plugin.playlists.paths import Songs, beam, great_circle, layer_for
 from mess_plugin.playlists.transitions import ordered, transitions
 from mess_plugin.search.candidates import load_candidates, query_features
 from mess_plugin.search.diversity import linked
 from mess_plugin.search.engine import answering_space, search
 from mess_plugin.search.filters import allowed_ids
-from mess_plugin.search.query import FEEL, HIDE, MAX_K, Query
+from mess_plugin.search.query import FEEL, MAX_K, Query
 from mess_plugin.search.references import Ref
 from mess_plugin.store import Store
 

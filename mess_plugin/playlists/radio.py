@@ -10,13 +10,14 @@ import numpy as np
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32, Space, Track
+from mess_plugin.options import HIDE
 from mess_plugin.playlists.generate import Playlist, check
 from mess_plugin.playlists.paths import Songs, middle
 from mess_plugin.search.candidates import load_candidates, query_features
 from mess_plugin.search.engine import answering_space
 from mess_plugin.search.feedback import evidence_of
 from mess_plugin.search.filters import allowed_ids
-from mess_plugin.search.query import FEEL, HIDE, Query
+from mess_plugin.search.query import FEEL, Query
 from mess_plugin.search.references import Ref
 from mess_plugin.store import Store
 

@@ -11,10 +11,11 @@ from mess_plugin.errors import UsageError
 from mess_plugin.facets import Measures
 from mess_plugin.facets import key as keys
 from mess_plugin.model import Tags
+from mess_plugin.options import FILTERS, LIMITS, Kind
 from mess_plugin.search.candidates import QueryFeatures
-from mess_plugin.search.query import Filters, Range
+from mess_plugin.search.query import ATTRIBUTES, Filters, Range
 from mess_plugin.store import Store
-from mess_plugin.store.filters import Allowed, Conditions
+from mess_plugin.store.filters import Allowed
 
 SAME_TEMPO = 1.06  # the ratio that DJs bridge without anybody noticing
 _WIDE = 1e9
@@ -43,23 +44,15 @@ def _passing(store: Store, filters: Filters, first: QueryFeatures | None) -> lis
         if bpm is None:
             raise UsageError(f"{first.seed.name} has no tempo to go by: give one with --tempo")
         tempo = Range(bpm / SAME_TEMPO, bpm * SAME_TEMPO)
-    conditions = Conditions(
-        tempo_bpm=_limits(tempo),
-        duration_s=_limits(filters.duration_s),
-        year=_limits(filters.year),
-        activity=_limits(filters.attribute("activity")),
-        brightness=_limits(filters.attribute("brightness")),
-        drive=_limits(filters.attribute("drive")),
-        loudness_lufs=_limits(filters.loudness_lufs),
-        genre=filters.genre,
-        artist=filters.artist,
-        album=filters.album,
-        folder=filters.folder,
-        excluded_words=filters.excluded_words,
-        languages=filters.languages,
-        rating=_limits(filters.rating),
-        unplayed_days=filters.unplayed_days,
-    )
+    conditions: dict[str, object] = {}
+    for option in FILTERS:
+        value = getattr(filters, option.target)
+        if option.target in ATTRIBUTES:
+            value = filters.attribute(option.target)
+        elif option.kind is Kind.TEMPO:
+            value = tempo
+        if value:
+            conditions[option.target] = _limits(value) if option.kind in LIMITS else value
     return _in_key(store.filters.allowed(conditions), filters, first)
 
 
@@ -133,9 +126,7 @@ def _in_key(passed: Sequence[Allowed], filters: Filters, first: QueryFeatures | 
     return kept
 
 
-def _limits(limits: Range | None) -> tuple[float, float] | None:
-    if limits is None:
-        return None
+def _limits(limits: Range) -> tuple[float, float]:
     return (
         -_WIDE if limits.low is None else limits.low,
         _WIDE if limits.high is None else limits.high,

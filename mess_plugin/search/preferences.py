@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mess_plugin.facets import Facet
+from mess_plugin.options import ASPECTS
 from mess_plugin.search.candidates import CandidateSet
 from mess_plugin.search.feedback import Evidence
-from mess_plugin.search.query import ASPECTS, DEFAULT_WEIGHTS
+from mess_plugin.search.query import DEFAULT_WEIGHTS
 from mess_plugin.search.scoring import alike
 
 FOLDS = 5

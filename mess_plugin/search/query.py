@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec.structs import replace
 
 from mess_plugin.errors import UnknownName, UsageError
-from mess_plugin.facets import Facet, Measures
+from mess_plugin.facets import Measures
+from mess_plugin.options import ASPECTS, FILTERS, HIDE, LIMITS, MOODS, OPTIONS, SHOW, Kind
 from mess_plugin.search.references import Reference
 
 FEEL = "feel"
-ASPECTS = (FEEL, *(facet.value for facet in Facet))
-"""What can count: the encoder's overall feel, and each facet."""
 
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({FEEL: 1.0})
 """What counts when nothing is said: see the table of facets in docs/quality.md."""
@@ -25,16 +25,6 @@ MAX_WEIGHT = 100.0
 MAX_DAYS = 36_500
 MAX_NAME = 200  # letters of a listener's name
 ATTRIBUTES = ("activity", "brightness", "drive")
-MOODS: Mapping[str, tuple[str, float, float]] = MappingProxyType(
-    {
-        "calm": ("activity", 0.0, 0.35),
-        "driving": ("drive", 0.65, 1.0),
-        "dark": ("brightness", 0.0, 0.35),
-        "bright": ("brightness", 0.65, 1.0),
-    }
-)
-"""Words for ranges of attributes: (attribute, low, high). Nothing is claimed beyond these."""
-HIDE, SHOW = "hide", "show"
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -51,59 +41,36 @@ class Range(msgspec.Struct, frozen=True):
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
-class Filters(msgspec.Struct, frozen=True):
-    """What a track must be to answer. None and empty: no such condition.
-
-    tempo_bpm: half and double count as well. same_tempo: within 6 % of the first seed's. key:
-    (tonic, mode); same_key: keys that mix with the first seed's. activity, brightness,
-    drive: see `Measures`. moods: words of MOODS, each a range of one of them.
-    artist, album, genre: contained in the tag, case does not matter. folder: absolute.
-    excluded_words: in none of artist, title, album, file name. languages: one of these is in the tag.
-    rating: in stars, 0 to 5, by a media server, else by the tag. unplayed_days: nobody played it
-    within so many days.
-    """
-
-    tempo_bpm: Range | None = None
-    same_tempo: bool = False
-    key: tuple[int, str] | None = None
-    same_key: bool = False
-    duration_s: Range | None = None
-    year: Range | None = None
-    activity: Range | None = None
-    brightness: Range | None = None
-    drive: Range | None = None
-    moods: tuple[str, ...] = ()
-    loudness_lufs: Range | None = None
-    genre: str | None = None
-    artist: str | None = None
-    album: str | None = None
-    folder: str | None = None
-    excluded_words: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    rating: Range | None = None
-    unplayed_days: float | None = None
+class _FilterRules(msgspec.Struct, frozen=True):
+    """What any filters must be like."""
 
     def __post_init__(self) -> None:
-        for name in ("tempo_bpm", "duration_s", "year", "loudness_lufs", "rating", *ATTRIBUTES):
+        for name in (option.target for option in FILTERS if option.kind in LIMITS):
             limits: Range | None = getattr(self, name)
             if limits and None not in (limits.low, limits.high) and limits.low > limits.high:  # type: ignore[operator]
                 raise UsageError(
                     f"{name} from {limits.low:g} to {limits.high:g} holds nothing: "
                     "swap the two numbers"
                 )
-        for mood in self.moods:
+        for mood in self._moods:
             if mood not in MOODS:
                 raise UnknownName("mood", mood, MOODS)
         for name in ATTRIBUTES:
             self.attribute(name)
-        if self.tempo_bpm and self.same_tempo:
-            raise UsageError("a tempo and the seed's tempo are both asked for: leave one out")
-        if self.key and self.same_key:
-            raise UsageError("a key and the seed's key are both asked for: leave one out")
-        if self.unplayed_days is not None and not 0 < self.unplayed_days <= MAX_DAYS:
-            raise UsageError(
-                f"unplayed is {self.unplayed_days:g} days: wanted more than 0, at most {MAX_DAYS}"
-            )
+        for option in FILTERS:
+            value = getattr(self, option.target)
+            if (
+                option.kind in (Kind.TEMPO, Kind.KEY)
+                and value
+                and getattr(self, f"same_{option.name}")
+            ):
+                raise UsageError(
+                    f"a {option.name} and the seed's {option.name} are both asked for: leave one out"
+                )
+            if option.kind is Kind.AGE and value is not None and not 0 < value <= MAX_DAYS:
+                raise UsageError(
+                    f"{option.name} is {value:g} days: wanted more than 0, at most {MAX_DAYS}"
+                )
 
     def attribute(self, name: str) -> Range | None:
         """The range of an attribute that its own filter and the moods leave; None for all of it.
@@ -111,7 +78,7 @@ class Filters(msgspec.Struct, frozen=True):
         Raises UsageError where they leave nothing.
         """
         asked: list[tuple[float | None, float | None]] = [
-            MOODS[mood][1:] for mood in self.moods if MOODS[mood][0] == name
+            MOODS[mood][1:] for mood in self._moods if MOODS[mood][0] == name
         ]
         if (own := getattr(self, name)) is not None:
             asked.append((own.low, own.high))
@@ -120,7 +87,7 @@ class Filters(msgspec.Struct, frozen=True):
         low = max((one for one, _ in asked if one is not None), default=None)
         high = min((one for _, one in asked if one is not None), default=None)
         if None not in (low, high) and low > high:  # type: ignore[operator]
-            words = [*self.moods, *([name] if own is not None else [])]
+            words = [*self._moods, *([name] if own is not None else [])]
             raise UsageError(f"{' and '.join(words)} exclude each other: leave one out")
         return Range(low, high)
 
@@ -128,6 +95,51 @@ class Filters(msgspec.Struct, frozen=True):
     def any(self) -> bool:
         """Whether there is any condition."""
         return self != Filters()
+
+    @property
+    def _moods(self) -> tuple[str, ...]:
+        moods: tuple[str, ...] = getattr(self, "moods")  # noqa: B009  a row of the table
+        return moods
+
+
+_KINDS: Mapping[Kind, tuple[Any, Any]] = {
+    **dict.fromkeys(LIMITS, (Range | None, None)),
+    Kind.KEY: (tuple[int, str] | None, None),
+    Kind.TEXT: (str | None, None),
+    Kind.FOLDER: (str | None, None),
+    Kind.TEXTS: (tuple[str, ...], ()),
+    Kind.NAMES: (tuple[str, ...], ()),
+    Kind.AGE: (float | None, None),
+}
+"""Kind of a filter → the type of its field and the value that sets no condition."""
+
+
+def _filter_fields() -> Iterator[tuple[str, Any, Any]]:
+    for option in FILTERS:
+        kind, default = _KINDS[option.kind]
+        yield option.target, Annotated[kind, msgspec.Meta(description=option.help)], default
+        if option.kind in (Kind.TEMPO, Kind.KEY):
+            yield f"same_{option.name}", bool, False
+
+
+if TYPE_CHECKING:
+
+    class Filters(_FilterRules, frozen=True):
+        """What a track must be to answer: a field for each filter of `mess_plugin.options`."""
+
+        def __init__(self, **values: object) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    Filters = msgspec.defstruct(
+        "Filters",
+        list(_filter_fields()),
+        bases=(_FilterRules,),
+        namespace={"__doc__": "What a track must be to answer: see `mess_plugin.options`."},
+        module=__name__,
+        frozen=True,
+    )
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -225,7 +237,9 @@ _PLAIN = Query()
 
 def word(name: str) -> str:
     """A field as the command line calls it."""
-    return {"against": "not"}.get(name, name).replace("_", "-")
+    return next(
+        (option.name for option in OPTIONS if option.target == name), name.replace("_", "-")
+    )
 
 
 def moods_of(measures: Measures) -> tuple[str, ...]:

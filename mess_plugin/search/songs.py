@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from mess_plugin.config import Settings
 from mess_plugin.facets import Measures
 from mess_plugin.model import Level, Match, Reason, Space, Tags, Track
+from mess_plugin.options import HIDE
 from mess_plugin.search import explain as reasons
 from mess_plugin.search.candidates import QueryFeatures
 from mess_plugin.search.diversity import choose, linked
 from mess_plugin.search.explain import best_pair, part_reason, section_reason
 from mess_plugin.search.filters import key_of, tempo_of
-from mess_plugin.search.query import HIDE, Query
+from mess_plugin.search.query import Query
 from mess_plugin.search.ranking import Question, Ranking, rank
 from mess_plugin.search.rerank import VIEWS
 from mess_plugin.search.scoring import likeness_to, unheard

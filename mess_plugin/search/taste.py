@@ -15,10 +15,11 @@ import numpy as np
 
 from mess_plugin.facets import Facet
 from mess_plugin.model import Space
+from mess_plugin.options import ASPECTS
 from mess_plugin.search.candidates import CandidateSet, load_candidates
 from mess_plugin.search.feedback import Evidence, evidence_of
 from mess_plugin.search.preferences import Floats, Model, Pairs, fit, held_out, preferences
-from mess_plugin.search.query import ASPECTS, DEFAULT_WEIGHTS
+from mess_plugin.search.query import DEFAULT_WEIGHTS
 from mess_plugin.search.scoring import Leaning
 from mess_plugin.store import Store
 

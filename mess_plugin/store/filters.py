@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,35 +14,14 @@ from mess_plugin.analysis.pooling import unit
 from mess_plugin.facets import REVISION
 from mess_plugin.folding import fold
 from mess_plugin.model import Float32, Space
+from mess_plugin.options import FILTERS, LIMITS, Kind
 from mess_plugin.store.embeddings import unpacked_rows
 from mess_plugin.store.facets import unpacked
 from mess_plugin.store.paths import containing, to_bytes, to_text
 from mess_plugin.store.session import Session
 
 Ids = npt.NDArray[np.int64]
-Limits = tuple[float, float] | None
-_ANY = (0.0, 1e9)
 _NOTHING = "\x01"  # matches no folded text: these hold no control characters
-
-
-class Conditions(msgspec.Struct, frozen=True):
-    """Filters as the database judges them; None and empty do not filter. Limits are (low, high)."""
-
-    tempo_bpm: Limits = None
-    duration_s: Limits = None
-    year: Limits = None
-    activity: Limits = None
-    brightness: Limits = None
-    drive: Limits = None
-    loudness_lufs: Limits = None
-    genre: str | None = None
-    artist: str | None = None
-    album: str | None = None
-    folder: str | None = None
-    excluded_words: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    rating: Limits = None
-    unplayed_days: float | None = None
 
 
 class Allowed(msgspec.Struct, frozen=True):
@@ -73,32 +53,21 @@ class Filtering:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def allowed(self, conditions: Conditions) -> list[Allowed]:
-        """The tracks that pass all conditions, in order of id."""
-        limits: dict[str, float | None] = {}
-        for name, column in (
-            ("tempo", conditions.tempo_bpm),
-            ("duration", conditions.duration_s or _ANY),
-            ("year", conditions.year),
-            ("activity", conditions.activity),
-            ("brightness", conditions.brightness),
-            ("drive", conditions.drive),
-            ("loudness", conditions.loudness_lufs),
-            ("rating", conditions.rating),
-        ):
-            limits[f"{name}_low"], limits[f"{name}_high"] = column or (None, None)
-        rows = self._session.rows(
-            "allowed_tracks",
-            revision=REVISION,
-            genre=_contains(conditions.genre),
-            artist=_contains(conditions.artist),
-            album=_contains(conditions.album),
-            folder=_below(conditions.folder),
-            excluded_words=[containing(word) for word in conditions.excluded_words],
-            languages=[fold(one) for one in conditions.languages] or None,
-            unplayed_days=conditions.unplayed_days,
-            **limits,
-        )
+    def allowed(self, conditions: Mapping[str, Any]) -> list[Allowed]:
+        """The tracks that pass all conditions, in order of id.
+
+        conditions: value by field of a filter (`mess_plugin.options`), those that are set; limits are
+        (low, high), other values as in `Filters`.
+        """
+        parameters: dict[str, object] = {}
+        for option in FILTERS:
+            value = conditions.get(option.target)
+            if option.kind in LIMITS:
+                low, high = value or (None, None)
+                parameters |= {f"{option.target}_low": low, f"{option.target}_high": high}
+            elif option.kind is not Kind.KEY:  # keys are spelt in many ways: judged by the caller
+                parameters[option.target] = None if value is None else _SQL[option.kind](value)
+        rows = self._session.rows("allowed_tracks", revision=REVISION, **parameters)
         return [
             Allowed(track_id, tagged, None if tonic is None else (tonic, mode))
             for track_id, tagged, tonic, mode in rows
@@ -143,13 +112,19 @@ class Filtering:
         return {track_id: (edges[0], edges[-1]) for track_id, edges in found.items()}
 
 
-def _contains(text: str | None) -> str | None:
-    if text and not fold(text):
-        return _NOTHING
-    return None if text is None else containing(text)
+def _contains(text: str) -> str:
+    return containing(text) if fold(text) or not text else _NOTHING
 
 
-def _below(folder: str | None) -> bytes | None:
-    if folder is None:
-        return None
+def _below(folder: str) -> bytes:
     return to_bytes(folder.rstrip(os.sep) + os.sep)
+
+
+_SQL: Mapping[Kind, Callable[[Any], object]] = {
+    Kind.TEXT: _contains,
+    Kind.TEXTS: lambda texts: [containing(text) for text in texts] or None,
+    Kind.NAMES: lambda names: [fold(name) for name in names] or None,
+    Kind.FOLDER: _below,
+    Kind.AGE: float,
+}
+"""Kind of a filter → its value as a parameter of the statement."""

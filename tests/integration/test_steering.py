@@ -18,11 +18,12 @@ from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.facets import Facet
 from mess_plugin.library.backfill import refresh
 from mess_plugin.model import Match
+from mess_plugin.options import ASPECTS
 from mess_plugin.playlists.formats import write_json, write_m3u, write_xspf
 from mess_plugin.playlists.generate import alike, arc, journey, parse_curve
 from mess_plugin.playlists.radio import radio
 from mess_plugin.search import engine, search
-from mess_plugin.search.query import ASPECTS, Filters, Query, Range
+from mess_plugin.search.query import Filters, Query, Range
 from mess_plugin.search.scoring import Leaning
 from mess_plugin.search.taste import Taste, taste_of
 from mess_plugin.store import Store, open_store

@@ -70,22 +70,22 @@ def test_what_is_no_range(text: str) -> None:
 
 
 def test_words_of_emphasis() -> None:
-    assert parsing.emphasis("rhythm=2, Timbre=.5") == {"rhythm": 2.0, "timbre": 0.5}
-    assert parsing.only("harmony,rhythm,harmony") == ("harmony", "rhythm")
-    assert parsing.only(None) == ()
+    assert parsing.weights("rhythm=2, Timbre=.5") == {"rhythm": 2.0, "timbre": 0.5}
+    assert parsing.query({"only": "harmony,rhythm,harmony"}).only == ("harmony", "rhythm")
+    assert parsing.query({"only": None}).only == ()
     for nothing in ("", " , "):
         with pytest.raises(UsageError, match="names no facet"):
-            parsing.only(nothing)
+            parsing.query({"only": nothing})
     for wrong in ("", ","):
         with pytest.raises(UsageError, match="FACET=WEIGHT"):
-            parsing.emphasis(wrong)
+            parsing.weights(wrong)
     for wrong in ("rhythm", "rhythm=much", "=2="):
         with pytest.raises(UsageError, match="FACET=WEIGHT"):
-            parsing.emphasis(wrong)
+            parsing.weights(wrong)
     with pytest.raises(UsageError, match="wanted a key"):
         parsing.key("loud")
     with pytest.raises(UnknownName):
-        Query(emphasis=parsing.emphasis("=2"))
+        Query(emphasis=parsing.weights("=2"))
 
 
 def track(number: int, artist: str, album: str = "") -> Track:
@@ -170,8 +170,6 @@ def test_a_leaning_makes_up_its_share() -> None:
 
 
 def test_what_cannot_be_blended_is_refused() -> None:
-    from mess_plugin.search.written import query_of
-
     assert parsing.query({"blend": ("plays=0.3", "a=b.tsv=0.2")}).blend == {
         "plays": 0.3,
         "a=b.tsv": 0.2,
@@ -181,9 +179,9 @@ def test_what_cannot_be_blended_is_refused() -> None:
             parsing.query({"blend": (wrong,)})
     with pytest.raises(UsageError, match="leaves nothing"):
         Query(blend={"plays": 0.6, "x.tsv": 0.4})
-    assert query_of({"blend": {"plays": 0.3}}).blend == {"plays": 0.3}
+    assert parsing.query_from_json({"blend": {"plays": 0.3}}).blend == {"plays": 0.3}
     with pytest.raises(UsageError, match="source to blend"):  # a client must not name files
-        query_of({"blend": {"/etc/passwd": 0.3}})
+        parsing.query_from_json({"blend": {"/etc/passwd": 0.3}})
 
 
 def test_moods_are_words_for_ranges() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mess_plugin.analysis.pooling import unit
+from mess_plugin.options import ASPECTS
 from mess_plugin.search.candidates import CandidateSet
 from mess_plugin.search.feedback import Evidence, of_acts, of_verdicts, strongest
 from mess_plugin.search.preferences import held_out, preferences
-from mess_plugin.search.query import ASPECTS
 from mess_plugin.search.scoring import alike
 from mess_plugin.search.taste import LEAST_PAIRS, fit_taste
 from mess_plugin.store.verdicts import Act, Verdict

@@ -8,8 +8,8 @@ import msgspec
 
 from mess_integrations.http import cleaning
 from mess_plugin.errors import UsageError
+from mess_plugin.search.parsing import QUERY_WORDS, known, query_from_json
 from mess_plugin.search.query import Query
-from mess_plugin.search.written import QUERY_WORDS, known, query_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -19,7 +19,7 @@ def read_question(body: bytes, kind: type[T]) -> tuple[T, Query]:
     document = read_object(body)
     own = frozenset(field.encode_name for field in msgspec.structs.fields(kind))
     known(document, own | QUERY_WORDS)
-    query = query_of({word: value for word, value in document.items() if word not in own})
+    query = query_from_json({word: value for word, value in document.items() if word not in own})
     return _convert({word: document[word] for word in document if word in own}, kind), query
 
 

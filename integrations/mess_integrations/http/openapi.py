@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from mess_integrations.http.routing import Endpoint
+from mess_plugin.search.parsing import RANGES
 from mess_plugin.search.query import Query
-from mess_plugin.search.written import RANGES
 
 _VARIABLE = re.compile(r"{(\w+)}")
 _TEXTS = {"duration_s": "2:30-4:00", "key": "Am", "tempo_bpm": "same", "loudness_lufs": "-16..-12"}

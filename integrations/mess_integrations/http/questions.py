@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -13,29 +13,61 @@ from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.config import Settings
 from mess_plugin.documents import playlist_document, search_document
 from mess_plugin.model import Level
+from mess_plugin.options import OPTIONS, Kind
 from mess_plugin.playlists.formats import m3u, xspf
 from mess_plugin.playlists.generate import Playlist, alike, arc, journey, parse_curve
 from mess_plugin.playlists.radio import first_of_radio
-from mess_plugin.search import MAX_K, Query, Reference, search
+from mess_plugin.search import MAX_K, Query, Reference, parsing, search
 from mess_plugin.search.references import confined, interval_of
 from mess_plugin.store import Store
 
-_Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
+class _Asked(msgspec.Struct, frozen=True):
+    """What a URL says beside the options of a query."""
 
-class SimilarParameters(msgspec.Struct, frozen=True):
-    """ref: a path, a track id, or words that name one track; k answers after `offset` others.
-
-    start, end, section: ask about a stretch in seconds, or about the section with that letter.
-    """
-
-    ref: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
-    k: Annotated[int, msgspec.Meta(ge=1, le=MAX_K)] = 10
-    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
-    start: _Seconds | None = None
-    end: _Seconds | None = None
-    section: str | None = None
+    ref: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=4096,
+            description="A path, a track id, or words that name one track.",
+        ),
+    ]
+    k: Annotated[int, msgspec.Meta(ge=1, le=MAX_K, description="How many answers.")] = 10
+    offset: Annotated[int, msgspec.Meta(ge=0, description="How many better ones to leave out.")] = 0
+    start: (
+        Annotated[float, msgspec.Meta(ge=0, description="Ask about a stretch: from, s.")] | None
+    ) = None
+    end: Annotated[float, msgspec.Meta(ge=0, description="Ask about a stretch: to, s.")] | None = (
+        None
+    )
+    section: (
+        Annotated[str, msgspec.Meta(description="Ask about the longest section with this letter.")]
+        | None
+    ) = None
     scope: Literal["song", "section"] | None = None
+
+
+def _parameters() -> Iterator[tuple[str, Any, Any]]:
+    """The options of a query as parameters of a URL."""
+    kinds: Mapping[Kind, Any] = {
+        Kind.FLAG: bool,
+        Kind.INTEGER: int,
+        Kind.NUMBER: float,
+        Kind.CHOICE: Literal["hide", "show"],
+    }
+    for option in OPTIONS:
+        kind = kinds.get(option.kind, str)
+        told = msgspec.Meta(description=option.help, examples=[option.example])
+        yield option.key, Annotated[kind, told] | None, None
+
+
+if TYPE_CHECKING:
+    SimilarParameters = _Asked
+else:
+    SimilarParameters = msgspec.defstruct(
+        "SimilarParameters", list(_parameters()), bases=(_Asked,), module=__name__, frozen=True
+    )
 
 
 class SimilarBody(msgspec.Struct, frozen=True):
@@ -100,7 +132,8 @@ def get_similar(service: HttpService, call: Call) -> Reply:
     body = SimilarBody(
         [asked.ref], asked.k, asked.offset, asked.scope, asked.start, asked.end, asked.section
     )
-    return _similar(service, body, Query())
+    words = {option.key: getattr(asked, option.key) for option in OPTIONS}
+    return _similar(service, body, parsing.query(words, remote=True))
 
 
 def post_similar(service: HttpService, call: Call) -> Reply:

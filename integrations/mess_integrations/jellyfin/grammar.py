@@ -23,32 +23,34 @@ from typing import Any, get_args
 from mess_integrations.jellyfin.rules import MAX_TRACKS, Refresh, Rule, RuleSeed
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval
-from mess_plugin.search import parsing
-from mess_plugin.search.query import ASPECTS, MOODS, Query
+from mess_plugin.options import ASPECTS, LIMITS, MOODS, OPTIONS, Kind
+from mess_plugin.search import Query, parsing
 
 PREFIX = "mess:"
-KNOWN = (
-    f"N tracks, N per artist, N per album, {', '.join(MOODS)}, varied, tempo 90-110, key Am, year "
-    "1990-1999, length 2:00-5:00, genre X, artist X, album X, language X, rating 4-5, unplayed 30 "
-    f"(days), without X, more X, only X (X: {', '.join(ASPECTS)}), {', '.join(get_args(Refresh))}"
+_OPTIONS = {option.playlist: option for option in OPTIONS if option.playlist}
+_BY_WORD = {
+    word: option
+    for word, option in _OPTIONS.items()
+    if option.kind in (*LIMITS, Kind.KEY, Kind.TEXT, Kind.NAMES) and word != "mood"
+}
+"""Options that a part says as their word and a value."""
+_AGES = {word: option for word, option in _OPTIONS.items() if option.kind is Kind.AGE}
+KNOWN = ", ".join(
+    (
+        "N tracks, N per artist, N per album",
+        *MOODS,
+        "varied",
+        *(f"{word} {option.example}" for word, option in {**_BY_WORD, **_AGES}.items()),
+        f"without X, more X, only X (X: {', '.join(ASPECTS)})",
+        *get_args(Refresh),
+    )
 )
 _WORDS: Mapping[str, tuple[str, Any]] = {
     "varied": ("diversity", 0.5),
     **{word: ("refresh", word) for word in get_args(Refresh)},
 }
 _NUMBERS = {"track": "size", "song": "size", "per artist": "per_artist", "per album": "per_album"}
-_TEXTS = (
-    "tempo",
-    "key",
-    "year",
-    "length",
-    "genre",
-    "artist",
-    "album",
-    "only",
-    "language",
-    "rating",
-)
+_AGE = rf"({'|'.join(_AGES)}) (\d{{1,5}}(?:\.\d+)?)( ?(?:d|days?|w|weeks?))?"
 _MORE = 2.0  # what "more rhythm" counts; the feel counts 1
 # Inside a word it belongs to the word: "intel·ligent", "AC•DC".
 _SEPARATOR = re.compile(r"\s+[·•|]\s*|\s*[·•|]\s+")
@@ -129,8 +131,10 @@ def read_part(part: str, values: dict[str, Any]) -> bool:
     if lower in MOODS:
         values["mood"] = f"{values.get('mood', '')},{lower}"
         return True
-    if found := re.fullmatch(r"unplayed (\d{1,5}(?:\.\d+)?)( days?)?", lower):
-        values["unplayed"] = float(found[1])
+    if found := re.fullmatch(
+        rf"({'|'.join(_AGES)}) (\d{{1,5}}(?:\.\d+)?)( ?(?:d|days?|w|weeks?))?", lower
+    ):
+        values[found[1]] = f"{found[2]}{found[3] or ''}"
         return True
     if lower in _WORDS:
         key, value = _WORDS[lower]
@@ -140,7 +144,7 @@ def read_part(part: str, values: dict[str, Any]) -> bool:
     word, text = word.lower(), text.strip()
     if not text:
         return False
-    if word in _TEXTS:
+    if word in _BY_WORD:
         values[word] = text
     elif word == "without":
         values["without"] = (*values.get("without", ()), text)
@@ -153,14 +157,9 @@ def read_part(part: str, values: dict[str, Any]) -> bool:
 
 
 def query_of(values: Mapping[str, Any]) -> Query:
-    """The query of values by name. Raises UsageError (and UnknownName)."""
-    return parsing.query(
-        {
-            **values,
-            "duration": values.get("length"),
-            "exclude": values.get("without", ()),
-        }
-    )
+    """The query of values by the words of playlists. Raises UsageError (and UnknownName)."""
+    words = {option.key: values[word] for word, option in _OPTIONS.items() if word in values}
+    return parsing.query({**words, "emphasis": values.get("emphasis")})
 
 
 def check(seed_has_section: bool, query: Query) -> None:

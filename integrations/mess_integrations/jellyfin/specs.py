@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,11 +13,12 @@ from mess_integrations.jellyfin import grammar
 from mess_integrations.jellyfin.accounts import JellyfinLink, find_link
 from mess_integrations.jellyfin.rules import Refresh, Rule, RuleSeed
 from mess_plugin.errors import ConfigError, UsageError
+from mess_plugin.options import OPTIONS, Kind
 from mess_plugin.store import Store
 
 
-class PlaylistSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A smart playlist as docs/jellyfin.md describes it."""
+class _SpecHead(msgspec.Struct, frozen=True):
+    """What a playlist's declaration says beside the options of a query."""
 
     name: str
     like: str | list[str]
@@ -27,26 +28,35 @@ class PlaylistSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     size: int = 50
     refresh: Refresh = "auto"
     emphasis: str | None = None
-    only: str | None = None
-    tempo: str | None = None
-    key: str | None = None
-    year: str | int | None = None
-    length: str | None = None
-    activity: str | None = None
-    bright: str | None = None
-    drive: str | None = None
-    mood: str | None = None
-    loudness: str | None = None
-    genre: str | None = None
-    artist: str | None = None
-    album: str | None = None
-    language: str | None = None
-    rating: str | None = None
-    unplayed: float | None = None
-    without: list[str] = []
-    per_artist: int | None = None
-    per_album: int | None = None
-    diversity: float = 0.0
+
+
+_TYPES: Mapping[Kind, Any] = {
+    Kind.INTEGER: int | None,
+    Kind.NUMBER: float | None,
+    Kind.AGE: float | str | None,
+    Kind.RANGE: str | int | None,
+    Kind.TEXTS: list[str] | None,
+}
+
+_WHOLE = {"size", *(one.playlist for one in OPTIONS if one.kind is Kind.INTEGER)}
+
+if TYPE_CHECKING:
+    PlaylistSpec = _SpecHead
+else:
+    PlaylistSpec = msgspec.defstruct(
+        "PlaylistSpec",
+        [
+            (option.playlist, _TYPES.get(option.kind, str | None), None)
+            for option in OPTIONS
+            if option.playlist
+        ],
+        bases=(_SpecHead,),
+        namespace={"__doc__": "A smart playlist as docs/jellyfin.md describes it."},
+        module=__name__,
+        frozen=True,
+        forbid_unknown_fields=True,
+        omit_defaults=True,
+    )
 
 
 class _PlaylistsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,9 +139,10 @@ def to_rule(said: PlaylistSpec) -> Rule:
     """The rule that a spec declares. Raises UsageError (and UnknownName)."""
     if not said.name.strip() or grammar.is_rule(said.name):
         raise UsageError(f"name {said.name!r}: wanted one that does not begin with MESS:")
-    values: dict[str, Any] = msgspec.to_builtins(said)
-    if said.year is not None:
-        values["year"] = str(said.year)
+    values: dict[str, Any] = {
+        word: str(value) if isinstance(value, int) and word not in _WHOLE else value
+        for word, value in msgspec.to_builtins(said).items()
+    }
     return grammar.make(said.name, _seed(said), values)
 
 
