@@ -209,9 +209,13 @@ def table(options: tuple[Option, ...]) -> str:
         if one.kind in (Kind.TEMPO, Kind.KEY):
             flags += f", `--{one.name} same`"
             fields += f", `same_{one.name}`"
-        means = one.help[0].lower() + one.help[1:].rstrip(".")
-        if one.name[0].isupper() or one.help.split()[0].isupper():
-            means = one.help.rstrip(".")
+        first = one.help.split()[0]
+        means = (
+            one.help
+            if len(first) > 1 and first.isupper()
+            else first.lower() + one.help[len(first) :]
+        )
+        means = means.rstrip(".")
         lines.append(f"| {flags} | {fields} | {means}{f'; {one.more}' if one.more else ''} |")
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -18,6 +19,10 @@ from mess_plugin.store import open_store
 TEMPLATE = "mess_template"
 
 _numbers = itertools.count()
+
+# How long an example takes says nothing here: other tests run at the same time.
+hypothesis.settings.register_profile("mess", deadline=None)
+hypothesis.settings.load_profile("mess")
 
 # Started in the background, as by a CI runner, the tests would ignore Ctrl-C, and so would every
 # command that they start and interrupt.

@@ -21,7 +21,6 @@ from mess_plugin.store.paths import containing, to_bytes, to_text
 from mess_plugin.store.session import Session
 
 Ids = npt.NDArray[np.int64]
-_NOTHING = "\x01"  # matches no folded text: these hold no control characters
 
 
 class Allowed(msgspec.Struct, frozen=True):
@@ -112,16 +111,12 @@ class Filtering:
         return {track_id: (edges[0], edges[-1]) for track_id, edges in found.items()}
 
 
-def _contains(text: str) -> str:
-    return containing(text) if fold(text) or not text else _NOTHING
-
-
 def _below(folder: str) -> bytes:
     return to_bytes(folder.rstrip(os.sep) + os.sep)
 
 
 _SQL: Mapping[Kind, Callable[[Any], object]] = {
-    Kind.TEXT: _contains,
+    Kind.TEXT: containing,
     Kind.TEXTS: lambda texts: [containing(text) for text in texts] or None,
     Kind.NAMES: lambda names: [fold(name) for name in names] or None,
     Kind.FOLDER: _below,

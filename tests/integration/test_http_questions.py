@@ -140,6 +140,18 @@ def test_language_rating_and_what_was_played_lately(service: HttpService) -> Non
     assert _titles(service, {"unplayed_days": 9}) == everything
 
 
+def test_what_was_added_lately(service: HttpService) -> None:
+    everything = _titles(service, {"added_days": "1w"})
+    old = min(everything)
+    with psycopg.connect(service.settings.database_url or "", autocommit=True) as connection:
+        moved = "UPDATE tracks SET created_at = created_at - %s * interval '1 day' WHERE id = %s"
+        track_id = service.store.library.find_words(f"song {old}")[0][0]
+        connection.execute(moved, [20, track_id])
+        assert _titles(service, {"added_days": "2w"}) == everything - {old}
+        assert _titles(service, {"added_days": 21}) == everything
+        connection.execute(moved, [-20, track_id])
+
+
 @pytest.mark.parametrize(
     ("filters", "says"),
     [
