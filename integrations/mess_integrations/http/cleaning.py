@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from typing import Any
 
 from mess_plugin.errors import UsageError
@@ -17,6 +18,7 @@ from mess_plugin.errors import UsageError
 MOST_DEPTH = 64
 _MOST_INTEGER = 2**63 - 1  # Postgres' bigint
 _MOST_DIGITS = 19
+_MOST_NUMBER = {int: _MOST_INTEGER, bool: 1, float: sys.float_info.max}
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _RAW_BYTE = re.compile("[\udc80-\udcff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -49,7 +51,7 @@ def check(document: object) -> None:
             raise UsageError(f"the body is nested too deeply: at most {MOST_DEPTH} levels are read")
         if isinstance(value, str) and (problem := _problem(word, value)):
             raise UsageError(f"{_shown(word, value)} {problem}")
-        if isinstance(value, float) and not math.isfinite(value):
+        if isinstance(value, int | float) and not abs(value) <= _MOST_NUMBER[type(value)]:
             raise UsageError(f"{word or 'the body'} holds a number that is none or is too large")
 
 

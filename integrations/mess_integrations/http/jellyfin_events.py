@@ -14,7 +14,7 @@ import msgspec
 from mess_plugin.store.hosts import normalise_id
 from mess_plugin.store.inbox import Feedback
 
-_MUSIC = {"Audio", "MusicAlbum"}
+_MUSIC = ("Audio", "MusicAlbum")
 _LONGEST_TEXT = 200
 _OLDEST_YEAR = 1970
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -123,9 +122,7 @@ def read_query(endpoint: Endpoint, text: str) -> Any:
         query = msgspec.convert(values, endpoint.query, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"wrong parameters: {error}") from error
-    for name, number in msgspec.structs.asdict(query).items():
-        if isinstance(number, float) and not math.isfinite(number):
-            raise UsageError(f"parameter {name} is {number:g}: wanted a finite number")
+    cleaning.check(msgspec.structs.asdict(query))  # numbers, now that they are some
     return query
 
 
