@@ -40,7 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     osc_host, osc_port: where it listens; osc_reply_port: where clients listen (0: at the port they
     send from); osc_secret: what clients must know; osc_announce: whether it makes itself known in
     the local network. jellyfin: whether `mess up` follows Jellyfin; None: where
-    MESS_HOME/jellyfin.json links it.
+    MESS_HOME/jellyfin.json links it. instant_mix: the address of the Jellyfin whose Instant Mix and
+    Similar the HTTP service answers behind a reverse proxy; None: of none.
 
     watch: folders that `mess up` watches. watch_by: "auto", "inotify" or "polling"; poll_s: between
     two looks when polling. settle_s: a file must lie still for so long before it is read.
@@ -76,6 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     osc_secret: str | None = None
     osc_announce: bool = False
     jellyfin: bool | None = None
+    instant_mix: str | None = None
     watch: tuple[str, ...] = ()
     watch_by: Literal["auto", "inotify", "polling"] = "auto"
     poll_s: Positive = 30.0
