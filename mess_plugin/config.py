@@ -23,77 +23,93 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a user may set.
-
-    home: where MESS keeps its database, logs and caches. database_url, broker_url: external
-    servers; None means the embedded ones. encoder, layers, weights, device, precision: what hears the
-    music (encoder: None for the one that was chosen with `mess encoders use`, else the default;
-    weights: a directory of the user's own instead of the standard places; a precision other than fp32
-    must have passed `mess encoders test`). window_s, hop_s: the stored windows. coverage: the share
-    of a recording that the encoder hears, above 0, at most 1. jobs: worker processes. file_limit_s:
-    wall-clock limit for one file. attempts: tries before a file counts as failed. exact_below:
-    libraries with fewer vectors at a level are searched exactly, without the approximate index.
-    find_duplicates: whether new tracks look for duplicates while `mess up` runs.
-
-    roots: the folders whose files servers may open for a client, separated as in PATH; None means
-    watched ones and those that hold indexed files. osc: whether `mess up` runs the OSC server.
-    osc_host, osc_port: where it listens; osc_reply_port: where clients listen (0: at the port they
-    send from); osc_secret: what clients must know; osc_announce: whether it makes itself known in
-    the local network. jellyfin: whether `mess up` follows Jellyfin; None: where
-    MESS_HOME/jellyfin.json links it. instant_mix: the address of the Jellyfin whose Instant Mix and
-    Similar the HTTP service answers behind a reverse proxy; None: of none.
-
-    watch: folders that `mess up` watches. watch_by: "auto", "inotify" or "polling"; poll_s: between
-    two looks when polling. settle_s: a file must lie still for so long before it is read.
-    keep_missing_s: vanished files are remembered for so long. path_map: rules LIBRARY=HERE where this
-    machine has the library's folders elsewhere. index_hours: hours of the day in which files are
-    handed out, such as "22:00-06:30". nice: 0 to 19, how far workers stand back. memory_limit_mb: of
-    one worker process, 0 for none. log_format: "text" or "json". listen: address of the HTTP service;
-    token: its secret, None for one in MESS_HOME/token; http_rate_hz: requests a second per client;
-    http_cors: origins whose web pages may call the service, separated by spaces, "*" for all.
-    """
+    """Everything that a user may set."""
 
     home: Path
+    """Where MESS keeps its database, logs and caches."""
     database_url: str | None = None
+    """Postgres with pgvector 0.8 or newer; None for the embedded one."""
     broker_url: str | None = None
+    """A server that speaks the Redis protocol; None for the embedded Valkey."""
+
     encoder: str | None = None
+    """Name of the encoder; None for the one chosen with `mess encoders use`, else the default."""
     layers: str | None = None
+    """Hidden states of a transformer to average: "6", "4-8", "6,7"; None for the encoder's own."""
     weights: Path | None = None
+    """A directory with weights of the user's own instead of the standard places."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where encoders that use torch run."""
     precision: Literal["fp32", "bf16", "int8"] = "fp32"
+    """Arithmetic; others than fp32 must have passed `mess encoders test` on this machine."""
     window_s: Positive = 5.0
+    """Length of the stored windows."""
     hop_s: Positive = 2.5
+    """Distance between the starts of stored windows; at most window_s."""
     coverage: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    """Share of a recording that is encoded."""
+
     jobs: Count = os.cpu_count() or 1
+    """Worker processes."""
     file_limit_s: Positive = 1800.0
+    """Wall-clock limit for one file."""
     attempts: Count = 3
-    exact_below: Annotated[int, msgspec.Meta(ge=0)] = 5000
-    find_duplicates: bool = True
-    roots: str | None = None
-    osc: bool = False
-    osc_host: str = "127.0.0.1"
-    osc_port: Port = 7770
-    osc_reply_port: Port = 0
-    osc_secret: str | None = None
-    osc_announce: bool = False
-    jellyfin: bool | None = None
-    instant_mix: str | None = None
-    watch: tuple[str, ...] = ()
-    watch_by: Literal["auto", "inotify", "polling"] = "auto"
-    poll_s: Positive = 30.0
-    settle_s: Positive = 1.0
-    keep_missing_s: Annotated[float, msgspec.Meta(ge=0)] = 86_400.0
-    path_map: tuple[str, ...] = ()
-    index_hours: str | None = None
+    """Tries before a file counts as failed."""
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = 5
+    """Niceness of workers."""
     memory_limit_mb: Annotated[int, msgspec.Meta(ge=0)] = 6000
-    log_format: Literal["text", "json"] = "text"
+    """Private memory of one worker process; 0 for no limit."""
+    index_hours: str | None = None
+    """Hours of the day in which files are started, such as "22:00-06:30"; None for always."""
+    exact_below: Annotated[int, msgspec.Meta(ge=0)] = 5000
+    """Levels with fewer vectors are searched exactly, without the approximate index."""
+    find_duplicates: bool = True
+    """Whether new tracks are compared for duplicates while `mess up` runs."""
+
+    watch: tuple[str, ...] = ()
+    """Folders that `mess up` watches."""
+    watch_by: Literal["auto", "inotify", "polling"] = "auto"
+    """How changes are noticed; "auto" polls where the file system does not report them."""
+    poll_s: Positive = 30.0
+    """Interval of polling."""
+    settle_s: Positive = 1.0
+    """A file must be unchanged for so long before it is read."""
+    keep_missing_s: Annotated[float, msgspec.Meta(ge=0)] = 86_400.0
+    """Vanished files are forgotten after so long."""
+    path_map: tuple[str, ...] = ()
+    """Rules LIBRARY=HERE where this machine has the library's folders elsewhere."""
+
     listen: str = "127.0.0.1:8765"
+    """Address of the HTTP service."""
     token: str | None = None
+    """Secret of HTTP requests; None for the one in MESS_HOME/token."""
     http_rate_hz: Positive = 100.0
+    """Requests a second that one client may send."""
     http_cors: str | None = None
+    """Origins whose web pages may call the service, separated by spaces; "*" for all."""
     hosts: tuple[str, ...] = ()
     """Further names by which browsers reach the page, such as that of a reverse proxy."""
+    roots: str | None = None
+    """Folders whose files servers may open for a client, separated as in PATH; None for watched
+    folders and those that hold indexed files."""
+
+    osc: bool = False
+    """Whether `mess up` runs the OSC server."""
+    osc_host: str = "127.0.0.1"
+    """Address that it listens at; another one needs osc_secret."""
+    osc_port: Port = 7770
+    """UDP and TCP; 0 for a free one."""
+    osc_reply_port: Port = 0
+    """Where clients listen; 0 for the port they send from."""
+    osc_secret: str | None = None
+    """What clients must send; None for no secret."""
+    osc_announce: bool = False
+    """Whether the OSC server announces itself by zeroconf and OSCQuery."""
+    jellyfin: bool | None = None
+    """Whether `mess up` follows Jellyfin; None where MESS_HOME/jellyfin.json links it."""
+
+    log_format: Literal["text", "json"] = "text"
+    """One JSON document per line, or text."""
 
 
 LISTS = frozenset(
