@@ -33,7 +33,7 @@ def serve_http(settings: Settings) -> None:
         try:
             uvicorn.Server(configuration(app)).run(sockets=[listener])
         finally:
-            app.state.close()
+            app.state.stores.close()
 
 
 def configuration(app: Starlette, waiting: WaitingConnections | None = None) -> uvicorn.Config:
