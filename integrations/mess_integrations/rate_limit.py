@@ -59,11 +59,16 @@ class ExpiringTable(Generic[K, V]):
         oldest = time.monotonic() - self._lifetime_s
         return [value for at, value in self._values.values() if at >= oldest]
 
-    def expire(self) -> list[V]:
-        """Remove and return what is too old."""
+    def live_keys(self) -> list[K]:
+        """The keys of all that are not too old."""
         oldest = time.monotonic() - self._lifetime_s
-        keys = [key for key, (at, _) in self._values.items() if at < oldest]
-        return [self._values.pop(key)[1] for key in keys]
+        return [key for key, (at, _) in self._values.items() if at >= oldest]
+
+    def expire(self) -> None:
+        """Remove what is too old."""
+        kept = set(self.live_keys())
+        for key in [key for key in self._values if key not in kept]:
+            del self._values[key]
 
 
 @dataclass(slots=True)
@@ -97,6 +102,10 @@ class RateLimit:
             return False
         bucket.tokens -= cost
         return True
+
+    def forgive(self, client: Hashable) -> None:
+        """Give a client its full burst again."""
+        self._buckets.drop(client)
 
 
 def client_of(host: str) -> str:

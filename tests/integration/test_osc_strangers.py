@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -18,12 +20,22 @@ from pythonosc import slip
 from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import build_msg
 
+from mess_integrations.osc.wire import write_message
 from mess_plugin.config import Settings
 from mess_plugin.embedded import Endpoints
 from mess_plugin.errors import UsageError
+from mess_plugin.store import open_store
 from tests.audio_files import music, write_audio
 from tests.osc_library import ASYLUM
-from tests.osc_peer import SAMPLES, Client, packet, rows, server, settings_for
+from tests.osc_peer import (
+    SAMPLES,
+    Client,
+    index_files,
+    packet,
+    rows,
+    server,
+    settings_for,
+)
 
 
 def test_files_outside_the_library_are_refused(osc_client: Client, tmp_path: Path) -> None:
@@ -125,6 +137,102 @@ def _drain(client: Client) -> int:
     return count
 
 
+def test_idle_connections_shut_nobody_out(osc_address: tuple[str, int]) -> None:
+    framed = slip.encode(packet("/mess/ping"))
+    links = [socket.create_connection(osc_address, timeout=20) for _ in range(100)]
+    for link in links[:50]:
+        with suppress(OSError):  # those that were silent longest have made room
+            link.sendall(framed)
+    with socket.create_connection(osc_address, timeout=20) as link:
+        link.sendall(framed)
+        assert b"/mess/pong" in link.recv(1024)
+    for link in links:
+        link.close()
+
+
+def test_impossible_commits_and_tiny_blocks_are_refused_at_once(
+    osc_client: Client, osc_address: tuple[str, int]
+) -> None:
+    osc_client.send("/mess/lookup/begin", "u", 44100, 1, 16_000_000, "f32le")
+    osc_client.until("/mess/lookup/ready")
+    time.sleep(2.0)  # so that none of the errors below is held back
+    for _ in range(5):
+        osc_client.send("/mess/lookup/commit", "u", 16_000_000)
+    refusal = osc_client.until("/mess/error")[-1].params
+    assert refusal[1:3] == ["/mess/lookup/commit", 400]
+    stranger = Client(osc_address)
+    codes = []
+    for number in range(8):
+        stranger.send("/mess/lookup/begin", str(number), 44100, 1, 8, "f32le")
+        codes.append(stranger.receive().params[2:3])
+    assert [429] in codes  # all from this address count together …
+    osc_client.send("/mess/lookup/data", "u", 0, bytes(1024))
+    osc_client.send("/mess/cancel", "u")
+    assert osc_client.until("/mess/lookup/cancelled")  # … and the first upload is still there
+    for number in range(8):
+        stranger.send("/mess/cancel", str(number))
+    stranger.close()
+
+
+def test_a_path_in_raw_bytes_gets_its_matches_and_they_come_in_raw_bytes(
+    database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_for(tmp_path / "home", database_url)
+    names = (b"caf\xe9.ogg", b"\xff\xfe.ogg")
+    songs = [tmp_path / os.fsdecode(name) for name in names]
+    for song, sample in zip(songs, ASYLUM, strict=False):
+        shutil.copy(sample, song)
+    with open_store(database_url) as store:
+        index_files(store, settings, songs)
+    with server(settings) as address, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        link.bind(("127.0.0.1", 0))
+        link.settimeout(20)
+        asked = write_message("/mess/lookup/file", "a", os.fsencode(songs[0]), 0.0, 0.0)
+        link.sendto(asked, address)
+        received: list[bytes] = []
+        while not received or b"/mess/lookup/done" not in received[-1][:20]:
+            received.append(link.recv(4096))
+            assert not received[-1].startswith(b"/mess/error"), received[-1]
+        (row,) = [one for one in received if one.startswith(b"/mess/lookup/match")]
+        assert os.fsencode(songs[1]) in row
+        link.sendto(write_message("/mess/lookup/track", "a", b"caf\xe9", 0.0, 0.0), address)
+        assert b"ref is not UTF-8" in link.recv(4096)
+
+
+def test_errors_go_to_the_port_that_was_asked_for(
+    osc_client: Client, osc_address: tuple[str, int]
+) -> None:
+    other = Client(osc_address)
+    for arguments in (("x", "/etc/passwd", 0.0, 1.0), ("x", "relative", "wrong", 0.0)):
+        osc_client.send("/mess/lookup/file", *arguments, "port", other.port)
+        assert other.until("/mess/error")[-1].params[1] == "/mess/lookup/file"
+    assert osc_client.is_silent()
+    other.close()
+
+
+def test_a_secret_that_can_be_guessed_is_refused(osc_settings: Settings) -> None:
+    with (
+        pytest.raises(UsageError, match="12 characters or more") as refusal,
+        server(msgspec.structs.replace(osc_settings, osc_secret="ab")),
+    ):
+        pass
+    assert "'ab'" not in str(refusal.value)
+
+
+def test_secrets_cannot_be_tried_one_after_another(osc_settings: Settings) -> None:
+    with server(
+        msgspec.structs.replace(osc_settings, osc_secret="a-secret-of-the-house")
+    ) as address:
+        guesser = Client(address)
+        codes = set()
+        for number in range(40):
+            guesser.send("/mess/auth", f"guess {number}")
+            with suppress(TimeoutError):
+                codes.add(guesser.receive(0.3).params[2])
+        assert codes == {401, 429}
+        guesser.close()
+
+
 def test_a_flood_gets_few_answers_and_the_server_goes_on(osc_client: Client) -> None:
     for _ in range(5000):
         osc_client.send("/mess/lookup/file", "x", "/etc/passwd", 0.0, 1.0)
@@ -160,7 +268,7 @@ def test_many_connections_and_broken_streams(
 
 
 def test_the_secret(osc_settings: Settings) -> None:
-    with server(msgspec.structs.replace(osc_settings, osc_secret="ßecret")) as address:
+    with server(msgspec.structs.replace(osc_settings, osc_secret="ßecret-of-the-house")) as address:
         client = Client(address)
         client.send("/mess/ping")
         assert client.receive().address == "/mess/pong"
@@ -168,11 +276,11 @@ def test_the_secret(osc_settings: Settings) -> None:
         assert client.receive().params[2] == 401
         client.send("/mess/auth", "wrong")
         assert client.receive().params[2] == 401
-        client.send("/mess/status", "auth", "ßecret")
+        client.send("/mess/status", "auth", "ßecret-of-the-house")
         assert client.receive().address == "/mess/library"
         client.send("/mess/status")
         assert client.receive().params[2] == 401
-        client.send("/mess/auth", "ßecret")
+        client.send("/mess/auth", "ßecret-of-the-house")
         assert client.receive().address == "/mess/auth/ok"
         client.send("/mess/status")
         assert client.receive().address == "/mess/library"

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import build_msg
 
 from mess_integrations.osc import replies, requests
 from mess_integrations.osc.peers import Ports, Sender
-from mess_integrations.osc.requests import BadRequest, Begin, Commit, Data, FileLookup, Options
-from mess_integrations.osc.uploads import MAX_UPLOAD_BYTES, Uploads
-from mess_integrations.osc.wire import MAX_REPLY_BYTES, Argument, Message
+from mess_integrations.osc.requests import (
+    BadRequest,
+    Begin,
+    Commit,
+    Data,
+    FileLookup,
+    Options,
+    id_of,
+    port_of,
+)
+from mess_integrations.osc.uploads import MAX_BYTES, MAX_UPLOAD_BYTES, Uploads
+from mess_integrations.osc.wire import MAX_REPLY_BYTES, Argument, Message, read_packet
 from mess_integrations.rate_limit import ExpiringTable, RateLimit
 from mess_plugin.model import Interval, Level, Match, Tags, Track
 
@@ -97,6 +108,31 @@ def test_any_arguments_are_taken_or_refused(address: str, arguments: list[Argume
     except BadRequest as error:
         code = error.code
     assert code in (0, 400)
+
+
+_PACKETS = [
+    build_msg(address, [{"s": "f32le", "i": 2, "f": 1.5, "b": b"x"}[tag] for tag in types]).dgram
+    if types
+    else build_msg(address).dgram
+    for address, (types, _) in requests.ADDRESSES.items()
+]
+
+
+@given(st.data())
+def test_any_datagram_is_a_request_or_refused_and_can_be_answered(data: st.DataObject) -> None:
+    packet = bytearray(data.draw(st.sampled_from(_PACKETS) | st.binary(max_size=120)))
+    for _ in range(data.draw(st.integers(0, 6))):
+        at = data.draw(st.integers(0, len(packet)))
+        packet[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    try:
+        messages = read_packet(bytes(packet))
+    except ValueError:
+        return
+    for message in messages:
+        assert port_of(message) in (0, *range(1024, 65536))
+        with suppress(BadRequest):
+            requests.parse(message)
+        assert len(replies.error(id_of(message), message.address, 400, "no")) <= MAX_REPLY_BYTES
 
 
 def _track(path: str, **tags: str) -> Track:
@@ -203,7 +239,7 @@ def test_an_upload_in_any_order_with_doubles() -> None:
     uploads.begin(("me", "u"), _begin(4000))
     for block in (*reversed(blocks), blocks[1]):
         uploads.add(("me", "u"), block)
-    recording = uploads.commit(("me", "u"), Commit("u", 4))
+    recording = uploads.commit(("me", "u"), Commit("u", 4)).recording()
     np.testing.assert_allclose(recording.waveform, frames.mean(axis=1), atol=1e-7)
     assert recording.rate_hz == 8000
 
@@ -212,7 +248,8 @@ def test_whole_numbers_are_scaled() -> None:
     uploads = Uploads()
     uploads.begin("k", _begin(4, "s16le", 1))  # type: ignore[arg-type]
     uploads.add("k", Data("u", 0, np.array([-32768, 16384], "<i2").tobytes()))  # type: ignore[arg-type]
-    assert uploads.commit("k", Commit("u", 1)).waveform.tolist() == [-1.0, 0.5]  # type: ignore[arg-type]
+    upload = uploads.commit("k", Commit("u", 1))  # type: ignore[arg-type]
+    assert upload.recording().waveform.tolist() == [-1.0, 0.5]
 
 
 def test_missing_blocks_are_named_and_may_follow() -> None:
@@ -224,7 +261,7 @@ def test_missing_blocks_are_named_and_may_follow() -> None:
         uploads.commit(key, Commit("u", 3))
     uploads.add(key, Data("u", 0, bytes(8)))
     uploads.add(key, Data("u", 2, bytes(8)))
-    assert len(uploads.commit(key, Commit("u", 3)).waveform) == 3
+    assert len(uploads.commit(key, Commit("u", 3)).recording().waveform) == 3
 
 
 @pytest.mark.parametrize(
@@ -253,7 +290,70 @@ def _upload(begin: Begin, blocks: list[bytes], n_blocks: int) -> None:
     uploads.begin(("me", "u"), begin)
     for number, block in enumerate(blocks):
         uploads.add(("me", "u"), Data("u", number, block))
-    uploads.commit(("me", "u"), Commit("u", n_blocks))
+    uploads.commit(("me", "u"), Commit("u", n_blocks)).recording()
+
+
+def test_small_blocks_and_impossible_numbers_cost_nothing() -> None:
+    uploads = Uploads()
+    key = ("me", "u")
+    uploads.begin(key, _begin(MAX_UPLOAD_BYTES))
+    with pytest.raises(BadRequest, match="16000000 blocks cannot make"):
+        uploads.commit(key, Commit("u", 16_000_000))
+    with pytest.raises(BadRequest, match="so send larger ones"):
+        uploads.add(key, Data("u", 2**31 - 1, b"x"))
+    most = MAX_UPLOAD_BYTES // 500
+    for number in range(most):
+        with suppress(BadRequest):
+            uploads.add(key, Data("u", number, b"x"))
+    with pytest.raises(BadRequest, match="so send larger ones"):
+        uploads.add(key, Data("u", most, b"x"))
+
+
+def test_nobody_ends_the_upload_of_another() -> None:
+    uploads = Uploads()
+    uploads.begin(("me", "u"), _begin(8), "me")
+    refused = 0
+    for stranger in range(4):
+        for number in range(8):
+            try:
+                uploads.begin((stranger, str(number)), _begin(8), stranger)
+            except BadRequest as error:
+                refused += error.code in (429, 503)
+    assert refused > 0
+    uploads.add(("me", "u"), Data("u", 0, bytes(8)))
+    assert len(uploads.commit(("me", "u"), Commit("u", 1)).recording().waveform) == 1
+
+
+def test_what_is_announced_is_bounded_altogether() -> None:
+    uploads = Uploads()
+    announced = 0
+    for client in range(8):
+        with suppress(BadRequest):
+            uploads.begin((client, "u"), _begin(MAX_UPLOAD_BYTES), client)
+            announced += MAX_UPLOAD_BYTES
+    assert announced == MAX_BYTES
+
+
+def test_a_path_may_be_bytes_that_are_no_text_and_nothing_else_may() -> None:
+    odd = "/music/caf\udce9.flac"
+    request, _ = _parse("/mess/lookup/file", "a", odd, 0.0, 0.0)
+    assert request == FileLookup("a", odd, None)
+    for address, arguments in (
+        ("/mess/lookup/file", ("a\udce9", "/m", 0.0, 0.0)),
+        ("/mess/lookup/file", ("a", "/m", 0.0, 0.0, "scope", "s\udce9")),
+        ("/mess/lookup/file", ("a", "/m", 0.0, 0.0, "\udce9", 1)),
+        ("/mess/lookup/track", ("a", "caf\udce9", 0.0, 0.0)),
+        ("/mess/auth", ("\udce9",)),
+    ):
+        with pytest.raises(BadRequest) as refusal:
+            _parse(address, *arguments)
+        assert refusal.value.code == 400
+
+
+def test_the_port_of_a_wrong_request_is_found() -> None:
+    assert port_of(Message("/mess/lookup/file", ("a", "/m", "x", "port", 9000))) == 9000
+    assert port_of(Message("/mess/lookup/file", ("a", "port", 80))) == 0
+    assert port_of(Message("/mess/lookup/file", ("port",))) == 0
 
 
 def test_an_upload_belongs_to_who_began_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
 
 import pytest
@@ -19,6 +20,7 @@ from mess_integrations.osc.wire import (
     Message,
     read_packet,
     shorten,
+    shorten_path,
     write_message,
 )
 
@@ -79,7 +81,8 @@ def test_tells_that_there_are_too_many_arguments() -> None:
 @pytest.mark.parametrize(
     "packet",
     [b"", b"x", b"/", b"\xff" * 100, b"/a\0\0,s\0\0", b"/a\0\0x\0\0\0", b"/\xff\0\0,\0\0\0",
-     b"/a\0\0,s\0\0\xff\xfe\0\0", b"/a\0\0,b\0\0\x7f\xff\xff\xff", b"#bundle\0\0"],
+     b"/a\0\0,s\0\0\xff\xfe\x01\x02", b"/a\0\0,b\0\0\xff\xff\xff\xff",
+     b"/a\0\0,b\0\0\x7f\xff\xff\xff", b"#bundle\0\0"],
 )  # fmt: skip
 def test_refuses_what_is_no_osc(packet: bytes) -> None:
     if packet == b"#bundle\0\0":
@@ -122,15 +125,44 @@ def test_writes_odd_bytes_as_escapes() -> None:
     assert OscMessage(write_message("/mess/x", odd)).params == ["caf\\udce9 .wav"]
 
 
-@given(st.text(max_size=80), st.integers(3, 60), st.booleans())
-def test_shortened_text_fits_and_keeps_its_end_or_its_beginning(
-    text: str, most: int, keep_end: bool
-) -> None:
-    short = shorten(text, most, keep_end=keep_end)
+@given(st.text(max_size=80), st.integers(3, 60))
+def test_shortened_text_fits_and_keeps_its_beginning(text: str, most: int) -> None:
+    short = shorten(text, most)
     assert len(short.encode()) <= most
     if short.strip("…") and "\\" not in short and "\0" not in text:
-        kept = short.removeprefix("…") if keep_end else short.removesuffix("…")
-        assert text.endswith(kept) if keep_end else text.startswith(kept)
+        assert text.startswith(short.removesuffix("…"))
+
+
+@given(st.binary(max_size=80), st.integers(3, 60))
+def test_a_shortened_path_fits_and_keeps_its_end(name: bytes, most: int) -> None:
+    name = name.replace(b"\0", b"")
+    short = shorten_path(os.fsdecode(name), most)
+    assert len(short) <= most
+    assert name.endswith(short.removeprefix("…".encode()))
+    if len(name) <= most:
+        assert short == name
+
+
+def test_a_string_that_is_no_text_arrives_and_leaves_as_it_is() -> None:
+    packet = b"/mess/x\0,sf\0caf\xe9.wav\0\0\0\0" + struct.pack(">f", 1.5)
+    (message,) = read_packet(packet)
+    assert message.arguments == ("caf\udce9.wav", 1.5)
+    assert write_message("/mess/x", os.fsencode("caf\udce9.wav"), 1.5) == packet
+
+
+@given(st.lists(
+    st.integers(-(2**31), 2**31 - 1) | st.floats(width=32, allow_nan=False)
+    | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+    | st.binary(min_size=1, max_size=12),
+    min_size=1, max_size=12,
+))  # fmt: skip
+def test_messages_are_read_as_python_osc_writes_them(
+    values: list[int | float | str | bytes],
+) -> None:
+    assert read_packet(build_msg("/mess/x", values).dgram)[0].arguments == tuple(values)
+    plain = [value for value in values if not isinstance(value, bytes)]
+    if plain:
+        assert OscMessage(write_message("/mess/x", *plain)).params == plain
 
 
 def _stream(data: bytes) -> list[bytes]:

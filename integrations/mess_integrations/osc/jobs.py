@@ -15,9 +15,11 @@ from collections.abc import Callable, Coroutine, Hashable
 from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.osc import replies
 from mess_integrations.osc.db_threads import StoreThreads
-from mess_integrations.osc.lookups import LookupTarget, answer, code_of, locate
+from mess_integrations.osc.lookups import answer, code_of, locate, of_recording
 from mess_integrations.osc.peers import Peer
 from mess_integrations.osc.requests import BadRequest, FileLookup, Options, TrackLookup
+from mess_integrations.osc.uploads import Upload
+from mess_plugin.audio.budget import Budget, within
 from mess_plugin.config import Settings
 from mess_plugin.errors import MessError
 from mess_plugin.model import Match
@@ -27,11 +29,13 @@ from mess_plugin.store.pool import StorePool
 LIBRARY_THREADS = 2
 HEARING_THREADS = 2
 _MOST_IN_FLIGHT = 64
+_MOST_IN_FLIGHT_EACH = 32  # of one client
 _ROWS_AT_ONCE = 16  # then a pause, so that small receive buffers do not overflow
 _PAUSE_S = 0.002
 _log = logging.getLogger(__name__)
 
 Key = tuple[Hashable, str]
+Asked = FileLookup | TrackLookup | Upload
 
 
 class LookupJobs:
@@ -44,7 +48,7 @@ class LookupJobs:
         self.hearing = StoreThreads("hearing", self._stores, HEARING_THREADS)
         self._settings = settings
         self._roots = roots
-        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._tasks: dict[Key, tuple[asyncio.Task[None], Hashable]] = {}
         self._took_s: deque[float] = deque([0.2], maxlen=16)
 
     @property
@@ -57,42 +61,56 @@ class LookupJobs:
         self,
         peer: Peer,
         id_: str,
-        about: FileLookup | TrackLookup | LookupTarget,
+        about: Asked,
         options: Options,
         request: str,
+        client: Hashable,
     ) -> None:
-        """Take a lookup on. Raises BadRequest 503 where too many are under way."""
+        """Take a lookup on. Raises BadRequest where too many of all, or of a client, are under way."""
         key = (peer.key, id_)
         self.cancel(key)
-        if len(self._tasks) >= _MOST_IN_FLIGHT:
-            raise BadRequest(503, f"{_MOST_IN_FLIGHT} lookups are under way: try again later")
-        self._track(key, self._run(peer, id_, about, options, request))
+        self._check_room(client)
+        self._track(key, client, self._run(peer, id_, about, options, request))
 
-    def tell(self, peer: Peer, make: Callable[[Store], bytes], request: str) -> None:
+    def tell(
+        self, peer: Peer, make: Callable[[Store], bytes], request: str, client: Hashable
+    ) -> None:
         """Answer with one packet that needs the database."""
         key = (peer.key, request)
         if key not in self._tasks:
-            self._track(key, self._tell(peer, make, request))
+            self._check_room(client)
+            self._track(key, client, self._tell(peer, make, request))
 
     def cancel(self, key: Key) -> bool:
         """Stop answering a lookup; whether there was one."""
-        task = self._tasks.pop(key, None)
-        return task is not None and task.cancel()
+        found = self._tasks.pop(key, None)
+        return found is not None and found[0].cancel()
+
+    def cancel_all_of(self, peer: Hashable) -> None:
+        """Stop what a peer asked for that is gone."""
+        for key in [key for key in self._tasks if key[0] == peer]:
+            self.cancel(key)
 
     def close(self) -> None:
         """Cancel everything."""
-        for task in list(self._tasks.values()):
+        for task, _ in list(self._tasks.values()):
             task.cancel()
         self.library.close()
         self.hearing.close()
         self._stores.close()
 
-    def _track(self, key: Key, work: Coroutine[None, None, None]) -> None:
+    def _check_room(self, client: Hashable) -> None:
+        if len(self._tasks) >= _MOST_IN_FLIGHT:
+            raise BadRequest(503, f"{_MOST_IN_FLIGHT} lookups are under way: try again later")
+        if sum(its == client for _, its in self._tasks.values()) >= _MOST_IN_FLIGHT_EACH:
+            raise BadRequest(429, f"{_MOST_IN_FLIGHT_EACH} lookups of yours are under way: wait")
+
+    def _track(self, key: Key, client: Hashable, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks[key] = task
+        self._tasks[key] = task, client
 
         def forget(_: asyncio.Task[None]) -> None:
-            if self._tasks.get(key) is task:
+            if key in self._tasks and self._tasks[key][0] is task:
                 del self._tasks[key]
 
         task.add_done_callback(forget)
@@ -106,7 +124,7 @@ class LookupJobs:
         self,
         peer: Peer,
         id_: str,
-        about: FileLookup | TrackLookup | LookupTarget,
+        about: Asked,
         options: Options,
         request: str,
     ) -> None:
@@ -132,15 +150,23 @@ class LookupJobs:
         except MessError as error:
             peer.send(replies.error("", request, code_of(error), str(error)))
 
-    async def _answer(
-        self, about: FileLookup | TrackLookup | LookupTarget, options: Options
-    ) -> tuple[Match, ...]:
-        if isinstance(about, LookupTarget):
-            question = about
-        else:
-            question = await self.library.run(lambda store: locate(store, self._roots, about))
-        threads = self.library if question.is_known else self.hearing
-        return await threads.run(lambda store: answer(store, self._settings, question, options))
+    async def _answer(self, about: Asked, options: Options) -> tuple[Match, ...]:
+        """The matches, within a budget that ends with the one who asked."""
+        budget = Budget(self._settings.file_limit_s, self._settings.memory_limit_mb)
+
+        def search(store: Store) -> tuple[Match, ...]:
+            target = of_recording(about.recording()) if isinstance(about, Upload) else found
+            with within(budget):
+                return answer(store, self._settings, target, options)
+
+        try:
+            if isinstance(about, Upload):
+                return await self.hearing.run(search)
+            found = await self.library.run(lambda store: locate(store, self._roots, about))
+            threads = self.library if found.is_known else self.hearing
+            return await threads.run(search)
+        finally:
+            budget.end()
 
 
 async def _send_all(peer: Peer, id_: str, matches: tuple[Match, ...]) -> None:

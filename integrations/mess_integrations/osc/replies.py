@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mess_integrations.osc.wire import MAX_REPLY_BYTES, shorten, write_message
+from mess_integrations.osc.wire import MAX_REPLY_BYTES, shorten, shorten_path, write_message
 from mess_plugin.model import Interval, Match, Track
 
 PROTOCOL = 1
@@ -96,7 +96,10 @@ def error(id_: str, request: str, code: int, text: str) -> bytes:
 
 
 def _with_track(address: str, head: tuple[str | int | float, ...], track: Track) -> bytes:
-    """Reference, artist, title and path behind the head; the path is cut first, at its front."""
+    """Reference, artist, title and path behind the head; the path is cut first, at its front.
+
+    The path goes out in the bytes of the file system, which are what a client can open.
+    """
     names = (
         f"mess:{track.id}",
         shorten(track.tags.artist or "", _NAME_BYTES),
@@ -104,5 +107,5 @@ def _with_track(address: str, head: tuple[str | int | float, ...], track: Track)
     )
     without_path = len(write_message(address, *head, *names, ""))
     room = MAX_REPLY_BYTES - without_path  # the empty path takes 4 bytes, the zero behind it one
-    path = shorten(track.path or "", room, keep_end=True)
+    path = shorten_path(track.path or "", room)
     return write_message(address, *head, *names, path)

@@ -145,6 +145,15 @@ def id_of(message: Message) -> str:
     return ""
 
 
+def port_of(message: Message) -> int:
+    """The port that a request wants its answers at, though it may be wrong in every other way."""
+    for at, key in enumerate(message.arguments[:-1]):
+        port = message.arguments[at + 1]
+        if key == "port" and isinstance(port, int | float) and 1024 <= port <= 65535:
+            return int(port)
+    return 0
+
+
 class _Arguments:
     """Arguments, taken one by one."""
 
@@ -162,15 +171,24 @@ class _Arguments:
         value = self._next("id")
         if isinstance(value, int | float):
             value = f"{value:g}"
-        if not isinstance(value, str) or not 0 < len(value.encode()) <= _MAX_ID_BYTES:
+        if not isinstance(value, str) or not 0 < len(_utf8("id", value)) <= _MAX_ID_BYTES:
             raise BadRequest(400, f"the id must be a string of 1 to {_MAX_ID_BYTES} bytes")
         return value
 
-    def text(self, name: str, most_bytes: int = _MAX_PATH_BYTES) -> str:
+    def path(self) -> str:
+        """A path, whose bytes need not be text."""
+        value = self._next("path")
+        if not isinstance(value, str):
+            raise BadRequest(400, f"argument {self._at} (path) must be a string")
+        if not 0 < len(value.encode("utf-8", "surrogateescape")) <= _MAX_PATH_BYTES:
+            raise BadRequest(400, f"path must be 1 to {_MAX_PATH_BYTES} bytes long")
+        return value
+
+    def text(self, name: str, most_bytes: int) -> str:
         value = self._next(name)
         if not isinstance(value, str):
             raise BadRequest(400, f"argument {self._at} ({name}) must be a string")
-        if not 0 < len(value.encode()) <= most_bytes:
+        if not 0 < len(_utf8(name, value)) <= most_bytes:
             raise BadRequest(400, f"{name} must be 1 to {most_bytes} bytes long")
         return value
 
@@ -218,10 +236,18 @@ class _Arguments:
         return Options(**found)  # type: ignore[arg-type]
 
     def choice(self, name: str, known: tuple[str, ...]) -> str:
-        value = self.text(name)
+        value = self.text(name, _MAX_ID_BYTES)
         if value not in known:
             raise BadRequest(400, f"{name} is {value[:40]!r}: wanted {' or '.join(known)}")
         return value
+
+
+def _utf8(name: str, value: str) -> bytes:
+    """The bytes of a text. Raises BadRequest where they are not UTF-8: only a path may hold others."""
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(400, f"{name} is not UTF-8: only a path may hold other bytes") from error
 
 
 _OPTIONS: dict[str, tuple[str, Callable[[_Arguments], object]]] = {
@@ -255,7 +281,7 @@ _READERS: dict[str, Callable[[_Arguments], Request]] = {
     "/mess/ping": lambda _: Ping(),
     "/mess/auth": lambda a: Auth(a.text("secret", 256)),
     "/mess/client/port": _client_port,
-    "/mess/lookup/file": lambda a: FileLookup(a.id(), a.text("path"), a.interval()),
+    "/mess/lookup/file": lambda a: FileLookup(a.id(), a.path(), a.interval()),
     "/mess/lookup/track": lambda a: TrackLookup(a.id(), a.text("ref", 512), a.interval()),
     "/mess/lookup/begin": _begin,
     "/mess/lookup/data": lambda a: Data(a.id(), a.whole("seq", 0, 2**31 - 1), a.blob("block")),

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import signal
 import socket
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Any, cast
@@ -20,13 +21,18 @@ from mess_integrations.osc.jobs import LookupJobs
 from mess_integrations.osc.lookups import hurried
 from mess_integrations.osc.peers import Sender, TcpPeer
 from mess_integrations.osc.subscriptions import Subscriptions
+from mess_integrations.rate_limit import client_of
 from mess_plugin.config import Settings
-from mess_plugin.errors import EncoderError, MessError, UsageError
+from mess_plugin.errors import ConfigError, EncoderError, MessError, UsageError
 from mess_plugin.search import seeds
 from mess_plugin.spaces.active_encoder import resolve_settings
 
 _RECEIVE_BUFFER_BYTES = 4 << 20  # uploads come in bursts
-_MOST_CONNECTIONS = 32
+_MOST_CONNECTIONS = 64
+_MOST_CONNECTIONS_EACH = 32  # of one client
+_FIRST_PACKET_S = 10.0
+_PAUSE_S = 0.05
+_SHORTEST_SECRET = 12
 _TRIES_FOR_A_PORT = 20  # of any: one that is free for TCP may be taken for UDP
 _log = logging.getLogger(__name__)
 
@@ -89,7 +95,11 @@ async def _warm(lookups: LookupJobs, settings: Settings) -> None:
 
 
 def _check_exposure(settings: Settings) -> None:
-    """Other machines may ask only with the secret."""
+    """Other machines may ask only with the secret, which nobody should guess."""
+    if settings.osc_secret and len(settings.osc_secret) < _SHORTEST_SECRET:
+        raise ConfigError(
+            "osc_secret", "(secret)", f"it must have {_SHORTEST_SECRET} characters or more"
+        )
     try:
         is_loopback = ipaddress.ip_address(settings.osc_host).is_loopback
     except ValueError:
@@ -148,7 +158,9 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         host, port = addr[0], addr[1]
-        self.dispatcher.receive(data, Sender(host, port))
+        sender = Sender(host, port)
+        if self.dispatcher.admits(data, sender):
+            self.dispatcher.receive(data, sender)
 
     def error_received(self, exc: Exception) -> None:
         _log.debug("a client is not listening: %s", exc)
@@ -165,33 +177,51 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 class _Streams:
-    """The TCP side."""
+    """The TCP side. Where there are too many connections, the one that was silent longest ends."""
 
     def __init__(self, dispatcher: OscDispatcher) -> None:
         self._dispatcher = dispatcher
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._open: OrderedDict[asyncio.StreamWriter, str] = OrderedDict()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its first byte to its end."""
-        if len(self._writers) >= _MOST_CONNECTIONS:
-            writer.transport.abort()
-            return
-        self._writers.add(writer)
         host, port = writer.get_extra_info("peername")[:2]
+        self._add(writer, client_of(host))
         peer: TcpPeer | None = None
         try:
-            peer = TcpPeer(writer, await detect(reader))
-            async for packet in packets(reader, peer.framing):
-                self._dispatcher.receive(packet, Sender(host, port, peer))
+            async with asyncio.timeout(_FIRST_PACKET_S):
+                peer = TcpPeer(writer, await detect(reader))
+                stream = packets(reader, peer.framing)
+                packet = await anext(stream, None)
+            while packet is not None:
+                if writer in self._open:
+                    self._open.move_to_end(writer)
+                sender = Sender(host, port, peer)
+                while not self._dispatcher.admits(packet, sender):
+                    await asyncio.sleep(_PAUSE_S)  # the sender waits: nothing is lost in a stream
+                self._dispatcher.receive(packet, sender)
+                packet = await anext(stream, None)
         except (ValueError, EOFError, OSError) as error:
             _log.debug("connection from %s: %s", host, error)
         finally:
-            self._writers.discard(writer)
+            self._open.pop(writer, None)
             if peer is not None:
                 self._dispatcher.closed(peer)
             writer.close()
 
     def close(self) -> None:
         """End all connections."""
-        for writer in list(self._writers):
+        for writer in list(self._open):
             writer.transport.abort()
+
+    def _add(self, writer: asyncio.StreamWriter, client: str) -> None:
+        own = [one for one, its in self._open.items() if its == client]
+        if len(own) >= _MOST_CONNECTIONS_EACH:
+            self._end(own[0])
+        elif len(self._open) >= _MOST_CONNECTIONS:
+            self._end(next(iter(self._open)))
+        self._open[writer] = client
+
+    def _end(self, writer: asyncio.StreamWriter) -> None:
+        del self._open[writer]
+        writer.transport.abort()

@@ -1,33 +1,39 @@
 """OSC packets from strangers → messages, and messages → packets that every peer can read.
 
-python-osc reads and writes the messages. Bundles are taken apart here: its own reader never comes
-to an end where a bundle states a negative size, and its dispatcher waits for time tags that lie in
-the future. Time tags are not looked at: every message is for now.
+Read here rather than by python-osc: its reader drops a message with a string that is not UTF-8, and
+Linux programs (Pure Data, liblo, SuperCollider) send the bytes of a path as they are; it never comes to
+an end where a bundle states a negative size; and its dispatcher waits for time tags that lie in the
+future. Time tags are not looked at: every message is for now.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+
 import msgspec
-from pythonosc.osc_message import OscMessage, ParseError
-from pythonosc.osc_message_builder import OscMessageBuilder
 
 MAX_PACKET_BYTES = 16_384
 MAX_REPLY_BYTES = 1_024
 _MAX_MESSAGES = 64  # in one bundle, nested ones included
 _MAX_ARGUMENTS = 64
 _BUNDLE = b"#bundle\0"
+_CUT = "…".encode()
 _BUNDLE_HEADER_BYTES = 16  # its name and its time tag
 _TYPES = frozenset("ifsb")
+_INT, _FLOAT = struct.Struct(">i"), struct.Struct(">f")
 
 Argument = int | float | str | bytes
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message. problem: why its arguments cannot be taken; None where they can."""
+    """One message."""
 
     address: str
     arguments: tuple[Argument, ...] = ()
+    """Strings hold bytes that are not UTF-8 as Python's surrogateescape does."""
     problem: str | None = None
+    """Why the arguments cannot be taken; None where they can."""
 
 
 def read_packet(packet: bytes) -> list[Message]:
@@ -77,34 +83,76 @@ def _read_message(part: bytes) -> Message:
         return Message(address, problem=f"more than {_MAX_ARGUMENTS} arguments")
     if unknown := sorted(set(tags[1:]) - _TYPES):
         return Message(address, problem=f"type tag {''.join(unknown)!r}: wanted only i, f, s and b")
-    try:
-        return Message(address, tuple(OscMessage(part).params))
-    except (ParseError, IndexError, OverflowError) as error:
-        raise ValueError("the arguments are cut off") from error
+    return Message(address, tuple(_arguments(part, tags_at + _padded_bytes(len(tags)), tags[1:])))
 
 
-def write_message(address: str, *arguments: int | float | str) -> bytes:
-    """A packet with arguments of the types i, f and s only: some peers drop a message over others."""
-    builder = OscMessageBuilder(address)
-    for argument in arguments:
-        if isinstance(argument, str):
-            builder.add_arg(_sendable(argument), "s")
-        elif isinstance(argument, int):
-            builder.add_arg(max(-(2**31), min(argument, 2**31 - 1)), "i")
+def _arguments(part: bytes, at: int, tags: str) -> Iterator[Argument]:
+    """The arguments behind the type tags. Raises ValueError where they are cut off."""
+    for tag in tags:
+        if tag == "s":
+            end = part.index(b"\0", at)
+            yield part[at:end].decode("utf-8", "surrogateescape")
+            at += _padded_bytes(end - at)
+            continue
+        if at + 4 > len(part):
+            raise ValueError("the arguments are cut off")
+        if tag == "f":
+            yield _FLOAT.unpack_from(part, at)[0]
         else:
-            builder.add_arg(argument, "f")
-    return builder.build().dgram
+            (number,) = _INT.unpack_from(part, at)
+            if tag == "i":
+                yield number
+            else:
+                if not 0 <= number <= len(part) - at - 4:
+                    raise ValueError(f"a blob states {number} bytes")
+                yield part[at + 4 : at + 4 + number]
+                at += (number + 3) // 4 * 4
+        at += 4
 
 
-def shorten(text: str, most_bytes: int, *, keep_end: bool = False) -> str:
-    """Text of at most so many bytes (3 or more) in UTF-8; what was cut is shown as "…"."""
+def _padded_bytes(n_bytes: int) -> int:
+    """A string with the zeros behind it: at least one, up to a multiple of four."""
+    return (n_bytes // 4 + 1) * 4
+
+
+def write_message(address: str, *arguments: int | float | str | bytes) -> bytes:
+    """A packet with arguments of the types i, f and s only: some peers drop a message over others.
+
+    bytes: a string as it is, without zeros, such as the name of a file.
+    """
+    tags, body = ",", b""
+    for argument in arguments:
+        if isinstance(argument, str | bytes):
+            text = argument if isinstance(argument, bytes) else _sendable(argument).encode()
+            tags, body = f"{tags}s", body + _string(text)
+        elif isinstance(argument, int):
+            tags, body = f"{tags}i", body + _INT.pack(max(-(2**31), min(argument, 2**31 - 1)))
+        else:
+            tags, body = f"{tags}f", body + _FLOAT.pack(argument)
+    return _string(address.encode("ascii")) + _string(tags.encode("ascii")) + body
+
+
+def _string(text: bytes) -> bytes:
+    return text.ljust(_padded_bytes(len(text)), b"\0")
+
+
+def shorten(text: str, most_bytes: int) -> str:
+    """Text of at most so many bytes (3 or more) in UTF-8; a cut end is shown as "…"."""
     encoded = _sendable(text).encode()
     if len(encoded) <= most_bytes:
         return _sendable(text)
-    room = most_bytes - len("…".encode())
-    kept = encoded[len(encoded) - room :] if keep_end else encoded[:room]
-    shown = kept.decode("utf-8", "ignore")
-    return f"…{shown}" if keep_end else f"{shown}…"
+    return encoded[: most_bytes - len(_CUT)].decode("utf-8", "ignore") + "…"
+
+
+def shorten_path(path: str, most_bytes: int) -> bytes:
+    """The bytes of a path, at most so many (3 or more); a cut beginning is shown as "…"."""
+    encoded = path.encode("utf-8", "surrogateescape").replace(b"\0", b" ")
+    if len(encoded) <= most_bytes:
+        return encoded
+    kept = encoded[len(encoded) - (most_bytes - len(_CUT)) :]
+    while kept and 0x80 <= kept[0] < 0xC0:  # the rest of a character that was cut
+        kept = kept[1:]
+    return _CUT + kept
 
 
 def _sendable(text: str) -> str:
