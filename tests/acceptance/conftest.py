@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from mess_plugin import embedded
+from tests.page_host import CHROMIUM, Served, Tab, chromium, signed_in, tab_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
@@ -103,3 +105,33 @@ def with_samples(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """`mess serve` over the sample library; tests leave the library as it is."""
+    host = Served(tmp_path_factory.mktemp("page") / "home")
+    host.mess("index", SAMPLES, "--jobs", "1")
+    host.start()
+    yield host
+    host.stop()
+    embedded.down(host.home)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; where it is missing, the tests that need it are left out by name."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (Debian package chromium)")
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def tab(browser: Browser, served: Served) -> Iterator[Tab]:
+    """A page that is signed in; at the end nothing may have gone wrong in it."""
+    context = signed_in(browser, served)
+    opened = tab_in(context, served)
+    yield opened
+    opened.check()
+    context.close()

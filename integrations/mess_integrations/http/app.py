@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -44,6 +45,7 @@ from mess_integrations.http.routing import (
 )
 from mess_integrations.rate_limit import RateLimit
 from mess_integrations.web import routes as web
+from mess_integrations.web.kept_sounds import KeptSounds
 from mess_integrations.web.origins import Origins
 from mess_integrations.web.sessions import Sessions
 from mess_plugin.audio.budget import Budget, within
@@ -76,13 +78,14 @@ def make_app(
 ) -> Starlette:
     """The ASGI application. settings: with the addresses of both servers filled in."""
     stores = StorePool(settings.database_url or "", most=_QUESTIONS_AT_ONCE + _MESSAGES_AT_ONCE)
-    sessions = Sessions(settings.home)
+    sessions, sounds = Sessions(settings.home), KeptSounds(settings.home)
     service = HttpService(
         settings,
         stores,
         HttpMetrics(stores),
         AllowedFolders(settings),
         sessions,
+        sounds,
         token,
         probes(stores, settings.broker_url or ""),
         home_id(settings.home),
@@ -101,6 +104,7 @@ def make_app(
         exception_handlers={404: _unknown, 405: _unknown, Exception: _failed},
     )
     app.state.stores = stores
+    app.state.sounds = sounds
     return app
 
 
@@ -152,11 +156,24 @@ class _Answerer:
 
     async def _reply(self, endpoint: Endpoint, request: Request) -> Reply | Response:
         self._guard.check(request, is_open=endpoint.is_open)
-        body = await self._guard.body(request, endpoint.most_body_bytes)
-        query = read_query(endpoint, request.url.query)
         settings = self._service.settings
         budget = Budget(settings.file_limit_s, settings.memory_limit_mb)
-        call = Call(query, read_path(request.path_params), body, request.headers, budget)
+        query, path = read_query(endpoint, request.url.query), read_path(request.path_params)
+        if not endpoint.takes_file:
+            body = await self._guard.body(request, endpoint.most_body_bytes)
+            return await self._handled(
+                endpoint, Call(query, path, body, request.headers, budget), request
+            )
+        file = self._service.sounds.place()
+        try:
+            await self._guard.save_body(request, endpoint.most_body_bytes, file)
+            return await self._handled(
+                endpoint, Call(query, path, b"", request.headers, budget, file), request
+            )
+        finally:
+            file.unlink(missing_ok=True)
+
+    async def _handled(self, endpoint: Endpoint, call: Call, request: Request) -> Reply | Response:
         if inspect.iscoroutinefunction(endpoint.handler):
             reply: Reply = await endpoint.handler(self._service, call)
             return reply

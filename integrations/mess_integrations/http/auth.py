@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,13 +75,26 @@ class Guard:
 
     async def body(self, request: Request, most_bytes: int | None = None) -> bytes:
         """The body, read no further than is allowed. Raises starlette's ClientDisconnect too."""
-        most_bytes = most_bytes or MOST_BODY_BYTES
         received = bytearray()
-        async for part in request.stream():
+        async for part in self._parts(request, most_bytes or MOST_BODY_BYTES):
             received += part
-            if len(received) > most_bytes:
-                raise Refused(413, f"the body is larger than {most_bytes} bytes")
         return bytes(received)
+
+    async def save_body(self, request: Request, most_bytes: int | None, path: Path) -> None:
+        """The body into a new private file, read no further than is allowed."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            async for part in self._parts(request, most_bytes or MOST_BODY_BYTES):
+                file.write(part)
+
+    @staticmethod
+    async def _parts(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
+        received = 0
+        async for part in request.stream():
+            received += len(part)
+            if received > most_bytes:
+                raise Refused(413, f"the body is larger than {most_bytes} bytes")
+            yield part
 
 
 def token_for(settings: Settings) -> str:

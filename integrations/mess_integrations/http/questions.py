@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from mess_integrations.http.bodies import read_question
-from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
+from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
+from mess_integrations.web.kept_sounds import PREFIX
 from mess_plugin.config import Settings
 from mess_plugin.documents import playlist_document, search_document
 from mess_plugin.model import Level
@@ -230,9 +231,16 @@ class _Inside:
     """References by which no file outside of the library's folders is opened."""
 
     def __init__(self, store: Store, service: HttpService) -> None:
-        self._store, self._roots = store, service.roots
+        self._store, self._roots, self._sounds = store, service.roots, service.sounds
 
     def ref(self, ref: str) -> Reference:
+        if ref.startswith(PREFIX):
+            sound = self._sounds.find(ref)
+            if sound is None:
+                raise NotFound(
+                    f"{ref} is forgotten: sounds are kept for half an hour; send it again"
+                )
+            return str(sound.path)
         return confined(self._store, self._roots, ref)
 
     def refs(self, refs: Sequence[str]) -> list[Reference]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,7 @@ from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.http import cleaning
 from mess_integrations.http.metrics import HttpMetrics
 from mess_integrations.http.probes import Probe
+from mess_integrations.web.kept_sounds import KeptSounds
 from mess_integrations.web.sessions import Sessions
 from mess_plugin.audio.budget import Budget
 from mess_plugin.config import Settings
@@ -29,6 +31,7 @@ class HttpService(msgspec.Struct, frozen=True):
     metrics: HttpMetrics
     roots: AllowedFolders
     sessions: Sessions
+    sounds: KeptSounds
     token: str
     probes: Mapping[str, Probe]
     """Of the servers that must answer, by name."""
@@ -48,6 +51,8 @@ class Call(msgspec.Struct, frozen=True):
     """By names in lower case; any other case is found as well."""
     budget: Budget = msgspec.field(default_factory=Budget)
     """What the answer may use; ended when the client leaves."""
+    file: Path | None = None
+    """The body, where the endpoint takes a file; deleted after the call unless it was moved."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -93,6 +98,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     """What each status means."""
     most_body_bytes: int | None = None
     """Larger bodies are refused; None for the usual limit."""
+    takes_file: bool = False
+    """Whether the body is no JSON and goes to the disk."""
 
 
 class NotFound(UsageError):

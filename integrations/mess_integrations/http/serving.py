@@ -34,6 +34,7 @@ def serve_http(settings: Settings) -> None:
             uvicorn.Server(configuration(app)).run(sockets=[listener])
         finally:
             app.state.stores.close()
+            app.state.sounds.close()
 
 
 def configuration(app: Starlette, waiting: WaitingConnections | None = None) -> uvicorn.Config:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mess_integrations.http.routing import Endpoint
-from mess_integrations.web import assets, outlines, signing_in, sound, suggestions
+from mess_integrations.web import assets, outlines, signing_in, sound, suggestions, uploads
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *assets.ENDPOINTS,
@@ -11,4 +11,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *suggestions.ENDPOINTS,
     *outlines.ENDPOINTS,
     *sound.ENDPOINTS,
+    *uploads.ENDPOINTS,
 )

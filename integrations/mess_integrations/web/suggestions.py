@@ -13,6 +13,8 @@ from mess_plugin.folding import fold
 
 _TIME = r"(?:(\d+):)?(\d{1,3}):(\d\d(?:\.\d+)?)"
 _STRETCH = re.compile(rf"^(.*?)\s*{_TIME}\s*(?:-|–|to)\s*{_TIME}\s*$")
+_NOTHING = {"resembling": False, "artists": [], "albums": []}
+_LOOKED_AT = 200  # ids from the newest on, of which some may have been forgotten since
 _MOST_TRACKS = 20  # that stand for an artist or an album in a question
 
 
@@ -24,11 +26,19 @@ class SuggestQuery(msgspec.Struct, frozen=True):
 
 
 def suggest(service: HttpService, call: Call) -> Reply:
-    """Tracks first; a text that ends in "1:03-1:20" suggests that stretch of each."""
+    """Tracks first; a text that ends in "1:03-1:20" suggests that stretch of each.
+
+    Nothing typed suggests what came into the library last.
+    """
     query: SuggestQuery = call.query
     text, stretch = _split(query.q)
     if not fold(text):
-        return Reply({"tracks": [], "artists": [], "albums": [], "stretch": stretch})
+        with service.stores.use() as store:
+            newest = store.library.newest()
+            ids = list(range(newest, max(0, newest - _LOOKED_AT), -1))
+            new = store.library.get(ids)
+        cards = [card_document(new[i]) for i in ids if i in new][: query.k]
+        return Reply({**_NOTHING, "tracks": cards, "total": len(cards), "stretch": stretch})
     with service.stores.use() as store:
         found, total = store.library.find_words(text, query.k)
         resembling = not found
