@@ -252,7 +252,9 @@ def test_a_section_is_asked_for_by_a_click(tab: Tab, served: Served) -> None:
 
 def test_everything_goes_by_keys(tab: Tab, served: Served) -> None:
     page = tab.open()
+    expect(page.locator(".cards a").first).to_be_visible()
     page.keyboard.press("/")
+    expect(page.get_by_role("combobox")).to_be_focused()
     page.keyboard.type("nebula")
     expect(page.get_by_role("option").first).to_contain_text("Nebula")
     page.keyboard.press("Enter")

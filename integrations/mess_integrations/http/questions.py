@@ -240,7 +240,7 @@ class _Inside:
                 raise NotFound(
                     f"{ref} is forgotten: sounds are kept for half an hour; send it again"
                 )
-            return str(sound.path)
+            return Reference(ref, str(sound.path))
         return confined(self._store, self._roots, ref)
 
     def refs(self, refs: Sequence[str]) -> list[Reference]:
