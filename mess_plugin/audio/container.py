@@ -7,20 +7,21 @@ list of formats, and the list of protocols that a demuxer may open by itself is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import av
 import av.logging
 import msgspec
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from mess_plugin.audio import declared_duration
-from mess_plugin.audio.source import Source
+from mess_plugin.audio import declared_duration, ogg, pcm_headers
+from mess_plugin.audio.source import Pieces, Source
 from mess_plugin.errors import AudioError
 
 av.logging.set_level(
@@ -34,6 +35,9 @@ FORMATS = (
 """The demuxers that may run. None of them opens a second file with the options given here."""
 
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+_ODD_METADATA: dict[str, Any] = (
+    {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
+)  # from 19 on PyAV escapes tags that are not UTF-8 by itself
 _READ_BYTES = 1 << 18
 _MAX_ERRORS_IN_A_ROW = 20_000  # WavPack gives one for every 32 bytes without a block
 _MIN_BITS_PER_SECOND = 64  # a header that promises more time than this is not believed
@@ -76,23 +80,21 @@ def probe(path: Path) -> AudioInfo:
 class Container:
     """An opened file and its first audio stream.
 
+    A chained Ogg file has several parts, read one after another: `av` and `stream` are those of the
+    part that is being read, the first one to begin with.
+
     Raises AudioError: missing, unreadable, empty, not-audio, damaged, protected, too-slow.
-    `demux_errors` counts the places where the packets could not be read on.
     """
 
     def __init__(self, path: Path, limit_s: float | None = None) -> None:
         self.demux_errors = 0
+        """Places where the packets could not be read on, and parts that cannot be opened."""
         self.source = Source(path, limit_s)
         try:
-            _refuse_protected_asf(self.source)
-            self.av = self._open()
-            try:
-                self.source.check()
-                self.source.found_something()
-                self.stream = self._first_audio_stream()
-            except BaseException:
-                self.av.close()
-                raise
+            self._parts = self._laid_out()
+            self._durations_s = self._look_ahead() if len(self._parts) > 1 else {}
+            self._part = -1
+            self.next_part()
         except BaseException:
             self.source.close()
             raise
@@ -113,8 +115,26 @@ class Container:
     ) -> None:
         self.close()
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether the file is several files put together."""
+        return len(self._parts) > 1
+
+    def next_part(self) -> bool:
+        """Go on to the next part that has sound; False behind the last one."""
+        while self._part + 1 < len(self._parts):
+            self._part += 1
+            if self.has_parts:
+                if self._part not in self._durations_s:
+                    continue
+                if self._part > min(self._durations_s):
+                    self.av.close()
+            self._open_part(self._part)
+            return True
+        return False
+
     def packets(self) -> Iterator[Packet[AudioStream]]:
-        """Every packet of the stream from the current position; the last one is the empty flush.
+        """Every packet of the part from the current position; the last one is the empty flush.
 
         Bytes that cannot be read as packets are counted in `demux_errors` and passed over.
         """
@@ -138,9 +158,43 @@ class Container:
 
     def header_duration_s(self) -> float | None:
         """Seconds that the headers state or FFmpeg estimates, None where not to be believed."""
+        if self.has_parts:
+            return self.stated_duration_s()
+        return self._header_s()
+
+    def stated_duration_s(self) -> float | None:
+        """Seconds that the file itself states, so that what is missing can be told.
+
+        None where it states nothing and FFmpeg only divides its size by a bit rate.
+        """
+        if self.has_parts:
+            known = [seconds for seconds in self._durations_s.values() if seconds is not None]
+            return sum(known) if len(known) == len(self._durations_s) else None
+        return self._stated_s()
+
+    def part_duration_s(self) -> float | None:
+        """As `stated_duration_s`, of the part that is being read."""
+        return self._durations_s[self._part] if self.has_parts else self._stated_s()
+
+    def times_survive_seeking(self) -> bool:
+        """Whether a packet has the same time after a seek as when read from the start.
+
+        Bare AC-3 and DTS have no times of their own, and FFmpeg adds up rounded ones. Of a file in
+        parts only the one that is being read could be sought in.
+        """
+        return self.av.format.name not in {"ac3", "dts", "eac3"} and not self.has_parts
+
+    def tick_s(self) -> float:
+        """Seconds per unit of a packet's time."""
+        base = self.stream.time_base
+        if base:
+            return base.numerator / base.denominator
+        return 1 / (self.stream.codec_context.sample_rate or 1)
+
+    def _header_s(self) -> float | None:
         stream = self.stream
         if stream.duration is not None and stream.time_base is not None:
-            seconds = float(stream.duration * stream.time_base)
+            seconds = stream.duration * self.tick_s()
         elif self.av.duration is not None:
             seconds = self.av.duration / av.time_base
         else:
@@ -148,41 +202,70 @@ class Container:
         too_long = seconds * _MIN_BITS_PER_SECOND > self.source.file_bytes * 8
         return seconds if seconds > 0 and not too_long else None
 
-    def stated_duration_s(self) -> float | None:
-        """Seconds that the file itself states, so that what is missing can be told.
-
-        None where it states nothing and FFmpeg only divides its size by a bit rate.
-        """
+    def _stated_s(self) -> float | None:
         return declared_duration.stated_duration_s(
             self.av.format.name,
             self.source,
             self.stream.codec_context.sample_rate,
-            self.header_duration_s(),
+            self._header_s(),
         )
 
-    def times_survive_seeking(self) -> bool:
-        """Whether a packet has the same time after a seek as when read from the start.
+    def _laid_out(self) -> list[Pieces]:
+        """The parts of the file, each with its header mended."""
+        _refuse_protected_asf(self.source)
+        if ogg.is_ogg(self.source.peek(4)):
+            return [self.source.pieces(start, end) for start, end in ogg.parts(self.source)]
+        pcm_headers.repair(self.source)
+        return [self.source.pieces(0, self.source.size_bytes)]
 
-        Bare AC-3 and DTS have no times of their own, and FFmpeg adds up rounded ones.
+    def _look_ahead(self) -> dict[int, float | None]:
+        """Seconds that each part with sound states; what cannot be opened is counted as damage.
+
+        Raises AudioError where no part can be opened.
         """
-        return self.av.format.name not in {"ac3", "dts", "eac3"}
+        found: dict[int, float | None] = {}
+        problem: AudioError | None = None
+        for part in range(len(self._parts)):
+            try:
+                self._open_part(part)
+            except AudioError as error:
+                self.source.check()
+                problem = problem or error
+                self.demux_errors += error.kind == "damaged"
+                continue
+            found[part] = self._stated_s()
+            self.av.close()
+        if not found and problem is not None:
+            raise problem
+        return found
 
-    def time_base(self) -> Fraction:
-        """Seconds per unit of a packet's time."""
-        return self.stream.time_base or Fraction(1, self.stream.codec_context.sample_rate or 1)
+    def _open_part(self, part: int) -> None:
+        """Open one part, an Ogg part that FFmpeg refuses without its repeated headers."""
+        self.source.show(self._parts[part])
+        try:
+            opened = self._open()
+        except AudioError:
+            if not (ogg.is_ogg(self.source.peek(4)) and ogg.drop_repeated_headers(self.source)):
+                raise
+            opened = self._open()
+        try:
+            self.source.check()
+            self.source.found_something()
+            self.av, self.stream = opened, self._first_audio_stream(opened)
+        except BaseException:
+            opened.close()
+            raise
 
     def _open(self) -> InputContainer:
+        self.source.found_something()
         try:
-            return av.open(
-                self.source,
-                "r",
-                options=_OPTIONS,
-                metadata_errors="ignore",
-                buffer_size=_READ_BYTES,
+            opened: InputContainer = av.open(
+                self.source, "r", options=_OPTIONS, buffer_size=_READ_BYTES, **_ODD_METADATA
             )
         except (av.FFmpegError, ValueError, EOFError) as problem:
             self.source.check()
             raise self._not_opened() from problem
+        return opened
 
     def _not_opened(self) -> AudioError:
         head = self.source.peek(16)
@@ -194,13 +277,13 @@ class Container:
             )
         return self.source.error("not-audio", "This is not a sound file that MESS can read.")
 
-    def _first_audio_stream(self) -> AudioStream:
-        streams = [stream for stream in self.av.streams if stream.type == "audio"]
+    def _first_audio_stream(self, opened: InputContainer) -> AudioStream:
+        streams = [stream for stream in opened.streams if stream.type == "audio"]
         if not streams:
             raise self.source.error("not-audio", "There is no sound in this file.")
         stream = cast(AudioStream, streams[0])
         context = stream.codec_context
-        if context is not None and context.codec_tag.lower() in _PROTECTED_TAGS:
+        if context is not None and _tag_of(context) in _PROTECTED_TAGS:
             raise self.source.error(
                 "protected", "The file is copy-protected (DRM), so its sound cannot be read."
             )
@@ -208,6 +291,31 @@ class Container:
             raise self.source.error("not-audio", "Its sound is of a kind that MESS cannot decode.")
         context.thread_count = 1
         return stream
+
+
+def _tag_of(context: AudioCodecContext) -> str:
+    """The four letters that the container names the codec by; "" where they are none."""
+    try:
+        return context.codec_tag.lower()
+    except UnicodeDecodeError:  # PyAV reads them as ASCII; in WAV they are any number
+        return ""
+
+
+@contextmanager
+def translated(source: Source) -> Iterator[None]:
+    """What FFmpeg refuses in the sound of a file, as AudioError damaged.
+
+    The one boundary of this package: whatever calls into PyAV once a file is open does so within it.
+    """
+    try:
+        yield
+    except av.FFmpegError as problem:
+        if isinstance(problem, MemoryError):
+            raise
+        source.check()
+        raise source.error(
+            "damaged", f"Its sound cannot be decoded: {problem.strerror or 'it is not valid'}."
+        ) from problem
 
 
 def _refuse_protected_asf(source: Source) -> None:

@@ -7,19 +7,18 @@ later moment keeps its time.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-from av.audio.frame import AudioFrame
 
-from mess_plugin.audio.container import Container
+from mess_plugin.audio.container import Container, translated
+from mess_plugin.audio.downmix import FrameFormat
 from mess_plugin.audio.frames import FrameReader, TimedFrame
-from mess_plugin.audio.resampling import BLOCK_SAMPLES, FrameFormat, MonoResampler
+from mess_plugin.audio.resampling import BLOCK_SAMPLES, HIGHEST_RATE_HZ, LEAST_RATE_HZ
+from mess_plugin.audio.runs import Run, Tap
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Waveform
 
@@ -29,9 +28,6 @@ _GAP_S = 0.1  # shorter jumps of the time stamps are jitter …
 _GAP_AFTER_DAMAGE_S = 0.005  # … unless a packet has just failed
 _NOTEWORTHY_LOSS_S = 0.5  # codec delays and rounded headers differ by less
 _LEAST_DECODED_SHARE = 0.5
-
-
-Tap = Callable[[AudioFrame], None]
 
 
 def decode(
@@ -48,25 +44,13 @@ def decode(
     round(start_s * rate_hz) to round(end_s * rate_hz). It is reached by seeking. Containers that
     round their times to milliseconds (WMA, Matroska) place it to within a millisecond.
     limit_s: wall clock for opening and all iteration together.
-    tap: is given each decoded frame before it is mixed and resampled; it must not change samples.
+    tap: is given what was decoded, all channels of it, before it is mixed and resampled; it must not
+    change the samples.
 
     Raises UsageError for a bad rate or interval, and AudioError: missing, unreadable, empty,
     not-audio, protected, damaged, too-slow.
     """
     return Decoding(path, rate_hz, interval, limit_s, tap)
-
-
-@dataclass(slots=True)
-class _Run:
-    """Frames of one format that follow each other without a gap."""
-
-    form: FrameFormat
-    resampler: MonoResampler
-    start_s: float
-    samples: int = 0
-
-    def end_s(self) -> float:
-        return self.start_s + self.samples / self.form.rate_hz
 
 
 class Decoding:
@@ -101,8 +85,9 @@ class Decoding:
         self._position = 0  # index of the next output sample, counted from the start of the file
         self._gap_s = 0.0
         self._container = Container(path, limit_s)
-        self._reader = FrameReader(self._container)
-        self._stated_s = self._container.stated_duration_s()
+        with translated(self._container.source):
+            self._reader = FrameReader(self._container)
+            self._stated_s = self._container.stated_duration_s()
 
     @property
     def duration_s(self) -> float:
@@ -139,12 +124,13 @@ class Decoding:
     def __iter__(self) -> Iterator[Waveform]:
         """Give the blocks in order, then close the file."""
         try:
-            for block in self._cropped(self._timeline()):
-                self._emitted_samples += len(block)
-                yield block
-                if self._is_over():
-                    break
-            self._judge()
+            with translated(self._container.source):
+                for block in self._cropped(self._timeline()):
+                    self._emitted_samples += len(block)
+                    yield block
+                    if self._is_over():
+                        break
+                self._judge()
         finally:
             self.close()
 
@@ -205,7 +191,7 @@ class Decoding:
 
     def _timeline(self) -> Iterator[Waveform]:
         """Blocks from `_position` on, with silence in the gaps."""
-        run: _Run | None = None
+        run: Run | None = None
         step_s = 1.0  # the output grid meets any source's grid at whole seconds at the latest
         for timed in self._reader.frames(self._first / self.rate_hz, _PREROLL_S + step_s):
             form = FrameFormat.of(timed.frame)
@@ -213,36 +199,31 @@ class Decoding:
             if run is None:
                 run = self._begin(form, timed.time_s or 0.0)
             elif gap_s or form != run.form:
-                yield from run.resampler.finish()
-                start_s = run.end_s() + gap_s
+                yield from run.finish()
+                start_s = run.end_s + gap_s
                 yield from self._silence(gap_s, round(start_s * self.rate_hz))
                 run = self._begin(form, start_s)
-            run.samples += timed.frame.samples
-            if self._tap is not None:
-                self._tap(timed.frame)
-            yield from run.resampler.push(timed.frame)
+            yield from run.push(timed.frame)
         if run is not None:
-            yield from run.resampler.finish()
+            yield from run.finish()
 
-    def _begin(self, form: FrameFormat, start_s: float) -> _Run:
-        """Start a run whose first frame begins at `start_s`, and set its position on the output.
-
-        What lies well before the interval is passed over, up to a moment that lies on the output
-        grid, so that an interval has the very samples of the whole.
-        """
-        step = MonoResampler.grid_step(form.rate_hz, self.rate_hz)
-        start = round(start_s * form.rate_hz)
+    def _begin(self, form: FrameFormat, start_s: float) -> Run:
+        """Start a run whose first frame begins at `start_s`, and set its position on the output."""
+        if not LEAST_RATE_HZ <= form.rate_hz <= HIGHEST_RATE_HZ:
+            raise self._container.source.error(
+                "damaged",
+                f"Its header states a sample rate of {form.rate_hz} Hz: that is no sound.",
+            )
         wanted_s = self._first / self.rate_hz - _RESAMPLER_MARGIN_S
-        heard_from = max(start, math.floor(wanted_s * form.rate_hz / step) * step)
-        self._position = round(heard_from * self.rate_hz / form.rate_hz)
-        resampler = MonoResampler(form, self.rate_hz, skip_samples=heard_from - start)
-        return _Run(form, resampler, start / form.rate_hz)
+        run = Run(form, self.rate_hz, start_s=start_s, wanted_s=wanted_s, tap=self._tap)
+        self._position = run.position
+        return run
 
-    def _gap_before(self, timed: TimedFrame, run: _Run) -> float:
+    def _gap_before(self, timed: TimedFrame, run: Run) -> float:
         """Seconds missing between the run and the next frame; 0 where that cannot be known."""
         if timed.time_s is None or self._stated_s is None:
             return 0.0
-        gap_s = timed.time_s - run.end_s()
+        gap_s = timed.time_s - run.end_s
         least_s = _GAP_AFTER_DAMAGE_S if timed.after_damage else _GAP_S
         believable = timed.time_s <= self._stated_s + 1.0
         return gap_s if gap_s > least_s and believable else 0.0

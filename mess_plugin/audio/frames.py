@@ -27,8 +27,10 @@ class FrameReader:
     def __init__(self, container: Container) -> None:
         self.damaged_packets = 0
         self._container = container
-        self._time_base = container.time_base()
+        self._tick_s = container.tick_s()
         self._origin: int | None = None
+        self._part_start_s = 0.0
+        self._last_end_s = 0.0
         self._count_from_s = 0.0
 
     def frames(self, start_s: float, preroll_s: float) -> Iterator[TimedFrame]:
@@ -54,6 +56,17 @@ class FrameReader:
         if first is not None:
             yield first
             yield from frames
+        while self._next_part():
+            yield from self._decoded()
+
+    def _next_part(self) -> bool:
+        """Go on to the next part of a file that has several; its time goes on as well."""
+        stated_s = self._container.part_duration_s() or 0.0
+        if not self._container.next_part():
+            return False
+        self._part_start_s = max(self._part_start_s + stated_s, self._last_end_s)
+        self._origin, self._tick_s = None, self._container.tick_s()
+        return True
 
     def _frames_at(self, time_s: float) -> Iterator[TimedFrame] | None:
         """Frames from `time_s` or before, None if seeking did not lead there."""
@@ -66,7 +79,7 @@ class FrameReader:
         return _chained(first, frames)
 
     def _seek(self, time_s: float) -> bool:
-        offset = (self._origin or 0) + int(time_s / self._time_base)
+        offset = (self._origin or 0) + int(time_s / self._tick_s)
         self._container.source.search_everywhere()
         try:
             self._container.av.seek(offset, stream=self._container.stream)
@@ -89,7 +102,12 @@ class FrameReader:
                 self._count(packet)
                 continue
             for frame in frames:
-                yield TimedFrame(frame, self._time_s(frame.pts), after_damage)
+                time_s = self._time_s(frame.pts)
+                if self._container.has_parts and frame.sample_rate:
+                    self._last_end_s = (
+                        self._last_end_s if time_s is None else time_s
+                    ) + frame.samples / frame.sample_rate
+                yield TimedFrame(frame, time_s, after_damage)
                 after_damage = False
 
     def _time_s(self, pts: int | None) -> float | None:
@@ -97,12 +115,12 @@ class FrameReader:
             return None
         if self._origin is None:
             self._origin = pts
-        return float((pts - self._origin) * self._time_base)
+        return self._part_start_s + (pts - self._origin) * self._tick_s
 
     def _count(self, packet: Packet[AudioStream]) -> None:
         time_s = None
         if packet.pts is not None:
-            time_s = float((packet.pts - (self._origin or 0)) * self._time_base)
+            time_s = self._part_start_s + (packet.pts - (self._origin or 0)) * self._tick_s
         if time_s is None or time_s >= self._count_from_s:
             self.damaged_packets += 1
 

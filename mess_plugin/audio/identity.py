@@ -9,7 +9,9 @@ from __future__ import annotations
 from hashlib import blake2b
 from pathlib import Path
 
-from mess_plugin.audio.container import Container
+from av.audio.codeccontext import AudioCodecContext
+
+from mess_plugin.audio.container import Container, translated
 
 _SCHEME = b"mess-audio-1"
 _SELF_DESCRIBING = frozenset(
@@ -21,26 +23,33 @@ def identify(path: Path, *, limit_s: float | None = None) -> str:
     """Identity of the audio: 32 hexadecimal digits (BLAKE2b, 128 bits).
 
     Equal for two files exactly when codec, set-up data and packets of their first audio stream
-    are equal: renaming and retagging never change it, and a new encoding always does. A damaged
-    file is named by what can be read of it. Memory is bounded by one packet.
+    are equal: renaming and retagging never change it, and a new encoding always does. All parts of a
+    chained Ogg file count. A damaged file is named by what can be read of it. Memory is bounded by
+    one packet.
     Raises AudioError as `decode` does on opening, or damaged when there is no packet at all.
     """
-    with Container(path, limit_s) as container:
-        context = container.stream.codec_context
-        codec = context.codec.canonical_name
+    with Container(path, limit_s) as container, translated(container.source):
         digest = blake2b(_SCHEME, digest_size=16)
-        digest.update(f"|{codec}|".encode())
-        if codec not in _SELF_DESCRIBING:
-            digest.update(f"{context.sample_rate}|{context.channels}|".encode())
-        digest.update(_setup_data(codec, context.extradata or b""))
         has_packets = False
-        for packet in container.packets():
-            if packet.size:
-                has_packets = True
-                digest.update(packet)
+        while True:
+            _update_header(digest, container.stream.codec_context)
+            for packet in container.packets():
+                if packet.size:
+                    has_packets = True
+                    digest.update(packet)
+            if not container.next_part():
+                break
         if not has_packets:
             raise container.source.error("damaged", "No sound could be found in this file.")
         return digest.hexdigest()
+
+
+def _update_header(digest: blake2b, context: AudioCodecContext) -> None:
+    codec = context.codec.canonical_name
+    digest.update(f"|{codec}|".encode())
+    if codec not in _SELF_DESCRIBING:
+        digest.update(f"{context.sample_rate}|{context.channels}|".encode())
+    digest.update(_setup_data(codec, context.extradata or b""))
 
 
 def _setup_data(codec: str, extradata: bytes) -> bytes:

@@ -2,9 +2,9 @@
 
 FFmpeg never sees a path: it reads through `Source`, so that no character of a name is taken for a
 URL or a pattern, no second file or network address can be opened, and a time limit holds even
-inside a demuxer that searches for minutes. The tags that lie before and after the audio (ID3v2 and
-APEv2 in front; ID3v1, Lyrics3v2, APEv2 and ID3v2.4 behind) are hidden from it, because its
-demuxers hand the trailing ones out as audio, and so that `peek` shows what kind of file it is.
+inside a demuxer that searches for minutes. The tags that lie before and after the audio are hidden
+from it, because its demuxers hand the trailing ones out as audio, and so that `peek` shows what kind
+of file it is. What is shown to it can be another arrangement of the file's bytes: see `Source.show`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+from msgspec.structs import replace
+
 from mess_plugin.audio import budget
+from mess_plugin.audio.outer_tags import audio_extent
 from mess_plugin.errors import AudioError
 
 AUDIO_SUFFIXES: frozenset[str] = frozenset(
@@ -54,6 +59,34 @@ def is_audio(path: Path) -> bool:
     return path.suffix.lower() in AUDIO_SUFFIXES
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """A run of bytes that a `Source` shows."""
+
+    start: int
+    """Its place among the bytes that are shown."""
+    size: int
+    offset: int
+    """Its place in the file, where it is from there."""
+    data: bytes | None = None
+    """The bytes themselves, where they are not those of the file."""
+
+    def part(self, start: int, size: int) -> Piece:
+        """Some of it; `start` counts from its first byte."""
+        data = None if self.data is None else self.data[start : start + size]
+        return Piece(0, size, self.offset + start, data)
+
+
+Pieces = list[Piece]
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """Bytes to be shown in place of others: an insertion where start is end, a cut without data."""
+
+    start: int
+    end: int
+    data: bytes
+
+
 class Source:
     """A read-only, seekable file object over the bytes between a file's tags.
 
@@ -75,18 +108,56 @@ class Source:
             if self.file_bytes == 0:
                 self.failure = self.error("empty", "The file is empty (0 bytes).")
             self.check()
-            self._start = self._skip_leading_tags()
-            self._end = self._skip_trailing_tags()
+            start, end = audio_extent(self._file_bytes_at, self.file_bytes)
         except BaseException:
             self.close()
             raise
-        self._position = self._start
+        self._pieces = [Piece(0, end - start, start)]
+        self._position = 0
         self._search_bytes: int | None = _SEARCH_BYTES
 
     @property
     def size_bytes(self) -> int:
-        """Bytes between the tags."""
-        return self._end - self._start
+        """Bytes that are shown: those between the tags, until `show` chooses others."""
+        last = self._pieces[-1]
+        return last.start + last.size
+
+    def pieces(self, start: int, end: int) -> Pieces:
+        """Some of the bytes that are shown, for `show`."""
+        found = []
+        for piece in self._pieces:
+            first, last = max(start, piece.start), min(end, piece.start + piece.size)
+            if first < last:
+                found.append(piece.part(first - piece.start, last - first))
+        return found
+
+    def show(self, pieces: Sequence[Piece | bytes]) -> None:
+        """Show these pieces one behind another, from now on and from the first of them on.
+
+        That is how a header is repaired on the way in and how one part of a file is read alone; the
+        file itself is never written.
+        """
+        at, shown = 0, []
+        for piece in pieces:
+            placed = (
+                Piece(at, len(piece), 0, piece)
+                if isinstance(piece, bytes)
+                else replace(piece, start=at)
+            )
+            if placed.size:
+                shown.append(placed)
+                at += placed.size
+        self._pieces = shown or [Piece(0, 0, 0)]
+        self._position = 0
+
+    def edit(self, edits: Sequence[Edit]) -> None:
+        """Show what is shown with some of it replaced; edits must not overlap."""
+        pieces: list[Piece | bytes] = []
+        at = 0
+        for edit in sorted(edits, key=lambda edit: edit.start):
+            pieces += [*self.pieces(at, edit.start), edit.data]
+            at = edit.end
+        self.show([*pieces, *self.pieces(at, self.size_bytes)])
 
     def error(self, kind: str, reason: str) -> AudioError:
         """Make an AudioError about this file."""
@@ -124,7 +195,7 @@ class Source:
             size = min(size, self._search_bytes)
             self._search_bytes -= size
         try:
-            data = self._bytes_at(self._position, min(size, self._end - self._position))
+            data = self.bytes_at(self._position, size)
         except AudioError as problem:
             self.failure = problem
             return b""
@@ -132,20 +203,37 @@ class Source:
         return data
 
     def peek(self, size: int) -> bytes:
-        """Read the first `size` bytes after the leading tags; the position stays."""
-        return self._bytes_at(self._start, min(size, self.size_bytes))
+        """Read the first `size` bytes that are shown; the position stays."""
+        return self.bytes_at(0, size)
+
+    def bytes_at(self, offset: int, size: int) -> bytes:
+        """Read up to `size` of the bytes that are shown, from `offset`; the position stays.
+
+        Raises AudioError unreadable.
+        """
+        found = []
+        for piece in self._pieces:
+            first, last = max(offset, piece.start), min(offset + size, piece.start + piece.size)
+            if first < last:
+                inside = first - piece.start
+                found.append(
+                    piece.data[inside : last - piece.start]
+                    if piece.data is not None
+                    else self._file_bytes_at(piece.offset + inside, last - first)
+                )
+        return found[0] if len(found) == 1 else b"".join(found)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move as io.RawIOBase.seek does."""
         if self._search_bytes is not None:  # the WAV demuxer seeks for each of many empty chunks
             self._search_bytes = max(0, self._search_bytes - _SEEK_COST_BYTES)
-        base = {os.SEEK_SET: self._start, os.SEEK_CUR: self._position, os.SEEK_END: self._end}
-        self._position = max(self._start, base[whence] + offset)
-        return self.tell()
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size_bytes}
+        self._position = max(0, base[whence] + offset)
+        return self._position
 
     def tell(self) -> int:
-        """Bytes from the end of the leading tags."""
-        return self._position - self._start
+        """The position among the bytes that are shown."""
+        return self._position
 
     def close(self) -> None:
         """Close the file; closing twice is harmless."""
@@ -167,7 +255,7 @@ class Source:
     def _is_late(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline
 
-    def _bytes_at(self, offset: int, size: int) -> bytes:
+    def _file_bytes_at(self, offset: int, size: int) -> bytes:
         if size <= 0:
             return b""
         try:
@@ -176,25 +264,6 @@ class Source:
             raise self.error(
                 "unreadable", f"The system failed to read this file: {problem.strerror}."
             ) from problem
-
-    def _skip_leading_tags(self) -> int:
-        start = 0
-        while True:
-            head = self._bytes_at(start, 32)
-            length = _id3v2_length(head) or _apev2_length(head)
-            if not length:
-                return min(start, self.file_bytes)
-            start += length
-
-    def _skip_trailing_tags(self) -> int:
-        end = self.file_bytes
-        while end > self._start:
-            room = end - self._start
-            length = _trailing_tag_length(self._bytes_at(max(0, end - 355), min(end, 355)))
-            if not 0 < length <= room:
-                return end
-            end -= length
-        return end
 
 
 def _open_regular_file(path: Path) -> int:
@@ -219,36 +288,3 @@ def _open_regular_file(path: Path) -> int:
         os.close(fd)
         raise AudioError(text, "unreadable", "This is not a regular file.")
     return fd
-
-
-def _synchsafe(four: bytes) -> int:
-    """Decode an ID3v2 size: four bytes of seven bits each."""
-    return sum((byte & 0x7F) << shift for byte, shift in zip(four, (21, 14, 7, 0), strict=True))
-
-
-def _id3v2_length(head: bytes) -> int:
-    if len(head) < 10 or head[:3] != b"ID3" or 0xFF in head[3:5] or max(head[6:10]) > 0x7F:
-        return 0
-    return 10 + _synchsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
-
-
-def _apev2_length(block: bytes) -> int:
-    """Length of the tag whose header or footer (32 bytes) this is, 0 if it is neither."""
-    if len(block) < 32 or block[:8] != b"APETAGEX":
-        return 0
-    size = int.from_bytes(block[12:16], "little")
-    has_header = int.from_bytes(block[20:24], "little") >> 31
-    return size + 32 if has_header else size
-
-
-def _trailing_tag_length(tail: bytes) -> int:
-    """Length of the one tag that ends where `tail` ends, 0 if there is none."""
-    if tail[-128:-125] == b"TAG":
-        return 128 + (227 if tail[-355:-351] == b"TAG+" else 0)
-    if tail[-32:-24] == b"APETAGEX":
-        return _apev2_length(tail[-32:])
-    if tail[-9:] == b"LYRICS200" and tail[-15:-9].isdigit():
-        return int(tail[-15:-9]) + 15
-    if tail[-10:-7] == b"3DI" and max(tail[-4:]) <= 0x7F:
-        return _synchsafe(tail[-4:]) + 20
-    return 0

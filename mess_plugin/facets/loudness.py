@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import av
+import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
+from mess_plugin.audio.downmix import FrameFormat, Samples
 from mess_plugin.facets.values import Loudness
 
 _GATE_LUFS = -70.0  # nothing quieter counts, so this is what silence reads
@@ -14,64 +17,83 @@ _LEAST_S = 0.4  # one gating block
 
 
 class LoudnessMeter:
-    """Takes decoded frames and reads the meter at the end.
+    """Takes decoded sound and reads the meter at the end.
 
-    Frames of another format than the first (a stream that changes in the middle) are not metered.
+    Sound of another format than the first (a stream that changes in the middle) is not metered, nor
+    is any that FFmpeg's meter does not take, such as that of more than 64 channels.
     """
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
-        self._format: tuple[int, str, str] | None = None
+        self._format: FrameFormat | None = None
         self._n_samples = 0
-        self._reading: dict[str, str] = {}
+        self._last: AudioFrame | None = None
 
-    def push(self, frame: AudioFrame) -> None:
-        """Take one frame; its time stamps are overwritten."""
-        form = (frame.sample_rate, frame.format.name, frame.layout.name)
-        if self._graph is None:
-            self._graph, self._format = _meter(form), form
-        if form != self._format:
+    def push(self, samples: Samples, form: FrameFormat) -> None:
+        """Take (n_channels, n) samples of one format."""
+        if self._format is None:
+            self._format = form
+            self._graph = _meter(form)
+        if form != self._format or self._graph is None:
             return
-        frame.time_base = Fraction(1, frame.sample_rate)
+        # Packed, as PyAV miscounts the planes of more than seven channels.
+        packed = np.ascontiguousarray(samples.T).reshape(1, -1)
+        frame = AudioFrame.from_ndarray(packed, format="flt", layout=form.layout)
+        frame.sample_rate = form.rate_hz
+        frame.time_base = Fraction(1, form.rate_hz)
         frame.pts = self._n_samples
-        self._n_samples += frame.samples
-        self._graph.push(frame)
-        self._read()
+        self._n_samples += samples.shape[1]
+        try:
+            self._graph.push(frame)
+            self._read(self._graph)
+        except av.FFmpegError:
+            self._graph = None
 
     def finish(self) -> Loudness:
         """Integrated loudness and range of all that was pushed."""
         if self._graph is None or self._format is None:
             return Loudness(None, None)
-        self._graph.push(None)
-        self._read()
-        if self._n_samples < _LEAST_S * self._format[0]:
+        before = self._last
+        try:
+            self._graph.push(None)
+            self._read(self._graph)
+        except av.FFmpegError:
             return Loudness(None, None)
-        integrated = float(self._reading.get("lavfi.r128.I", _GATE_LUFS))
+        if self._n_samples < _LEAST_S * self._format.rate_hz:
+            return Loudness(None, None)
+        # The rest that is flushed may be shorter than a step of the meter and carry no reading.
+        readings = (frame.metadata for frame in (self._last, before) if frame is not None)
+        reading = next(filter(None, readings), {})
+        integrated = float(reading.get("lavfi.r128.I", _GATE_LUFS))
         if not integrated > _GATE_LUFS:
             return Loudness(None, None)
-        return Loudness(integrated, float(self._reading.get("lavfi.r128.LRA", 0.0)))
+        return Loudness(integrated, float(reading.get("lavfi.r128.LRA", 0.0)))
 
-    def _read(self) -> None:
-        assert self._graph is not None
+    def _read(self, graph: Graph) -> None:
         while True:
             try:
-                metered = self._graph.pull()
+                metered = graph.pull()
             except (BlockingIOError, EOFError):
                 return
             assert isinstance(metered, AudioFrame)
-            if metered.metadata:
-                self._reading = dict(metered.metadata)
+            self._last = metered
 
 
-def _meter(form: tuple[int, str, str]) -> Graph:
-    rate_hz, sample_format, layout = form
+def _meter(form: FrameFormat) -> Graph | None:
+    """FFmpeg's meter, None where it takes no sound of this format."""
     graph = Graph()
-    source = graph.add_abuffer(
-        sample_rate=rate_hz, format=sample_format, layout=layout, time_base=Fraction(1, rate_hz)
-    )
-    meter = graph.add("ebur128", "metadata=1:framelog=quiet")
-    sink = graph.add("abuffersink")
-    source.link_to(meter)
-    meter.link_to(sink)
-    graph.configure()
+    try:
+        source = graph.add_abuffer(
+            sample_rate=form.rate_hz,
+            format="flt",
+            layout=form.layout,
+            time_base=Fraction(1, form.rate_hz),
+        )
+        meter = graph.add("ebur128", "metadata=1:framelog=quiet")
+        sink = graph.add("abuffersink")
+        source.link_to(meter)
+        meter.link_to(sink)
+        graph.configure()
+    except (av.FFmpegError, ValueError):
+        return None
     return graph

@@ -48,13 +48,69 @@ def test_every_codec_keeps_length_pitch_and_level(ending: str, tmp_path: Path) -
     assert level(wave) == pytest.approx(0.5 / np.sqrt(2), rel=tolerance)
 
 
-@pytest.mark.parametrize(("left", "right", "gain"), [(1, 1, 1.0), (1, 0, 0.5), (1, -1, 0.0)])
+@pytest.mark.parametrize(("left", "right", "gain"), [(1, 1, 1.0), (1, 0, 0.5), (1, -0.5, 0.25)])
 def test_mono_is_the_mean_of_left_and_right(
     left: int, right: int, gain: float, tmp_path: Path
 ) -> None:
     samples = tone(2) * np.array([[left], [right]], dtype=np.float32)
     wave = whole(write_audio(tmp_path / "a.wav", samples))
     assert level(wave) == pytest.approx(gain * 0.5 / np.sqrt(2), abs=1e-4)
+
+
+def _two(first: Waveform, second: Waveform, folder: Path, name: str) -> Path:
+    return write_audio(folder / name, np.stack([first, second]).astype(np.float32))
+
+
+def test_channels_of_opposite_sign_are_turned_the_same_way(tmp_path: Path) -> None:
+    """A wrong cable, a widening effect: loud to every listener, nothing in the mean."""
+    song, faint = music(6.0, channels=1)[0], music(6.0, channels=1, seed=9)[0]
+    plain = whole(_two(song, song, tmp_path, "plain.flac"))
+    for name, channels in {
+        "opposite": (song, -song),
+        "a faint other song in phase": (song + 0.05 * faint, 0.05 * faint - song),
+        "one louder": (song, -0.8 * song),
+    }.items():
+        found = whole(_two(*channels, tmp_path, f"{name}.flac"))
+        assert len(found) == len(plain)
+        assert np.corrcoef(found, plain)[0, 1] > 0.999, name
+        assert level(found) == pytest.approx(level(plain), rel=0.12), name
+
+
+def test_a_stretch_of_opposite_sign_is_heard_and_the_rest_stays_as_it_is(tmp_path: Path) -> None:
+    song = music(12.0, channels=1)[0]
+    turned = song.copy()
+    turned[4 * 44_100 : 8 * 44_100] *= -1
+    found = whole(_two(song, turned, tmp_path, "a.flac"))
+    plain = whole(_two(song, song, tmp_path, "b.flac"))
+    np.testing.assert_array_equal(found[: 4 * RATE_HZ - 200], plain[: 4 * RATE_HZ - 200])
+    np.testing.assert_array_equal(found[9 * RATE_HZ :], plain[9 * RATE_HZ :])
+    for second in range(12):
+        part = slice(second * RATE_HZ, (second + 1) * RATE_HZ)
+        if second not in (4, 8):  # within these the change is faded, at the next packet's end
+            assert level(found[part]) == pytest.approx(level(plain[part]), rel=0.01), second
+    assert np.abs(np.diff(found)).max() < 1.5 * np.abs(np.diff(plain)).max()
+
+
+def test_wide_stereo_is_mixed_as_ever(tmp_path: Path) -> None:
+    """Independent channels, and ones that cancel in part: the plain mean, to the last bit."""
+    one, other = music(5.0, channels=1)[0], music(5.0, channels=1, seed=3)[0]
+    for index, (left, right) in enumerate([(one, other), (one, one * 0), (one, other - 0.5 * one)]):
+        samples = np.stack([left, right]).astype(np.float32)
+        stereo = write_audio(
+            tmp_path / f"s{index}.wav", samples, codec="pcm_f32le", container="wav"
+        )
+        mean = (samples[:1] * np.float32(0.5)) + (samples[1:] * np.float32(0.5))
+        mono = write_audio(tmp_path / f"m{index}.wav", mean, codec="pcm_f32le", container="wav")
+        np.testing.assert_array_equal(whole(stereo), whole(mono))
+
+
+def test_surround_that_cancels_is_heard(tmp_path: Path) -> None:
+    song = music(4.0, channels=1)[0]
+    signs = np.array([1, -1, 0, 0, 1, -1], dtype=np.float32)
+    found = whole(write_audio(tmp_path / "a.flac", signs[:, None] * song))
+    alone = whole(write_audio(tmp_path / "b.flac", song[None]))
+    assert np.corrcoef(found, alone)[0, 1] > 0.999
+    assert level(found) == pytest.approx(0.8 * level(alone), rel=1e-3)
 
 
 def test_surround_is_the_mean_without_low_frequency_effects(tmp_path: Path) -> None:
