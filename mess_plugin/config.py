@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mess_plugin.errors import ConfigError, UnknownName
+from mess_plugin.private_folder import is_open_to_all
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -133,6 +134,8 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     environment = os.environ if environment is None else environment
     named = os.path.expanduser(environment.get("MESS_HOME") or default_home())  # noqa: PTH111  never raises
     home = Path(named).absolute()
+    if is_open_to_all(home):
+        raise ConfigError("home (MESS_HOME)", str(home), "everybody may write there: chmod o-w it")
     known = {name for name in Settings.__struct_fields__ if name != "home"}
     file = home / "config.toml"
     values: dict[str, Any] = _read_file(file, known)

@@ -14,6 +14,7 @@ import msgspec
 from mess_plugin import embedded
 from mess_plugin.config import Settings
 from mess_plugin.errors import ServiceError
+from mess_plugin.private_folder import make_private
 from mess_plugin.server_urls import (
     broker_database,
     broker_place,
@@ -75,7 +76,7 @@ def home_id(home: Path) -> str:
     path = home / "id"
     try:
         if not path.exists():
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(home)
             draft = home / f".id.{os.getpid()}"
             draft.write_text(secrets.token_hex(16) + "\n", encoding="ascii")
             with suppress(FileExistsError):  # of several at once the first wins

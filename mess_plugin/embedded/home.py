@@ -23,10 +23,12 @@ from pathlib import Path
 
 from mess_plugin.atomic_file import write_text
 from mess_plugin.errors import ServiceError
+from mess_plugin.private_folder import is_open_to_all, make_private
 
 SERVICE = "embedded services"
 SOCKET_PATH_BYTES = 103  # sun_path is 104 bytes on macOS, 108 on Linux, with the final NUL
 LONGEST_SOCKET_NAME = "pg/.s.PGSQL.5432"
+_MARK = "home"  # in a short directory for sockets: whose it is
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_/.+@=-]+")
 
 
@@ -67,10 +69,15 @@ class Home:
 
     def prepare(self) -> None:
         """Create what is missing, private to this user; ServiceError when that is impossible."""
+        for folder in (self.path, self.run):
+            if is_open_to_all(folder):
+                raise ServiceError(
+                    SERVICE,
+                    f"{folder} is writable by everybody: chmod o-w it, or choose another MESS_HOME",
+                )
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.run, self.path / "log"):
-                folder.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.path, self.run, self.path / "log"):
+                make_private(folder)
         except OSError as error:
             raise unwritable(self.path, error) from error
         if not os.access(self.run, os.W_OK | os.X_OK):
@@ -102,7 +109,10 @@ class Home:
         try:
             recorded = Path((self.run / "sockets").read_text("utf-8"))
             found = recorded.lstat()
+            owner = (recorded / _MARK).read_text("utf-8")
         except OSError:
+            return None
+        if owner != str(self.path):  # this home is a copy of the one that they belong to
             return None
         # A directory of shared temporary space is trusted only when nobody else can have made it.
         private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
@@ -121,6 +131,7 @@ class Home:
             if not _has_room_for_sockets(chosen):
                 chosen.rmdir()
                 chosen = Path(tempfile.mkdtemp(prefix="mess-", dir="/tmp"))
+            write_text(chosen / _MARK, str(self.path), mode=0o600)
             write_text(self.run / "sockets", str(chosen), mode=0o600)
         except OSError as error:
             raise unwritable(self.run, error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mess_plugin.atomic_file import write_text
 from mess_plugin.embedded import binaries, launch, processes
 from mess_plugin.embedded.home import Home, unwritable
 from mess_plugin.embedded.launch import Account, Guise
@@ -102,6 +104,8 @@ class Postgres:
         except OSError as error:
             raise unwritable(self.directory, error) from error
         settings = FIXED_SETTINGS | {"unix_socket_directories": f'"{self.socket_directory}"'}
+        if account.guise is Guise.OTHER:
+            settings |= self._only_for_us(account)
         options = (f"--{name}={value}" for name, value in settings.items())
         return [str(server), "-D", str(self.directory), *options], account
 
@@ -148,6 +152,22 @@ class Postgres:
                     f"runs as uid {account.uid} here (as root, without user namespaces) and cannot "
                     f"pass {place}: chmod o+x it, or run MESS as an ordinary user",
                 )
+
+    def _only_for_us(self, account: Account) -> dict[str, str]:
+        """Settings that let in nobody but the user that runs MESS.
+
+        Where the server is an account that others are, too, a private directory keeps nobody out.
+        """
+        us = pwd.getpwuid(os.geteuid()).pw_name
+        rules = {
+            "hba_file": "local all all peer map=mess\n",
+            "ident_file": f'mess "{us}" {USER}\n',
+        }
+        for name, text in rules.items():
+            place = self.directory / f"mess_{name}.conf"
+            write_text(place, text, mode=0o600)
+            os.chown(place, account.owner_uid, account.owner_gid)
+        return {name: str(self.directory / f"mess_{name}.conf") for name in rules}
 
     def _make_cluster(self, account: Account, log: Log) -> None:
         """Make the cluster beside its place and move it there, so that it is whole or absent."""

@@ -6,8 +6,9 @@ import json
 import os
 import re
 import signal
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from mess_plugin.atomic_file import write_text
@@ -56,19 +57,39 @@ def from_json(values: Sequence[Mapping[str, object]]) -> tuple[Program, ...]:
 
 def remember(home: Home, programs: Sequence[Program]) -> None:
     """Pin the home with these programs: the file is private, for environments hold secrets."""
-    write_text(home.pin, json.dumps(as_json(programs)), mode=0o600)
+    pinned = {"home": str(home.path), "programs": as_json(programs)}
+    write_text(home.pin, json.dumps(pinned), mode=0o600)
 
 
 def remembered(home: Home) -> tuple[Program, ...] | None:
-    """Return the programs of a pinned home, None if it is not; ServiceError for a bad file."""
+    """Return the programs of a pinned home, None if it is not; ServiceError for a bad file.
+
+    Of a home that was moved, copied or restored since, they are those of its present place, and of
+    the Python that is there now.
+    """
     try:
-        return from_json(json.loads(home.pin.read_text("utf-8")))
+        pinned = json.loads(home.pin.read_text("utf-8"))
+        if isinstance(pinned, list):  # as an older MESS wrote it
+            return from_json(pinned)
+        programs = from_json(pinned["programs"])
+        return tuple(_moved(program, str(pinned["home"]), str(home.path)) for program in programs)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, UsageError) as error:
         raise ServiceError(
             SERVICE, f"cannot read {home.pin} ({error}): remove it and run `mess up` again"
         ) from error
+
+
+def _moved(program: Program, old: str, new: str) -> Program:
+    def place(text: str) -> str:
+        return new + text[len(old) :] if text == old or text.startswith(old + os.sep) else text
+
+    python, *words = program.argv
+    if words[:1] == ["-m"] and not os.access(python, os.X_OK):
+        python = sys.executable
+    environment = {name: place(value) for name, value in program.environment.items()}
+    return replace(program, argv=tuple(map(place, (python, *words))), environment=environment)
 
 
 def _program(value: Mapping[str, object]) -> Program:

@@ -29,7 +29,7 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A home that is running: its supervisor, who holds it up and what it runs.
+    """A home that is running: its path, its supervisor, who holds it up and what it runs.
 
     `database_url` and `broker_url` are None while the server is not wanted or not ready.
     """
@@ -41,6 +41,7 @@ class State:
     database_url: str | None
     broker_url: str | None
     services: tuple[ServiceState, ...]
+    home: str = ""
 
     def service(self, name: str) -> ServiceState | None:
         """Return the service of that name, None when there is none."""
@@ -53,10 +54,14 @@ def to_json(state: State) -> str:
 
 
 def read(path: Path) -> State | None:
-    """Return the state last written; None when there is none or it is of another version."""
+    """Return the state last written; None when there is none or it is of another version.
+
+    None, too, for a copy: the processes in it belong to the home that was copied.
+    """
     try:
         value = json.loads(path.read_text("utf-8"))
         services = tuple(ServiceState(**each) for each in value.pop("services"))
-        return State(**value, services=services)
+        state = State(**value, services=services)
+        return state if state.home in {"", str(path.parent.parent)} else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

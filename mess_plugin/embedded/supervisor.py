@@ -212,6 +212,7 @@ class Supervisor:
             leases=self._clients.leases,
             **self._endpoints(),
             services=tuple(service.snapshot() for service in services),
+            home=str(self._home.path),
         )
         if current != self._written:
             self._written = current

@@ -19,6 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from mess_plugin.atomic_file import write_text
+from mess_plugin.private_folder import make_private
 
 _FOLDER = "spool"
 
@@ -44,7 +45,7 @@ class Changes:
 def keep(home: Path, changes: Changes) -> Path:
     """Write changes to the spool of a MESS home. Raises OSError."""
     folder = home / _FOLDER
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
     name = f"{time.time_ns():020d}-{uuid4().hex}.json"
     write_text(folder / name, json.dumps(asdict(changes)))
     return folder / name

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from mess_plugin.errors import UsageError
+from mess_plugin.private_folder import make_private
 
 Values = tuple[str, ...] | None
 _FORMAT = "mess-tags-1"
@@ -38,7 +39,7 @@ class Journal:
     def write(self, entry: Entry) -> None:
         """Append an entry; it is on the disk when this returns. Raises OSError."""
         if self._descriptor is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path.parent)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._descriptor = os.open(self.path, flags, 0o600)
             self._append({"format": _FORMAT})

@@ -136,6 +136,40 @@ def test_root_without_namespaces_steps_down(open_place: Path) -> None:
     assert (done.stdout, done.stderr) == (f"[(7,)] {NOBODY}\n", "")
 
 
+ATTACK = """
+import subprocess, sys
+from pathlib import Path
+from mess_plugin.embedded import down, lease
+import psycopg
+home, python = Path(sys.argv[1]), sys.argv[2]
+code = "import psycopg, sys; psycopg.connect(sys.argv[1]); print('in')"
+with lease(home, timeout_s=60) as held:
+    url = held.endpoints.database_url
+    done = subprocess.run([python, "-c", code, url], user=65534, group=65534, extra_groups=[],
+                          cwd="/", capture_output=True, text=True)
+    print(done.stdout, done.stderr.splitlines()[-1])
+    with psycopg.connect(url) as connection:
+        print(connection.execute("SELECT session_user").fetchone())
+down(home)
+"""
+
+
+def test_nobody_else_is_let_in_where_the_server_steps_down(open_place: Path) -> None:
+    """A process of the account that the server runs as finds the socket, and is refused."""
+    home = open_place / "home"
+    done = subprocess.run(
+        [
+            sys.executable, "-c", FORBID_NAMESPACES,
+            sys.executable, "-c", ATTACK, str(home), python_for(NOBODY),
+        ],
+        env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert 'Peer authentication failed for user "mess"' in done.stdout
+    assert "('mess',)" in done.stdout
+    assert "in" not in done.stdout.split()
+
+
 def test_a_cluster_follows_root_into_a_namespace_and_back(open_place: Path) -> None:
     home = open_place / "home"
     environ = environment()

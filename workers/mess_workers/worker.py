@@ -14,6 +14,7 @@ from typing import Self
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import ServiceError
+from mess_plugin.private_folder import make_private
 from mess_plugin.services import environment
 
 _GRACE_S = 60.0
@@ -51,7 +52,7 @@ class Worker:
         self._asked = True
         if self._is_elsewhere():
             return
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self._log.parent)
         variables = {**environment(self._settings), "MESS_PARENT_PID": str(os.getpid())}
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(

@@ -19,6 +19,7 @@ from mess_integrations.web.origins import Origins
 from mess_integrations.web.sessions import Sessions
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError
+from mess_plugin.private_folder import make_private
 
 MOST_BODY_BYTES = 1_048_576
 _SHORTEST_TOKEN = 16
@@ -121,7 +122,7 @@ def _make(path: Path) -> None:
     """A new token, unless there is one; of several at once the first wins."""
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     draft = path.with_name(f".token.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -11,6 +11,7 @@ import msgspec
 from mess_integrations.jellyfin.client import Unlinked
 from mess_plugin.atomic_file import write_bytes
 from mess_plugin.errors import ConfigError, UsageError
+from mess_plugin.private_folder import make_private
 
 
 class JellyfinLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +124,6 @@ def _save(home: Path, links: Sequence[JellyfinLink]) -> None:
     if not links:
         links_file(home).unlink(missing_ok=True)
         return
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     text = msgspec.json.format(msgspec.json.encode(_LinksFile(tuple(links)))) + b"\n"
     write_bytes(links_file(home), text, mode=0o600)

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from mess_plugin.errors import ConfigError, UnknownName
+from mess_plugin.private_folder import make_private
 
 LINK_S = 600.0
 """A link signs in for so long, and once."""
@@ -131,7 +132,7 @@ class Sessions:
         """The content of the file, alone among all processes; written afterwards if it changed."""
         lock = self._path.with_suffix(".lock")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self._path.parent)
             with lock.open("a") as held:
                 fcntl.flock(held, fcntl.LOCK_EX)
                 content = self._read()

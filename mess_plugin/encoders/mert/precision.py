@@ -26,6 +26,7 @@ from mess_plugin.encoders.mert import linear
 from mess_plugin.encoders.mert.linear import Products, everywhere
 from mess_plugin.errors import ConfigError, EncoderError
 from mess_plugin.model import Float32
+from mess_plugin.private_folder import make_private
 
 PRECISIONS = ("fp32", "bf16", "int8")
 MIN_CENTRED_COSINE = 0.99
@@ -110,7 +111,7 @@ def record(info: EncoderInfo, device: torch.device, found: Agreement) -> Path:
     if not found.passes:
         raise EncoderError(info.name, f"{info.revision} does not agree with fp32: {found}")
     path = _record_path(info, device)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     write_text(path, json.dumps(msgspec.to_builtins(found)))
     return path
 
