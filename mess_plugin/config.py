@@ -108,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the OSC server announces itself by zeroconf and OSCQuery."""
     jellyfin: bool | None = None
     """Whether `mess up` follows Jellyfin; None where MESS_HOME/jellyfin.json links it."""
+    instant_mix: str | None = None
+    """Address of the Jellyfin whose Instant Mix and Similar are answered behind a reverse proxy."""
 
     log_format: Literal["text", "json"] = "text"
     """One JSON document per line, or text."""

@@ -9,7 +9,8 @@
     ├── EncoderError          an encoder cannot be made ready
     │   ├── MissingWeights    … because its weights are not on this machine
     │   └── WrongWeights      … because they are not the weights they claim to be
-    ├── StoreError            the database refused or is not there
+    ├── StoreError            the database refused
+    │   └── StoreUnreachable  … or is not there: the same may work when it is back
     └── ServiceError          an embedded service or the broker is not there
 
 Arguments go raw to `Exception.__init__` and the text is built in `__str__`, so that each error
@@ -115,6 +116,10 @@ class WrongWeights(EncoderError):
 
 class StoreError(MessError):
     """The database refused or is not there: StoreError(message)."""
+
+
+class StoreUnreachable(StoreError):
+    """The database is not there: StoreUnreachable(message)."""
 
 
 class ServiceError(MessError):

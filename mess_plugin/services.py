@@ -22,6 +22,7 @@ from mess_plugin.server_urls import (
     check_database_url,
     redis_url,
 )
+from mess_plugin.waiting import waiting_for
 
 
 @contextmanager
@@ -41,7 +42,9 @@ def connected(settings: Settings, *, broker: bool = False) -> Iterator[Settings]
     if not needs_database and not needs_broker:
         yield settings
         return
-    with embedded.lease(settings.home, broker=needs_broker) as held:
+    with waiting_for(f"the servers in {settings.home} to start"):
+        held = embedded.lease(settings.home, broker=needs_broker)
+    with held:
         urls = {
             "database_url": settings.database_url or held.endpoints.database_url,
             "broker_url": settings.broker_url or held.endpoints.broker_url,
@@ -116,7 +119,10 @@ def ping_broker(broker_url: str) -> str:
     check_broker_url(broker_url)
     url = redis_url(broker_url)
     try:
-        with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
+        with (
+            waiting_for(f"the broker at {broker_place(broker_url)}"),
+            redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client,
+        ):
             info = client.info("server")
     except (redis.RedisError, ValueError) as error:
         raise ServiceError("broker", broker_problem(error, broker_url)) from error

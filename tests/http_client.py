@@ -6,7 +6,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ def serving(
     eventually: Eventually,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
     waiting: WaitingConnections | None = None,
-) -> Iterator[Client]:
+) -> Generator[Client]:
     """The service as long as the iterator lives."""
     app = make_app(settings, TOKEN, endpoints)
     server = uvicorn.Server(configuration(app, waiting))
@@ -73,4 +73,4 @@ def serving(
     finally:
         server.should_exit = True
         thread.join()
-        app.state.stores.close()
+        app.state.close()

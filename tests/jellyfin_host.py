@@ -28,6 +28,31 @@ PASSWORD = "right"
 SERVER = "c" * 32
 
 
+TOKEN_WORDS = ("ApiKey", "api_key")
+_NAMES = (
+    "userId", "limit", "startIndex", "fields", "ids", "enableImages", "enableUserData",
+    "imageTypeLimit", "enableImageTypes", "excludeArtistIds", "includeItemTypes", "recursive",
+)  # fmt: skip
+_LISTS = ("ids", "fields", "enableImageTypes", "excludeArtistIds", "includeItemTypes")
+
+
+def bound(query: dict[str, list[str]]) -> dict[str, list[str]]:
+    """A query as ASP.NET binds it: names in any case, lists repeated or with commas."""
+    found: dict[str, list[str]] = {}
+    for said, values in query.items():
+        name = next((one for one in _NAMES if one.lower() == said.lower()), said)
+        split = [part for value in values for part in value.split(",")]
+        found.setdefault(name, []).extend(split if name in _LISTS else values)
+    return found
+
+
+def camel(value: Any) -> Any:
+    """JSON with names in camel case."""
+    if isinstance(value, dict):
+        return {key[:1].lower() + key[1:]: camel(inner) for key, inner in value.items()}
+    return [camel(one) for one in value] if isinstance(value, list) else value
+
+
 def item_id(number: int) -> str:
     return f"{number:032x}"
 
@@ -56,6 +81,9 @@ class FakeJellyfin:
     largest_page: int = 10**6  # larger ones fail
     failures: list[int] = field(default_factory=list)  # statuses to answer with first
     delay_s: float = 0.0
+    base: str = ""  # Jellyfin's base path, such as /jellyfin
+    folders: dict[str, dict[str, Any]] = field(default_factory=dict)  # albums, artists, films
+    mixes: int = 0  # how often it made up a mix or similar items itself
     requests: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -72,6 +100,15 @@ class FakeJellyfin:
             "ProviderIds": providers,
         }
         return item
+
+    def put(self, item: str, album: int, artist: int) -> None:
+        """Let an item be of an album and an artist, which are there then."""
+        people = [{"Name": f"Artist {artist}", "Id": self.id(item_id(0xA000 + artist))}]
+        self.folders[item_id(0xB000 + album)] = {"Type": "MusicAlbum", "Name": f"Album {album}"}
+        self.folders[item_id(0xA000 + artist)] = {"Type": "MusicArtist", "Name": people[0]["Name"]}
+        self.items[item] |= {
+            "AlbumId": self.id(item_id(0xB000 + album)), "ArtistItems": people, "AlbumArtists": people,
+        }  # fmt: skip
 
     def make_playlist(
         self, name: str, items: list[str] | None = None, owner: str = USER, public: bool = False
@@ -99,13 +136,26 @@ class FakeJellyfin:
     def answer(
         self, method: str, path: str, query: dict[str, list[str]], body: Any, user: str | None
     ) -> tuple[int, Any]:
+        if "userId" in query and user is not None and UUID(query["userId"][0]).hex != user:
+            return 403, {}  # nobody here is an administrator
+        if path == "/Users/Me":
+            return (200, {"Id": self.id(user), "Name": "ann"}) if user else (400, None)
         if path == "/Items":
-            kind = query["includeItemTypes"]
+            kind = query.get("includeItemTypes")
             if kind == ["Playlist"]:
                 return self._all_playlists(user)
+            if kind is None and not {UUID(one).hex for one in query["ids"]} & self.items.keys():
+                return 200, self._list(self._others(query["ids"], user))
             return self._audio(query, self._unseen(user))
+        if made_up := re.fullmatch(r"/\w+/([^/]+)/(InstantMix|Similar)", path):
+            return self._made_up(UUID(made_up[1]).hex, query, user)
         if path == "/Playlists":
             return self._create(body, user)
+        return self._one_playlist(method, path, query, body, user)
+
+    def _one_playlist(
+        self, method: str, path: str, query: dict[str, list[str]], body: Any, user: str | None
+    ) -> tuple[int, Any]:
         found = re.fullmatch(r"/Playlists/([^/]+)(/\w+)?", path)
         assert found, path
         known = self.playlists.get(UUID(found[1]).hex)
@@ -115,9 +165,31 @@ class FakeJellyfin:
             return self._replace(known, body, user)
         if found[2] == "/Users":
             return (200, []) if user == known.owner else (403, {})
-        start, limit = int(query["startIndex"][0]), int(query["limit"][0])
+        start, limit = int(query.get("startIndex", ["0"])[0]), int(query.get("limit", ["1000"])[0])
         there = [item for item in known.items if item in self.items]
         return 200, self._list([self._audio_dto(item) for item in there[start : start + limit]])
+
+    def _others(self, ids: list[str], user: str | None) -> list[dict[str, Any]]:
+        """Items by id that are no audio: folders and playlists."""
+        asked = [UUID(one).hex for one in ids]
+        lists = {
+            item: {"Name": one.name, "Type": "Playlist", "MediaType": "Audio"}
+            for item, one in self.playlists.items()
+            if one.public or one.owner == user
+        }
+        known = {**self.folders, **lists}
+        return [{"Id": self.id(one), **known[one]} for one in asked if one in known]
+
+    def _made_up(self, item: str, query: dict[str, list[str]], user: str | None) -> tuple[int, Any]:
+        """Its own mix or similar items: all that is there, the newest first."""
+        known = self.items.keys() | self.folders.keys() | self.playlists.keys()
+        if item not in known - self._unseen(user):
+            return 404, {"title": "Not Found"}
+        self.mixes += 1
+        found = [one for one in reversed(self.items) if one not in self._unseen(user)]
+        limit = int(query.get("limit", ["200"])[0])
+        document = self._list([self._audio_dto(one) for one in found[:limit]])
+        return 200, {**document, "TotalRecordCount": len(found)}
 
     def _replace(self, known: Playlist, body: dict[str, Any], user: str | None) -> tuple[int, Any]:
         if user is None:
@@ -135,6 +207,10 @@ class FakeJellyfin:
         if "ids" in query:
             asked = {UUID(one).hex for one in query["ids"]}
             found = [item for item in found if item in asked]
+        for name, of in (("albumIds", self._album_of), ("artistIds", self._artist_of)):
+            if name in query:
+                asked = {UUID(one).hex for one in query[name]}
+                found = [item for item in found if of(item) in asked]
         if "minDateLastSaved" in query:
             since = datetime.fromisoformat(query["minDateLastSaved"][0])
             found = [item for item in found if item in self.saved and self.saved[item] >= since]
@@ -148,6 +224,13 @@ class FakeJellyfin:
         if limit > self.largest_page and "startIndex" in query:
             return 500, "Error processing request."
         return 200, self._list([self._audio_dto(item) for item in found[start : start + limit]])
+
+    def _album_of(self, item: str) -> str:
+        return UUID(self.items[item].get("AlbumId", "0" * 32)).hex
+
+    def _artist_of(self, item: str) -> str:
+        people = self.items[item].get("ArtistItems") or [{"Id": "0" * 32}]
+        return UUID(people[0]["Id"]).hex
 
     def _all_playlists(self, user: str | None) -> tuple[int, Any]:
         return 200, self._list(
@@ -227,40 +310,63 @@ class _Handler(BaseHTTPRequestHandler):
         fake, parts = self.fake, urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
-        query = parse_qs(parts.query, keep_blank_values=True)
-        fake.requests.append((method, parts.path, query))
+        said = parse_qs(parts.query, keep_blank_values=True)
+        path = parts.path.removeprefix(fake.base)
+        token = self._token(said)
+        query = bound({name: values for name, values in said.items() if name not in TOKEN_WORDS})
+        fake.requests.append((method, path, query))
         fake.headers.append(dict(self.headers))
+        if not parts.path.startswith(fake.base):
+            self._send(404, None)
+            return
         try:
-            fake.contract.check_request(method, parts.path, query, body)
-            status, answer = self._answer(method, parts.path, query, body)
-            fake.contract.check_response(method, parts.path, status, answer)
+            fake.contract.check_request(method, path, query, body)
+            status, answer = self._answer(method, path, query, body, token)
+            fake.contract.check_response(method, path, status, answer)
         except AssertionError as error:
             fake.wrong.append(str(error))
             status, answer = 500, None
         self._send(status, answer)
 
+    def _token(self, said: dict[str, list[str]]) -> str | None:
+        """The token of a request, in the forms that the version takes."""
+        header = self.headers.get("Authorization", "")
+        old = self.fake.is_old
+        if header.startswith("MediaBrowser ") or (old and header.startswith("Emby ")):
+            found = re.search(r'Token="([^"]*)"', header)
+            return unquote(found[1]) if found and "DeviceId=" in header else None
+        if "ApiKey" in said:
+            return said["ApiKey"][0]
+        if not old:
+            return None
+        if legacy := self.headers.get("X-Emby-Authorization"):
+            found = re.search(r'Token="([^"]*)"', legacy)
+            return unquote(found[1]) if found else None
+        named = self.headers.get("X-Emby-Token") or self.headers.get("X-MediaBrowser-Token")
+        return named or said.get("api_key", [None])[0]
+
     def _answer(
-        self, method: str, path: str, query: dict[str, list[str]], body: Any
+        self, method: str, path: str, query: dict[str, list[str]], body: Any, token: str | None
     ) -> tuple[int, Any]:
         time.sleep(self.fake.delay_s)
         if self.fake.failures:
             return self.fake.failures.pop(0), None
         said = self.headers.get("Authorization", "")
-        if not said.startswith("MediaBrowser ") or "DeviceId=" not in said:
-            return 401, None
         opened = self.fake.open_answer(method, path, body)
         if opened is not None:
-            return opened
-        token = re.search(r'Token="([^"]*)"', said)
-        if token is None or unquote(token[1]) not in TOKENS.keys() - self.fake.revoked:
+            no_client = not said.startswith("MediaBrowser ") or "DeviceId=" not in said
+            return (401, None) if no_client and path != "/System/Info/Public" else opened
+        if token not in TOKENS.keys() - self.fake.revoked:
             return 401, None
         if path == "/Sessions/Logout":
-            self.fake.revoked.add(unquote(token[1]))
+            self.fake.revoked.add(token)
             return 204, None
-        return self.fake.answer(method, path, query, body, TOKENS[unquote(token[1])])
+        return self.fake.answer(method, path, query, body, TOKENS[token])
 
     def _send(self, status: int, answer: Any) -> None:
-        data = b"" if answer is None else json.dumps(answer).encode()
+        first = self.headers.get("Accept", "").split(",")[0]  # of equal ones the first counts
+        is_camel = "camelcase" in first.lower()
+        data = b"" if answer is None else json.dumps(camel(answer) if is_camel else answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         if data:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 
 import click
 import msgspec
 
 from mess_plugin import embedded
+from mess_plugin.cli.main import Extensible
 from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import DEFAULT_ENCODER, describe, descriptions
@@ -33,23 +34,27 @@ class Check(msgspec.Struct, frozen=True):
     detail: str
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Extensible, invoke_without_command=True)
 @click.pass_context
 @json_option
 def doctor(context: click.Context, as_json: bool) -> None:
     """Check that everything works, and say what to do if not."""
     if context.invoked_subcommand:
         return
-    settings = load_settings()
-    found: list[Check] = []
-    for check in checks(settings):
-        found.append(check)
+    print_checks(checks(load_settings()), as_json=as_json)
+
+
+def print_checks(found: Iterable[Check], *, as_json: bool) -> None:
+    """Print checks as they come; exit with 1 where one failed."""
+    done: list[Check] = []
+    for check in found:
+        done.append(check)
         if not as_json:
             mark = {True: "ok  ", False: "FAIL", None: "note"}[check.ok]
             say(f"{mark}  {check.name}: {check.detail}")
-    failed = any(check.ok is False for check in found)
+    failed = any(check.ok is False for check in done)
     if as_json:
-        rows = [{"name": one.name, "ok": one.ok, "detail": one.detail} for one in found]
+        rows = [{"name": one.name, "ok": one.ok, "detail": one.detail} for one in done]
         print_json({"ok": not failed, "checks": rows})
     if failed:
         raise SystemExit(1)

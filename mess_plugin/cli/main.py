@@ -14,6 +14,7 @@ import click
 from mess_plugin.cli.output import escape_what_cannot_be_shown, say
 from mess_plugin.errors import MessError
 from mess_plugin.logs import level_wanted, log_messages
+from mess_plugin.waiting import tell_what_is_waited_for
 
 _COMMANDS = {
     "about": ("mess_plugin.cli.about", "Show tempo, key and loudness of a track."),
@@ -119,6 +120,7 @@ def main() -> None:
     # which takes about a tenth of a short command's time.
     atexit.register(gc.freeze)
     escape_what_cannot_be_shown()
+    tell_what_is_waited_for(say)
     try:
         log_messages(level_wanted())
         code = cli.main(standalone_mode=False)

@@ -10,10 +10,11 @@ from pgvector.psycopg import register_vector
 from psycopg.conninfo import conninfo_to_dict
 
 from mess_plugin import keepalive
-from mess_plugin.errors import StoreError, UsageError
+from mess_plugin.errors import StoreError, StoreUnreachable, UsageError
 from mess_plugin.server_urls import check_database_url
 from mess_plugin.store.migrate import migrate
 from mess_plugin.store.statements import statement
+from mess_plugin.waiting import waiting_for
 
 CONNECT_S = 10
 _SESSION = {
@@ -24,6 +25,7 @@ _SESSION = {
     **keepalive.POSTGRES,
 }
 _TRANSPORT = {"connect_timeout": CONNECT_S, **keepalive.LIBPQ}
+_SHORTLY = "try again shortly"
 # What servers say when they refuse a connection: the pattern, and what to do.
 _REFUSALS = (
     (r'database ".*" does not exist', "create that database, or name another one"),
@@ -33,10 +35,36 @@ _REFUSALS = (
     (r"no pg_hba\.conf entry", "let this machine in with a line in the server's pg_hba.conf"),
     (r"permission denied for database", "grant that user CONNECT, or name another one"),
     (r"too many (connections|clients)|connection slots", "raise max_connections there"),
-    (r"is (starting up|shutting down|in recovery)|not yet accepting", "try again shortly"),
+    (r"is (starting up|shutting down|in recovery)|not (yet|currently) accepting", _SHORTLY),
 )
 _DAMAGE = (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
 _UNREADABLE = (psycopg.errors.IoError, psycopg.errors.UndefinedFile)  # of the server's own files
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection whose long waits are told."""
+
+    what = "the database"
+
+    def wait(self, *arguments: Any, **options: Any) -> Any:
+        """Wait for the server, as psycopg does for everything that it asks."""
+        with waiting_for(self.what):
+            return super().wait(*arguments, **options)
+
+
+def connect(database_url: str) -> psycopg.Connection[Any]:
+    """A new connection, prepared. Raises StoreError, ConfigError, UsageError and psycopg.Error."""
+    arguments = connection_arguments(database_url)
+    what = f"the database at {place(database_url)}"
+    with waiting_for(what):
+        connection = _Connection.connect(database_url, **arguments)
+    connection.what = what
+    try:
+        prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def connection_arguments(database_url: str) -> dict[str, Any]:
@@ -97,19 +125,28 @@ def translated(error: psycopg.Error, database_url: str) -> StoreError:
             f"the database is damaged ({line}): check the disk, then `mess restore FILE` the last "
             "backup (docs/operations.md)"
         )
-    if isinstance(error, psycopg.OperationalError):
+    if _is_unreachable(error):
         where = place(database_url)
         for pattern, remedy in _REFUSALS:
             if re.search(pattern, line):
-                return StoreError(
+                kind = StoreUnreachable if remedy == _SHORTLY else StoreError
+                return kind(
                     f"the database at {where} refuses ({_bare(line)}): {remedy}, in "
                     "MESS_DATABASE_URL where that is wrong"
                 )
-        return StoreError(
+        return StoreUnreachable(
             f"the database at {where} does not answer ({line}): "
             "check MESS_DATABASE_URL and that the server runs; `mess doctor` tells more"
         )
     return StoreError(f"the database refused: {line}")
+
+
+def _is_unreachable(error: psycopg.Error) -> bool:
+    """Whether there is no connection, or none any more, rather than a statement that was refused."""
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    code = error.sqlstate
+    return code is None or code.startswith(("08", "28", "3D", "57P", "53300"))
 
 
 def place(database_url: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from mess_plugin.store.connecting import connection_arguments, prepare, translated
+from mess_plugin.store.connecting import connect, translated
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.duplicates import Duplicates
 from mess_plugin.store.embeddings import Embeddings
@@ -70,10 +70,8 @@ def open_store(database_url: str) -> Iterator[Store]:
 
     Whatever psycopg raises inside becomes a StoreError with one line that says what to do.
     """
-    arguments = connection_arguments(database_url)
     try:
-        with psycopg.connect(database_url, **arguments) as connection:
-            prepare(connection)
+        with connect(database_url) as connection:
             yield Store(connection)
     except psycopg.Error as error:
         raise translated(error, database_url) from error

@@ -81,10 +81,10 @@ def by_watcher(store: Store, settings: Settings, music: Path, paths: list[str]) 
 
 
 def by_command(store: Store, settings: Settings, music: Path, paths: list[str]) -> None:
-    run = IndexRun(store, JobQueue(settings), lambda: None, REQUEST)
+    run = IndexRun(JobQueue(settings), lambda: None, REQUEST)
     with psycopg.connect(settings.database_url or "") as connection:
         connection.execute("UPDATE jobs SET state = 'done', outcome = 'encoded'")
-    run.run([str(music)])
+    run.run(store, [str(music)])
     assert run.look_again()
 
 

@@ -15,15 +15,16 @@ import psycopg
 import pytest
 
 from mess_plugin.config import Settings
+from mess_plugin.errors import StoreUnreachable
 from mess_plugin.library.reconcile import Request
 from mess_plugin.library.walk import Walk
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from mess_workers.broker import JobQueue
 from mess_workers.dispatcher import send_due
-from mess_workers.index_run import IndexRun, Progress
+from mess_workers.index_run import IndexRun, Progress, with_patience
 from tests.audio_files import music, noise, write_audio
-from tests.event_tools import broker, kill, program, settings_for
+from tests.event_tools import broker, kill, program, settings_for, write_songs
 
 Eventually = Callable[..., None]
 
@@ -55,8 +56,8 @@ def run(
 ) -> Progress:
     """A run of `mess index` that starts no worker of its own."""
     request = Request(str(Recipe.of(settings)), batch=uuid4())
-    index_run = IndexRun(store, JobQueue(settings), lambda: None, request, show, check)
-    return index_run.run([str(root) for root in roots])
+    index_run = IndexRun(JobQueue(settings), lambda: None, request, show, check)
+    return index_run.run(store, [str(root) for root in roots])
 
 
 def send(settings: Settings, store: Store, path: Path) -> int:
@@ -215,3 +216,46 @@ def test_a_database_that_goes_away_and_comes_back_costs_no_attempt(
     assert store.jobs.failures() == []
     assert store.library.count()[:2] == (1, 1)
     assert attempts(database_url, job_id)[0] == 1
+
+
+@pytest.mark.parametrize("when", ["walking", "waiting"])
+def test_a_run_goes_on_when_the_database_is_back(
+    ready: Settings, store: Store, database_url: str, tmp_path: Path, when: str
+) -> None:
+    folder = tmp_path / "music"
+    songs = write_songs(folder, 3)
+    name = database_url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
+    admin_url = database_url.replace(f"/{name}?", "/postgres?")
+    told: list[str] = []
+    cuts: list[Progress] = []
+    request = Request(str(Recipe.of(ready)), batch=uuid4())
+    with worker(ready), psycopg.connect(admin_url, autocommit=True) as admin:
+
+        def cut(progress: Progress) -> None:
+            if progress.wanted and progress.walked == (when == "waiting") and not cuts:
+                cuts.append(progress)
+                admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+                admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                    [name],
+                )
+
+        def tell(line: str) -> None:
+            told.append(line)
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+        index_run = IndexRun(JobQueue(ready), lambda: None, request, cut)
+        done = with_patience(
+            database_url, lambda opened: index_run.run(opened, [str(folder)]), tell
+        )
+    assert len(cuts) == 1
+    assert told[0].endswith("going on when it is back")
+    assert told[-1] == "the database is back"
+    assert (done.seen, done.finished, done.failed) == (len(songs), len(songs), 0)
+    with open_store(database_url) as opened:
+        assert opened.library.count()[:2] == (len(songs), len(songs))
+
+
+def test_a_database_that_was_never_there_is_not_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnreachable, match="does not answer"):
+        with_patience("postgresql://127.0.0.1:1/none", lambda _: None, lambda _: None)

@@ -18,6 +18,7 @@ from mess_plugin.errors import (
     MissingWeights,
     ServiceError,
     StoreError,
+    StoreUnreachable,
     UnknownName,
     UsageError,
     WrongWeights,
@@ -44,6 +45,7 @@ EXAMPLES: list[tuple[MessError, str, int]] = [
     (MissingWeights("mert", "run it"), "encoder mert: run it", 1),
     (WrongWeights("mert", "hash"), "encoder mert: hash", 1),
     (StoreError("the disk is full"), "the disk is full", 1),
+    (StoreUnreachable("it is not there"), "it is not there", 1),
     (ServiceError("broker", "gone"), "broker: gone", 1),
 ]
 

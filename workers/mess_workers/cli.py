@@ -37,9 +37,12 @@ from mess_plugin.spaces.active_encoder import active_recipe, complete, resolve_s
 from mess_plugin.spaces.recipe import Recipe, weights_of
 from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
+from mess_plugin.store.jobs import Failure
 from mess_workers.broker import JobQueue
-from mess_workers.index_run import IndexRun, Progress
+from mess_workers.index_run import IndexRun, Progress, with_patience
 from mess_workers.worker import Worker
+
+_SHOWN_FAILURES = 3
 
 
 @click.command()
@@ -78,23 +81,29 @@ def index(
     listed = absolute_roots(_names(files_from))
     with (
         connected(settings, broker=True) as ready,
-        open_store(ready.database_url or "") as store,
         worker_for(settings, ready) as worker,
         progress_bar("indexing", quiet=as_json) as show,
     ):
-        recipe = str(_recipe(store, settings, coverage))
-        drain(settings.home, store, Request(active_recipe(store, settings)))
+        url = ready.database_url or ""
+        with open_store(url) as store:
+            recipe = str(_recipe(store, settings, coverage))
+            drain(settings.home, store, Request(active_recipe(store, settings)))
         request = Request(recipe, batch=uuid4(), retry_failed=retry_failed, force=force)
-        run = IndexRun(store, JobQueue(ready), worker.need, request, show, worker.check)
+        run = IndexRun(JobQueue(ready), worker.need, request, show, worker.check)
+
+        def work(store: Store) -> tuple[int, list[Failure]]:
+            run.run(store, roots, listed)
+            forgotten = _prune(store, settings, run, roots if prune else ())
+            refit(store, recipe)
+            complete(store)
+            return forgotten, run.failures(_SHOWN_FAILURES)
+
         try:
-            run.run(roots, listed)
+            forgotten, failures = with_patience(url, work, say)
         except KeyboardInterrupt:
             say("stopping: finishing the files at hand; run the same command again to resume")
             raise
-        forgotten = _prune(store, settings, run, roots if prune else ())
-        refit(store, recipe)
-        complete(store)
-    _report(run, forgotten, [*roots, *listed], as_json)
+    _report(run, forgotten, failures, [*roots, *listed], as_json)
 
 
 def _names(files: BinaryIO | None) -> list[str]:
@@ -169,7 +178,10 @@ def _prune(store: Store, settings: Settings, run: IndexRun, confirmed: Sequence[
     return forgotten + run.progress.given_up
 
 
-def _report(run: IndexRun, vanished: int, roots: Sequence[str], as_json: bool) -> None:
+def _report(
+    run: IndexRun, vanished: int, failures: Sequence[Failure], roots: Sequence[str], as_json: bool
+) -> None:
+    """Say what came of it. Exit code 1 where a folder could not be read, or every file failed."""
     done, unreadable = run.progress, run.unreadable
     failed = done.failed + done.failed_before
     if as_json:
@@ -195,9 +207,12 @@ def _report(run: IndexRun, vanished: int, roots: Sequence[str], as_json: bool) -
         if vanished + done.gone:
             parts.append(f"{vanished + done.gone} vanished files forgotten")
         say(", ".join(parts))
+        for one in failures:
+            say(f"failed: {one.path}: {one.reason}")
         if failed:
-            say("see `mess failures`; to try again: mess index --retry-failed PATH…")
-    if unreadable:
+            more = "the others: `mess failures`; " if failed > len(failures) else ""
+            say(f"{more}to try again: mess index --retry-failed PATH…")
+    if unreadable or not (done.indexed + done.known + done.unchanged or not failed):
         raise SystemExit(1)
 
 

@@ -9,17 +9,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
+from mess_plugin.errors import StoreUnreachable
 from mess_plugin.library.pruning import Pruned
 from mess_plugin.library.reconcile import Reconciled, Request, reconcile
-from mess_plugin.store import Store
+from mess_plugin.store import Store, open_store
+from mess_plugin.store.jobs import Failure
 from mess_workers.broker import JobQueue
 from mess_workers.dispatcher import send_due
 
+T = TypeVar("T")
 POLL_S = 0.2
+_FAILURES_LOOKED_AT = 200
+_AWAY_S = 1800.0  # a database that is away for longer ends the run
+_RETRY_S = 2.0
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -47,7 +54,6 @@ class Progress(msgspec.Struct, frozen=True):
 class IndexRun:
     """One run of `mess index`: enqueue what is below some paths, and wait until it is done."""
 
-    store: Store
     queue: JobQueue
     need_worker: Callable[[], None]
     request: Request
@@ -55,6 +61,8 @@ class IndexRun:
     """Called with each new state."""
     check: Callable[[], None] = lambda: None
     """Called while waiting; may raise, for example because the worker died."""
+    store: Store = field(init=False)
+    """Of the connection at hand."""
     progress: Progress = field(default_factory=Progress)
     unreadable: list[str] = field(default_factory=list)
     """Lines about what could not be looked at."""
@@ -64,19 +72,37 @@ class IndexRun:
     _held: dict[str, Pruned] = field(default_factory=dict)
     """By root: vanished files that could not be believed to be gone when the run began."""
 
-    def run(self, roots: Sequence[str], listed: Sequence[str] = ()) -> Progress:
-        """Reconcile all roots and listed files, then wait until every job of this run is over."""
-        for root in roots:
-            self._reconcile([root], root)
-        if listed:
-            self._reconcile(listed, None)
-        self.progress = replace(self.progress, walked=True)
+    def run(self, store: Store, roots: Sequence[str], listed: Sequence[str] = ()) -> Progress:
+        """Reconcile all roots and listed files, then wait until every job of this run is over.
+
+        May be called again with a new connection after one was lost: it goes on where it was, and a
+        walk that was cut short begins anew, as a part of the same run.
+        """
+        self.store = store
+        if not self.progress.walked:
+            self._walk(roots, listed)
         while self.progress.finished < self.progress.wanted:
             self._advance()
             self.check()
             time.sleep(POLL_S)
         self.show(self.progress)
         return self.progress
+
+    def _walk(self, roots: Sequence[str], listed: Sequence[str]) -> None:
+        self.progress = replace(Progress(), wanted=len(self._jobs))
+        self._seen.clear()
+        self._held.clear()
+        self.unreadable.clear()
+        for root in roots:
+            self._reconcile([root], root)
+        if listed:
+            self._reconcile(listed, None)
+        self.progress = replace(self.progress, walked=True)
+
+    def failures(self, limit: int) -> list[Failure]:
+        """Some files of this run that failed, now or before, the newest first."""
+        found = self.store.jobs.failures(_FAILURES_LOOKED_AT)
+        return [one for one in found if one.path in self._seen][:limit]
 
     def look_again(self) -> dict[str, str]:
         """Ask again about vanished files, now that whatever was moved is known by its new name.
@@ -136,3 +162,27 @@ class IndexRun:
 
 def _states(counts: dict[str, int]) -> Iterator[int]:
     return (count for name, count in counts.items() if ":" not in name)
+
+
+def with_patience(database_url: str, work: Callable[[Store], T], tell: Callable[[str], None]) -> T:
+    """What `work` returns; where the database goes away, again with a new connection when it is back.
+
+    The first connection must succeed. Raises StoreError, also where it stays away for half an hour.
+    """
+    away_since_s: float | None = None
+    has_begun = False
+    while True:
+        try:
+            with open_store(database_url) as store:
+                if away_since_s is not None:
+                    tell("the database is back")
+                away_since_s, has_begun = None, True
+                return work(store)
+        except StoreUnreachable as error:
+            now_s = time.monotonic()
+            if not has_begun or (away_since_s is not None and now_s - away_since_s > _AWAY_S):
+                raise
+            if away_since_s is None:
+                away_since_s = now_s
+                tell(f"{error}; going on when it is back")
+            time.sleep(_RETRY_S)

@@ -29,6 +29,7 @@ from mess_integrations.http import (
     webhooks,
 )
 from mess_integrations.http.auth import Guard, Refused
+from mess_integrations.http.instant_mix import mix_route
 from mess_integrations.http.metrics import HttpMetrics
 from mess_integrations.http.openapi import describe
 from mess_integrations.http.probes import probes
@@ -42,6 +43,7 @@ from mess_integrations.http.routing import (
     read_path,
     read_query,
 )
+from mess_integrations.jellyfin.instant_mix import InstantMix
 from mess_integrations.rate_limit import RateLimit
 from mess_integrations.web import routes as web
 from mess_integrations.web.kept_sounds import KeptSounds
@@ -94,16 +96,24 @@ def make_app(
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in (*endpoints, _openapi(endpoints)):
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    mix = InstantMix(settings, stores.use) if settings.instant_mix else None
     app = Starlette(
         routes=[
             Route(path, partial(answerer.answer, methods), methods=list(methods))
             for path, methods in by_path.items()
-        ],
+        ]
+        + ([mix_route(service, mix)] if mix else []),
         middleware=_middleware(settings),
         exception_handlers={404: _unknown, 405: _unknown, Exception: _failed},
     )
-    app.state.stores = stores
-    app.state.sounds = sounds
+
+    def close() -> None:
+        if mix:
+            mix.close()
+        stores.close()
+        sounds.close()
+
+    app.state.stores, app.state.close = stores, close
     return app
 
 

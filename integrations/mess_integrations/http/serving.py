@@ -33,8 +33,7 @@ def serve_http(settings: Settings) -> None:
         try:
             uvicorn.Server(configuration(app)).run(sockets=[listener])
         finally:
-            app.state.stores.close()
-            app.state.sounds.close()
+            app.state.close()
 
 
 def configuration(app: Starlette, waiting: WaitingConnections | None = None) -> uvicorn.Config:

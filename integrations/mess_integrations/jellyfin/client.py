@@ -68,20 +68,25 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 DEFAULT_RETRIES = RetryPolicy()
 
 
+def authorization(device_id: str, token: str | None = None) -> str:
+    """The value of the header `Authorization`, in the only form that 10.11 and 12 both take."""
+    parts = {
+        "Client": "MESS",
+        "Device": "MESS",
+        "DeviceId": device_id,
+        "Version": version("mess-plugin"),
+    }
+    if token is not None:
+        parts["Token"] = token
+    said = ", ".join(f'{key}="{quote(value, safe="")}"' for key, value in parts.items())
+    return f"MediaBrowser {said}"
+
+
 class _MediaBrowser(requests.auth.AuthBase):
     """The Authorization header, as a requests auth object so that no .netrc replaces it."""
 
     def __init__(self, device_id: str, token: str | None) -> None:
-        parts = {
-            "Client": "MESS",
-            "Device": "MESS",
-            "DeviceId": device_id,
-            "Version": version("mess-plugin"),
-        }
-        if token is not None:
-            parts["Token"] = token
-        said = ", ".join(f'{key}="{quote(value, safe="")}"' for key, value in parts.items())
-        self._header = f"MediaBrowser {said}"
+        self._header = authorization(device_id, token)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
