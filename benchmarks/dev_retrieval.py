@@ -30,9 +30,9 @@ from mess_plugin.evaluation.embedding import (
     fit_zscore,
 )
 from mess_plugin.evaluation.excerpts import ExcerptCache, duration_s
-from mess_plugin.evaluation.listing import Recording, Role, read_listing
+from mess_plugin.evaluation.listing import ListedRecording, Role, read_listing
 from mess_plugin.evaluation.repeats import Repeats
-from mess_plugin.evaluation.tasks import Place, TaskResult
+from mess_plugin.evaluation.tasks import ExcerptPosition, TaskResult
 from mess_plugin.evaluation.transforms import TRANSFORMS
 from mess_plugin.evaluation.trials import HALF_S, SECTION_S, Section, draw_sections
 from mess_plugin.model import Float32, Projection, Waveform
@@ -62,14 +62,16 @@ class Heard:
 
     songs: Float32
     windows: Float32
-    window_places: tuple[Place, ...]
+    window_places: tuple[ExcerptPosition, ...]
     transformed: dict[str, Float32]
     halves: tuple[Float32, Float32]
     sections: Float32
     cpu_s_per_min: float
 
 
-def middles(cache: ExcerptCache, audio: Path, recordings: Sequence[Recording]) -> list[Waveform]:
+def middles(
+    cache: ExcerptCache, audio: Path, recordings: Sequence[ListedRecording]
+) -> list[Waveform]:
     """Decode (or read back) the middle 60 s of each."""
     return [cache.middle(audio / r.track, EXCERPT_S) for r in recordings]
 
@@ -78,7 +80,7 @@ def hear(
     encoder: Encoder,
     cache: ExcerptCache,
     audio: Path,
-    recordings: Sequence[Recording],
+    recordings: Sequence[ListedRecording],
     waveforms: Sequence[Waveform],
     sections: Sequence[Section],
 ) -> Heard:
@@ -104,7 +106,9 @@ def hear(
         songs=np.stack([e.song for e in whole]),
         windows=np.concatenate([e.windows for e in whole]),
         window_places=tuple(
-            Place(i, float(start)) for i, e in enumerate(whole) for start in e.intervals[:, 0]
+            ExcerptPosition(i, float(start))
+            for i, e in enumerate(whole)
+            for start in e.intervals[:, 0]
         ),
         transformed=transformed,
         halves=(first, second),
@@ -116,7 +120,7 @@ def hear(
 def score(
     heard: Heard,
     fit: Fit | None,
-    recordings: Sequence[Recording],
+    recordings: Sequence[ListedRecording],
     sections: Sequence[Section],
     repeats: dict[int, Repeats],
 ) -> list[TaskResult]:
@@ -133,7 +137,7 @@ def score(
     first, second = (project(half, by_song) for half in heard.halves)
     results.append(tasks.same_recording("halves", first @ second.T, range(len(robust)), albums))
 
-    def same_sound(true: Place, found: Place) -> bool:
+    def same_sound(true: ExcerptPosition, found: ExcerptPosition) -> bool:
         starts_s = repeats[true.recording].starts_s(true.start_s, SECTION_S)
         return bool(np.min(np.abs(starts_s - found.start_s)) <= tasks.PLACE_TOLERANCE_S)
 

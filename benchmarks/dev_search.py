@@ -40,7 +40,7 @@ from mess_plugin.encoders.base import Encoder, EncoderInfo, EncoderOptions
 from mess_plugin.evaluation import report, tasks
 from mess_plugin.evaluation.excerpts import ExcerptCache, duration_s
 from mess_plugin.evaluation.library import ablation
-from mess_plugin.evaluation.listing import Recording, Role, read_listing
+from mess_plugin.evaluation.listing import ListedRecording, Role, read_listing
 from mess_plugin.evaluation.repeats import Repeats
 from mess_plugin.evaluation.search import (
     Sample,
@@ -121,7 +121,7 @@ class Facets:
 class Music(msgspec.Struct, frozen=True):
     """Recordings of the evaluation set with their waveforms, and where more of them is."""
 
-    recordings: list[Recording]
+    recordings: list[ListedRecording]
     waveforms: list[Waveform]
     cache: ExcerptCache
     audio: Path

@@ -28,7 +28,7 @@ from mess_plugin.encoders.mini.spectra import spectra
 from mess_plugin.evaluation import report, tasks
 from mess_plugin.evaluation.embedding import embed_recording, fit_whitening, fit_zscore
 from mess_plugin.evaluation.excerpts import ExcerptCache
-from mess_plugin.evaluation.listing import Recording, Role, read_listing
+from mess_plugin.evaluation.listing import ListedRecording, Role, read_listing
 from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.model import Float32, Waveform
 from mess_plugin.pretraining.folds import folds
@@ -44,7 +44,7 @@ def musicnn_songs(folder: Path, waveforms: Sequence[Waveform]) -> Float32:
 
 
 def peers(
-    waveforms: Sequence[Waveform], recordings: Sequence[Recording], musicnn: Path | None
+    waveforms: Sequence[Waveform], recordings: Sequence[ListedRecording], musicnn: Path | None
 ) -> dict[str, TaskResult]:
     """The album task by systems that are not trained here."""
     plain = encoders.load("descriptors", EncoderOptions())

@@ -1088,7 +1088,7 @@ WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id
     AND EXISTS (SELECT FROM files WHERE files.track_id = measures.track_id AND files.missing_since IS NULL)
 
 -- Every track of a space with its song vector, as bytes, and what is known of it.
--- name: landscape
+-- name: song_features
 SELECT halfvec_send(song.vector), card.id, card.path, card.title, card.artist, card.genre, card.year,
     coalesce(card.bpm, measures.tempo_bpm), measures.mode, measures.activity, measures.loudness_lufs
 FROM song_embeddings AS song

@@ -12,7 +12,7 @@ from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.evaluation import report
 from mess_plugin.evaluation.labels import LabelForm
-from mess_plugin.evaluation.library import Plan, Task, ablation
+from mess_plugin.evaluation.library import EvaluationPlan, Task, ablation
 from mess_plugin.evaluation.library import evaluate as measure
 from mess_plugin.evaluation.search import System
 from mess_plugin.search.rerank import SONG_ALONE, weights_of
@@ -77,7 +77,7 @@ def evaluate(
     chosen = {Task(name) for name in tasks} or (set(Task) - {Task.LABELS})
     if labels is not None:
         chosen = {*({Task(name) for name in tasks}), Task.LABELS}
-    plan = Plan(frozenset(chosen), queries, files, seed, labels, LabelForm(label_form))
+    plan = EvaluationPlan(frozenset(chosen), queries, files, seed, labels, LabelForm(label_form))
     settings = load_settings()
     with connected(settings) as home, open_store(home.database_url or "") as store:
         ready = resolve_settings(store, home)

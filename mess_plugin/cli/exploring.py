@@ -14,7 +14,7 @@ from mess_plugin.config import load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.exploring.clusters import Clusters, cluster
 from mess_plugin.exploring.documents import clusters_document, map_document
-from mess_plugin.exploring.feature_matrix import Landscape, survey
+from mess_plugin.exploring.feature_matrix import FeatureMatrix, read_features
 from mess_plugin.exploring.layout import LAYOUTS, lay_out
 from mess_plugin.model import Float32
 from mess_plugin.services import connected
@@ -41,10 +41,10 @@ def clusters(
     """Show what kinds of music the library holds, with central examples and what stands apart."""
     if examples < 1:
         raise UsageError(f"{examples} examples are asked for: wanted 1 or more")
-    landscape = _surveyed(encoder)
-    found = cluster(landscape, k, seed=seed, n_outliers=outliers)
+    features = _features(encoder)
+    found = cluster(features, k, seed=seed, n_outliers=outliers)
     if as_json:
-        print_json(clusters_document(landscape, found, examples))
+        print_json(clusters_document(features, found, examples))
         return
     rows = [
         (
@@ -52,7 +52,7 @@ def clusters(
             one.name,
             len(one.members),
             f"{one.tightness:.2f}",
-            "; ".join(_describe(landscape, place) for place in one.members[:examples]),
+            "; ".join(_describe(features, place) for place in one.members[:examples]),
         )
         for number, one in enumerate(found.clusters, start=1)
     ]
@@ -61,8 +61,8 @@ def clusters(
         lonely = [
             (
                 f"{found.likeness[place]:.2f}",
-                landscape.facts[place].track_id,
-                _describe(landscape, place),
+                features.facts[place].track_id,
+                _describe(features, place),
             )
             for place in found.outliers
         ]
@@ -91,23 +91,23 @@ def map_command(
         raise UsageError(f"--out is {out}: wanted a name that ends in .png or .tsv")
     if out is not None and not out.absolute().parent.is_dir():
         raise UsageError(f"--out is {out}: there is no folder {out.absolute().parent}")
-    landscape = _surveyed(encoder)
-    found = cluster(landscape, k, seed=seed)
-    points = lay_out(landscape.vectors, layout, seed=seed)
+    features = _features(encoder)
+    found = cluster(features, k, seed=seed)
+    points = lay_out(features.vectors, layout, seed=seed)
     if out is not None:
-        _write(out, landscape, found, points)
+        _write(out, features, found, points)
         say(f"{len(points)} tracks written to {out}")
     if as_json:
-        print_json(map_document(landscape, found, points))
+        print_json(map_document(features, found, points))
 
 
-def _surveyed(encoder: str | None) -> Landscape:
+def _features(encoder: str | None) -> FeatureMatrix:
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        return survey(store, ready)
+        return read_features(store, ready)
 
 
-def _write(out: Path, landscape: Landscape, found: Clusters, points: Float32) -> None:
+def _write(out: Path, features: FeatureMatrix, found: Clusters, points: Float32) -> None:
     if out.suffix.lower() == ".png":
         from mess_plugin.exploring.drawing import save_map  # noqa: PLC0415  only where it is drawn
 
@@ -117,15 +117,15 @@ def _write(out: Path, landscape: Landscape, found: Clusters, points: Float32) ->
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(["id", "x", "y", "cluster", "name", "path"])
     for one, (x, y), group in zip(
-        landscape.facts, points.tolist(), found.of_track.tolist(), strict=True
+        features.facts, points.tolist(), found.of_track.tolist(), strict=True
     ):
         name = found.clusters[group].name
         writer.writerow([one.track_id, f"{x:.6f}", f"{y:.6f}", group + 1, name, one.path])
     write_text(out, text.getvalue())
 
 
-def _describe(landscape: Landscape, place: int) -> str:
-    one = landscape.facts[place]
+def _describe(features: FeatureMatrix, place: int) -> str:
+    one = features.facts[place]
     if not one.title:
         return one.path
     return f"{one.artist} – {one.title}" if one.artist else one.title

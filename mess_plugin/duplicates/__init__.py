@@ -1,10 +1,8 @@
-"""Recordings that are the same music: found by ear, linked reversibly, left out of answers.
+"""Finds recordings of the same music and links them; links can be removed, and nothing is deleted.
 
-course.py    lays one whole recording along another
-judging.py   what the two are to each other, from what was heard
-wording.py   and what their tags add to that
-finding.py   candidates by nearness, each judged, the links stored
-hiding.py    answers without what is linked to the seeds or to a better answer
+time_alignment.py   aligns two whole recordings in time
+classify.py         what two recordings are to each other, from their features and tags
+finding.py          candidates by nearness, each compared, the links stored
 
-Nothing is deleted or merged, in the library or on the disk: a link is a row that can be taken away.
+Answers leave linked recordings out in `mess_plugin.search.diversity`.
 """

@@ -1,8 +1,8 @@
-"""Looking for duplicates: candidates by nearness, each judged by ear, the links stored.
+"""Searches the library for duplicates and stores the links.
 
-Never all pairs: each track asks for its nearest songs and its nearest harmonies, through indexes where
-the library is large, and only those of a fitting harmony and length are laid along it. A track looks
-once; afterwards only new ones do.
+Not all pairs: for each track the nearest songs and the nearest harmonies are candidates, from indexes
+where the library is large, and only those with a similar harmony and length are aligned with it. Each
+track is searched once.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mess_plugin.duplicates.classify import (
     LEAST_COVERAGE,
     LEAST_HARMONY,
     REVISION,
-    Portrait,
-    heard,
+    DuplicateFeatures,
+    compare,
     kind_of,
+    kind_with_tags,
 )
 from mess_plugin.duplicates.time_alignment import SPEEDS
-from mess_plugin.duplicates.wording import worded
 from mess_plugin.facets import Facet
 from mess_plugin.facets.harmony import similarity
 from mess_plugin.model import Float32, Level, LevelVectors, Space, Tags
@@ -29,7 +29,7 @@ from mess_plugin.search.nearest import nearest
 from mess_plugin.store import Store
 from mess_plugin.store.duplicates import Link
 
-CANDIDATES = 12  # nearest songs, and nearest harmonies, that each track is laid along
+CANDIDATES = 12  # nearest songs, and nearest harmonies, that each track is aligned with
 
 
 def find(
@@ -40,10 +40,10 @@ def find(
     again: bool = False,
     limit: int | None = None,
 ) -> Iterator[tuple[int, tuple[Link, ...]]]:
-    """Look for duplicates of every track that has not looked; yields (track, its links).
+    """Search duplicates of every track that was not searched yet; yields (track, its links).
 
-    limit: at most so many tracks. again: all tracks look, and links that are not heard any more are
-    taken away; what a person said stays. Each track is one transaction, so it may be stopped anywhere.
+    limit: at most so many tracks. again: search all tracks, and remove links that are no longer found;
+    decisions by people stay. Each track is one transaction, so the search may be stopped anywhere.
     """
     if again:
         store.duplicates.forget_searches()
@@ -60,12 +60,12 @@ def find(
 
 
 def is_left(store: Store, space: Space) -> bool:
-    """Whether a track has not looked yet."""
+    """Whether a track was not searched yet."""
     return bool(store.duplicates.unsearched(space, REVISION, limit=1))
 
 
 def links_of(store: Store, settings: Settings, space: Space, track_id: int) -> tuple[Link, ...]:
-    """What one track is a duplicate of, as heard now; nothing is stored."""
+    """The duplicates of one track, computed now; nothing is stored."""
     song = store.embeddings.of_track(space, Level.SONG, track_id)
     harmony = store.facets.of_tracks(Facet.HARMONY, [track_id])
     if not len(song.vectors) or track_id not in harmony:
@@ -79,27 +79,27 @@ def links_of(store: Store, settings: Settings, space: Space, track_id: int) -> t
     likeness = similarity(harmony[track_id], np.stack(list(others.values())))
     fitting = [i for i, like in zip(others, likeness, strict=True) if like >= LEAST_HARMONY]
     harmonies = harmony | others
-    portraits = _portraits(store, space, {i: harmonies[i] for i in (track_id, *fitting)})
+    features = _features_of(store, space, {i: harmonies[i] for i in (track_id, *fitting)})
     tags = {i: track.tags for i, track in store.library.get([track_id, *fitting]).items()}
     links = []
     for other_id in fitting:
         one_id, later_id = sorted((track_id, other_id))
-        one, later = portraits[one_id], portraits[later_id]
-        found = heard(one, later) if _may_cover(one.windows, later.windows) else None
+        one, later = features[one_id], features[later_id]
+        found = compare(one, later) if _may_cover(one.windows, later.windows) else None
         kind = found and kind_of(*found)
         if found and kind:
-            kind = worded(kind, tags.get(one_id, Tags()), tags.get(later_id, Tags()))
+            kind = kind_with_tags(kind, tags.get(one_id, Tags()), tags.get(later_id, Tags()))
             links.append(Link(one_id, later_id, kind, "found", found[1]))
     return tuple(links)
 
 
-def _portraits(
+def _features_of(
     store: Store, space: Space, harmonies: Mapping[int, Float32]
-) -> Mapping[int, Portrait]:
+) -> Mapping[int, DuplicateFeatures]:
     ids = list(harmonies)
     windows = store.embeddings.of_tracks(space, Level.WINDOW, ids)
     ranges = {i: one.loudness.range_lu for i, (one, _) in store.facets.measures(ids).items()}
-    return {i: Portrait(windows[i], harmonies[i], ranges.get(i)) for i in ids}
+    return {i: DuplicateFeatures(windows[i], harmonies[i], ranges.get(i)) for i in ids}
 
 
 def _may_cover(one: LevelVectors, other: LevelVectors) -> bool:

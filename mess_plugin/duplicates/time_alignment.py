@@ -1,10 +1,11 @@
-"""Laying one whole recording along another: where, and how much faster, does it run the same way?
+"""Aligns two whole recordings in time: at which offset and speed do they match best?
 
-The windows of both are compared in time. A straight line, other = speed * one + offset, is laid
-through all their likenesses, and the line that the likest windows lie on is kept: a Hough search, as
-J. Serrà, X. Serra and R. Andrzejak follow diagonals of cross recurrence plots ("Cross recurrence
-quantification for cover song identification", New Journal of Physics 11, 2009). Two recordings of
-one piece run along such a line; two that only sound alike are as much alike beside it.
+All windows of one are compared with all windows of the other. Of the straight lines other = speed
+* one + offset through these similarities the one with the highest mean is kept: a Hough search,
+as J. Serrà, X. Serra and R. Andrzejak follow diagonals of cross recurrence plots ("Cross
+recurrence quantification for cover song identification", New Journal of Physics 11, 2009). Two
+recordings of one piece match along such a line; two that only sound alike match as well beside
+it.
 """
 
 from __future__ import annotations
@@ -19,29 +20,27 @@ from mess_plugin.search.alignment import interpolated
 SPEEDS = tuple(round(0.85 + 0.01 * step, 2) for step in range(33))  # 0.85 to 1.17
 MAX_WINDOWS = 240  # of the first recording; of a longer one, windows that lie further apart
 _LEAST_WINDOWS = 4
-_LEAST_SHARE = 0.5  # of the shorter recording that must lie beside the other one
+_LEAST_SHARE = 0.5  # of the shorter recording that must overlap the other one
 
 Floats = npt.NDArray[np.float64]
 
 
-class Course(msgspec.Struct, frozen=True):
-    """The line along which two recordings are most alike.
-
-    likeness: mean cosine of the windows on the line, in [-1, 1]. lead: how far that is above the
-    windows beside it, as a share of what is left, (on - beside) / (1 - beside), at most 1.
-    coverage: share of the longer recording that lies beside the other one, in [0, 1].
-    speed: seconds of the other for a second of the first; offset_s: where in the other the first
-    one's beginning lies; negative where the other begins later.
-    """
+class TimeAlignment(msgspec.Struct, frozen=True):
+    """The line along which two recordings are most similar."""
 
     likeness: float
+    """Mean cosine of the windows on the line, in [-1, 1]."""
     lead: float
+    """How far that is above all windows, (on - beside) / (1 - beside), at most 1."""
     coverage: float
+    """Share of the longer recording that overlaps the other one, in [0, 1]."""
     speed: float
+    """Seconds of the other for a second of the first."""
     offset_s: float
+    """Where in the other the first one begins; negative where the other begins later."""
 
 
-def follow(one: LevelVectors, other: LevelVectors) -> Course | None:
+def align(one: LevelVectors, other: LevelVectors) -> TimeAlignment | None:
     """The best line through the windows of two recordings; None where one has too few.
 
     one, other: their stored windows, in order of time.
@@ -61,14 +60,14 @@ def follow(one: LevelVectors, other: LevelVectors) -> Course | None:
         if best is None or scores[place] > best[0]:
             best = (float(scores[place]), speed, int(lags[place]))
     assert best is not None
-    return _course(cosines, one, other, own_s, step_s, *best[1:])
+    return _measured(cosines, one, other, own_s, step_s, *best[1:])
 
 
 def _along(cosines: Float32, places: Floats, n_other: int) -> tuple[Floats, Floats]:
     """Mean cosine of each line of one speed, and the lag of each in steps.
 
-    places: where each window lies, in steps, at lag 0. Lines that leave more than a share of the
-    shorter recording alone do not count.
+    places: position of each window, in steps, at lag 0. Lines that overlap too little of the shorter
+    recording do not count.
     """
     rounded = places.round().astype(np.int64)
     lags = np.arange(-int(rounded[-1]), n_other, dtype=np.int64)
@@ -82,7 +81,7 @@ def _along(cosines: Float32, places: Floats, n_other: int) -> tuple[Floats, Floa
     return means.astype(np.float64), lags.astype(np.float64)
 
 
-def _course(
+def _measured(
     cosines: Float32,
     one: LevelVectors,
     other: LevelVectors,
@@ -90,7 +89,7 @@ def _course(
     step_s: float,
     speed: float,
     lag: int,
-) -> Course:
+) -> TimeAlignment:
     columns = (own_s * speed / step_s).round().astype(np.int64) + lag
     inside = (columns >= 0) & (columns < cosines.shape[1])
     on = float(cosines[inside, columns[inside]].mean())
@@ -98,7 +97,7 @@ def _course(
     offset_s = lag * step_s
     length_s, other_s = float(one.intervals[-1, 1]) * speed, float(other.intervals[-1, 1])
     shared_s = max(0.0, min(length_s + offset_s, other_s) - max(offset_s, 0.0))
-    return Course(
+    return TimeAlignment(
         on,
         (on - beside) / max(1 - beside, 1e-6),
         shared_s / max(length_s, other_s),

@@ -1,1 +1,1 @@
-"""Retrieval quality: how well vectors, or the whole system, find music that belongs together."""
+"""Measures retrieval quality: does the search find music that belongs together?"""

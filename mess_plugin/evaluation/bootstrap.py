@@ -1,4 +1,4 @@
-"""Confidence intervals by resampling groups, for tracks of one album are not independent.
+"""Confidence intervals by resampling groups, because tracks of one album are not independent.
 
 B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993): percentile intervals, whole
 groups (albums) drawn with replacement, all queries of a drawn group together.

@@ -1,4 +1,4 @@
-"""A waveform through an encoder to unit vectors, and maps that are fitted on a library."""
+"""Embeds a waveform in memory, and fits centring, z-scores and whitening on vectors."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from mess_plugin.model import Float32, Level, Projection, Waveform
 
 
 class Embedded(msgspec.Struct, frozen=True):
-    """song: (dim,); windows: (n, dim); intervals: (n, 2) float32 seconds. Unit length each."""
+    """The vectors of one recording, unit length each."""
 
     song: Float32
+    """(dim,)."""
     windows: Float32
+    """(n, dim)."""
     intervals: Float32
+    """(n, 2) float32 seconds, of the windows."""
 
 
 def embed_recording(
     encoder: Encoder, waveform: Waveform, *, window_s: float = 5.0, hop_s: float = 2.5
 ) -> Embedded:
-    """Hear a recording as indexing does: its song vector and its window vectors.
+    """Embed a recording as indexing does: its song vector and its window vectors.
 
     waveform: mono at the encoder's rate, at least info.min_s long. window_s, hop_s: of the pooled
     windows; the last one ends at the end of the recording, and silent ones are left out. Raises

@@ -1,4 +1,4 @@
-"""Excerpts of recordings, decoded once and kept on disk, plain or transformed."""
+"""A cache on disk of decoded excerpts, plain or transformed."""
 
 from __future__ import annotations
 

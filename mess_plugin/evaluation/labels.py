@@ -1,4 +1,4 @@
-"""What belongs together, from the user's own file.
+"""Reads the user's own judgements of what belongs together.
 
 Three forms, one a line, columns separated by tabs; empty lines and lines that begin with # do not
 count:
@@ -20,7 +20,7 @@ from mess_plugin.errors import UsageError
 
 
 class LabelForm(StrEnum):
-    """The form of a label file; it has to be named, for groups and pairs look alike."""
+    """The form of a label file; it has to be named, because groups and pairs look alike."""
 
     GROUPS = "groups"
     PAIRS = "pairs"

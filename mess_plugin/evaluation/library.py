@@ -1,4 +1,4 @@
-"""How well a library answers questions: what its tags, its files and its user say about it."""
+"""Evaluates the user's own library by its tags, its files, its index and the user's judgements."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ class Task(StrEnum):
     LABELS = "labels"
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """What to measure, and on how much of the library.
-
-    queries: tracks that ask in the retrieval tasks; files: those that are decoded and transformed.
-    seed: of the random choice of both and of the transformations.
-    """
+class EvaluationPlan(msgspec.Struct, frozen=True):
+    """What to measure, and on how much of the library."""
 
     tasks: frozenset[Task]
     queries: int = 200
+    """Tracks that ask in the retrieval tasks."""
     files: int = 20
+    """Files that are decoded and transformed."""
     seed: int = 0
+    """Of the random choice of both, and of the transformations."""
     label_file: Path | None = None
+    """The user's own judgements."""
     label_form: LabelForm = LabelForm.GROUPS
 
 
-def evaluate(system: System, plan: Plan, tell: Callable[[str], None]) -> list[TaskResult]:
+def evaluate(system: System, plan: EvaluationPlan, tell: Callable[[str], None]) -> list[TaskResult]:
     """Measure one system on the library that it searches.
 
     tell: is told in a line what begins, and what cannot be measured and why. Raises UsageError where
@@ -81,7 +81,7 @@ def evaluate(system: System, plan: Plan, tell: Callable[[str], None]) -> list[Ta
 
 
 def _tags(
-    system: System, plan: Plan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
 ) -> list[TaskResult]:
     """Album: other tracks of the album, the artist's other albums being neither right nor wrong.
 
@@ -114,7 +114,7 @@ def _tags(
 
 
 def _robustness(
-    system: System, plan: Plan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
 ) -> list[TaskResult]:
     samples = list(_samples(system, plan, tracks, tell))
     if not samples:
@@ -124,14 +124,14 @@ def _robustness(
 
 
 def _sections(
-    system: System, plan: Plan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
 ) -> list[TaskResult]:
     samples = list(_samples(system, plan, tracks, tell))
     return [section_lookup(system, samples, seed=plan.seed)] if samples else []
 
 
 def _index(
-    system: System, plan: Plan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
 ) -> list[TaskResult]:
     chosen = _chosen(sorted(tracks), plan.queries, plan.seed)
     groups = [tracks[track_id].tags.album or str(track_id) for track_id in chosen]
@@ -145,7 +145,7 @@ def _index(
 
 
 def _labels(
-    system: System, plan: Plan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
 ) -> list[TaskResult]:
     assert plan.label_file is not None
     place = {path: track.id for track in tracks.values() for path in track.paths}
@@ -181,7 +181,7 @@ def _labels(
 _MEASURES: Mapping[
     Task,
     Callable[
-        [System, Plan, Mapping[int, Track], Callable[[str], None]],
+        [System, EvaluationPlan, Mapping[int, Track], Callable[[str], None]],
         list[TaskResult],
     ],
 ] = {
@@ -194,7 +194,7 @@ _MEASURES: Mapping[
 
 
 def _samples(
-    system: System, plan: Plan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
 ) -> Iterator[Sample]:
     """Tracks of which a file can be decoded, chosen at random."""
     there = [t for t in tracks.values() if t.path and Path(t.path).is_file()]

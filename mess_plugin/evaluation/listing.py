@@ -1,4 +1,4 @@
-"""A list of recordings with what is known of them: which belong together, which do not count."""
+"""Reads a list of evaluation recordings: which belong together, and which are only distractors."""
 
 from __future__ import annotations
 
@@ -21,24 +21,23 @@ class Role(StrEnum):
     OUT = "-"
 
 
-class Recording(msgspec.Struct, frozen=True):
-    """One recording of a list.
-
-    track: path below the audio folder. mixed: its album gathers several or unknown composers.
-    collection: what it was published in; mixed albums of one collection may share composers.
-    robustness: whether it is used in the robustness and section tasks.
-    """
+class ListedRecording(msgspec.Struct, frozen=True):
+    """One recording of a list."""
 
     track: str
+    """Path below the audio folder."""
     album: str
     artist: str
     collection: str
+    """What it was published in; mixed albums of one collection may share composers."""
     mixed: bool
+    """Whether its album gathers several or unknown composers."""
     role: Role
     robustness: bool
+    """Whether it is used in the robustness and section tasks."""
 
 
-def read_listing(file: Path) -> tuple[Recording, ...]:
+def read_listing(file: Path) -> tuple[ListedRecording, ...]:
     """Read a tab-separated list with a header line, with at least the columns named above.
 
     Raises UsageError for a list that cannot be read, lacks a column or has an unknown role.
@@ -54,7 +53,7 @@ def read_listing(file: Path) -> tuple[Recording, ...]:
         raise UsageError(f"cannot read the list {file}: {error.strerror}") from error
 
 
-def _recording(file: Path, line: int, row: dict[str, str]) -> Recording:
+def _recording(file: Path, line: int, row: dict[str, str]) -> ListedRecording:
     try:
         role = Role(row["eval_role"])
     except ValueError as error:
@@ -62,7 +61,7 @@ def _recording(file: Path, line: int, row: dict[str, str]) -> Recording:
         raise UsageError(
             f"{file}:{line}: eval_role {row['eval_role']!r} is none of {wanted}"
         ) from error
-    return Recording(
+    return ListedRecording(
         track=row["track"],
         album=row["album"],
         artist=row["artist_id"],

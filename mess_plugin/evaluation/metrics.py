@@ -1,4 +1,4 @@
-"""Measures of one ranked answer, and of an index against exact search.
+"""Retrieval metrics of one ranked answer, and the recall of an index.
 
 An answer is `relevance`: (n,) bool, best first, with what is ignored already left out. All follow
 C. D. Manning, P. Raghavan and H. Schütze, Introduction to Information Retrieval, chapter 8 (2008),

@@ -1,4 +1,4 @@
-"""Whether two places of a recording sound the same: a repeat of a loop is not a wrong answer."""
+"""Finds repeats within a recording: finding another repeat of a loop is not a wrong answer."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _FRAMES_PER_S = 8.0
 
 
 class Repeats(msgspec.Struct, frozen=True):
-    """Finds where an excerpt of a recording comes again, note for note.
+    """Finds where an excerpt of a recording is repeated, note for note.
 
-    It hears mel spectrograms at 8 frames per second, never an encoder under test.
-    mel_db: (n_frames, bands) of the whole recording.
+    Compares mel spectrograms at 8 frames per second; no encoder under test takes part.
     """
 
     mel_db: Float32
+    """(n_frames, bands) of the whole recording."""
 
     @classmethod
     def of(cls, waveform: Waveform) -> Repeats:
-        """Listen to a recording: mono at 24 kHz, at least 0.1 s."""
+        """From a recording: mono at 24 kHz, at least 0.1 s."""
         fine = spectra(loudness_normalised(waveform)).mel_db
         per_frame = round(RATE_HZ / HOP_SAMPLES / _FRAMES_PER_S)
         n_frames = max(1, len(fine) // per_frame)

@@ -1,4 +1,4 @@
-"""Results side by side, for people and as JSON."""
+"""Tables and JSON of evaluation results, several systems side by side."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The tasks of the evaluation, asked of the real store through the real search.
+"""Runs the evaluation tasks against the real store, through the real search.
 
-So it is the whole of it that is scored: the encoder, the projection, the index, the rerank and the
-passages, and not vectors in a laboratory.
+So the encoder, projection, index, reranking and alignment are scored together.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
 from mess_plugin.evaluation import tasks
 from mess_plugin.evaluation.metrics import Floats
-from mess_plugin.evaluation.tasks import Place, TaskResult
+from mess_plugin.evaluation.tasks import ExcerptPosition, TaskResult
 from mess_plugin.evaluation.transforms import TRANSFORMS
 from mess_plugin.evaluation.trials import draw_sections, halves, transformed
 from mess_plugin.facets import TrackFacets
@@ -33,16 +32,13 @@ from mess_plugin.search.scoring import score
 from mess_plugin.search.seeds import Seed, seed_of, seed_of_track
 from mess_plugin.store import Store
 
-DEPTH = 300  # answers looked at; whatever comes later counts as not found
+DEPTH = 300  # answers considered; later ones count as not found
 INDEX_K = 20
 _NOT_FOUND = -2.0  # below every cosine
 
 
 class System(msgspec.Struct, frozen=True):
-    """A way to answer: a space of the store and the views that order songs.
-
-    hear_facets: a waveform and its rate → its facets, None where too little sounds.
-    """
+    """A system under test: a space of the store, and how songs are scored in it."""
 
     name: str
     store: Store
@@ -50,7 +46,9 @@ class System(msgspec.Struct, frozen=True):
     space: Space
     encoder: Encoder
     weights: Weights
+    """Of the views of the feel."""
     hear_facets: Callable[[Waveform, int], TrackFacets | None] = hear_sound
+    """A waveform and its rate → its facets, None where there is too little sound."""
 
     def known(self, track_id: int) -> Seed:
         """A track of the library as a question."""
@@ -93,16 +91,16 @@ class System(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """A recording whose audio is at hand: its track, a name for chance, the name of its group.
-
-    changed: its waveform after one of TRANSFORMS, where that is kept somewhere.
-    """
+    """A recording whose audio can be loaded."""
 
     track_id: int
     key: str
+    """Seeds the random choices."""
     group: str
+    """Its album, for confidence intervals."""
     load: Callable[[], Waveform]
     changed: Callable[[str], Waveform] | None = None
+    """Its waveform after one of TRANSFORMS, where that is cached."""
 
 
 def similarities(system: System, queries: Sequence[int], track_ids: Sequence[int]) -> Floats:
@@ -182,20 +180,20 @@ def section_lookup(
     same_sound(sample, true_start_s, found_start_s): whether the two places sound the same.
     """
     asked: list[Sample] = []
-    truth: list[Place] = []
-    found: list[Place | None] = []
+    truth: list[ExcerptPosition] = []
+    found: list[ExcerptPosition | None] = []
     rate_hz = system.encoder.info.rate_hz
     for sample in samples:
         for section in draw_sections(sample.load(), rate_hz, len(asked), sample.key, seed):
             answer = _place(system, section.waveform)
             number = len(asked)
-            truth.append(Place(number, section.place.start_s))
+            truth.append(ExcerptPosition(number, section.place.start_s))
             right = answer is not None and answer[0] == sample.track_id
-            found.append(Place(number if right else -1, answer[1]) if answer else None)
+            found.append(ExcerptPosition(number if right else -1, answer[1]) if answer else None)
             asked.append(sample)
     heard = same_sound
 
-    def same(true: Place, other: Place) -> bool:
+    def same(true: ExcerptPosition, other: ExcerptPosition) -> bool:
         return heard is not None and heard(asked[true.recording], true.start_s, other.start_s)
 
     return tasks.section_lookup(

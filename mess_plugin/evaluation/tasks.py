@@ -1,7 +1,7 @@
-"""The tasks that every encoder, space or setting is scored on.
+"""Evaluation tasks as pure functions of similarities or answers.
 
-Each is a pure function of similarities or answers, so that vectors of an encoder, a peer's
-distances or the store itself can be scored. Larger similarity is better.
+They score the vectors of an encoder, the distances of another system, or the store. Larger
+similarity is better.
 """
 
 from __future__ import annotations
@@ -14,22 +14,20 @@ import numpy as np
 
 from mess_plugin.evaluation import metrics
 from mess_plugin.evaluation.labels import Triplet
-from mess_plugin.evaluation.listing import Recording, Role
+from mess_plugin.evaluation.listing import ListedRecording, Role
 from mess_plugin.evaluation.metrics import Bools, Floats
 
 PLACE_TOLERANCE_S = 5.0
 
 
 class TaskResult(msgspec.Struct, frozen=True):
-    """What a task measured, query by query.
-
-    measures: name → (n_queries,), NaN where a query has no answer. groups: the album (or other
-    group) of each query, for confidence intervals.
-    """
+    """What a task measured, query by query."""
 
     task: str
     measures: Mapping[str, Floats]
+    """Name → (n_queries,), NaN where a query has no answer."""
     groups: tuple[str, ...]
+    """The album (or other group) of each query, for confidence intervals."""
 
 
 def retrieval(
@@ -53,7 +51,7 @@ def retrieval(
     return TaskResult(task, {k: np.array(v) for k, v in measures.items()}, tuple(groups))
 
 
-def album_retrieval(similarity: Floats, recordings: Sequence[Recording]) -> TaskResult:
+def album_retrieval(similarity: Floats, recordings: Sequence[ListedRecording]) -> TaskResult:
     """Other tracks of the same album, for each query.
 
     similarity: (n, n) of the recordings, all of them in the database. Left out: the query itself,
@@ -121,19 +119,20 @@ def same_recording(
     return TaskResult(name, measures, tuple(groups))
 
 
-class Place(msgspec.Struct, frozen=True):
-    """A moment of a recording; `recording` counts from 0 in the list that is searched."""
+class ExcerptPosition(msgspec.Struct, frozen=True):
+    """Where an excerpt begins."""
 
     recording: int
+    """Index in the list that is searched."""
     start_s: float
 
 
 def section_lookup(
-    found: Sequence[Place | None],
-    truth: Sequence[Place],
+    found: Sequence[ExcerptPosition | None],
+    truth: Sequence[ExcerptPosition],
     groups: Sequence[str],
     *,
-    same_sound: Callable[[Place, Place], bool] | None = None,
+    same_sound: Callable[[ExcerptPosition, ExcerptPosition], bool] | None = None,
 ) -> TaskResult:
     """Whether excerpts were found in the right recording, and where in it.
 
@@ -166,12 +165,12 @@ def index_recall(
     return TaskResult("index", {f"recall@{k}": recall}, tuple(groups))
 
 
-def _album_mates(query: int, recordings: Sequence[Recording]) -> list[bool]:
+def _album_mates(query: int, recordings: Sequence[ListedRecording]) -> list[bool]:
     album = recordings[query].album
     return [i != query and r.album == album for i, r in enumerate(recordings)]
 
 
-def _ignored(query: int, recordings: Sequence[Recording]) -> list[bool]:
+def _ignored(query: int, recordings: Sequence[ListedRecording]) -> list[bool]:
     asked = recordings[query]
     return [
         i == query

@@ -1,4 +1,4 @@
-"""What may happen to a recording without making it other music."""
+"""Transformations after which a recording should still be found: noise, codec, pitch, tempo, level."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Trials on audio: what robustness and section lookup ask of anything that hears waveforms.
-
-The thing under test is a callable, so that an encoder, a space or the whole store can be put there.
-"""
+"""Robustness and section tasks for anything that takes a waveform: an encoder, a space, the store."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import msgspec
 import numpy as np
 
 from mess_plugin.evaluation import tasks
-from mess_plugin.evaluation.tasks import Place, TaskResult
+from mess_plugin.evaluation.tasks import ExcerptPosition, TaskResult
 from mess_plugin.evaluation.transforms import TRANSFORMS, degrade
 from mess_plugin.model import Float32, Waveform
 
@@ -22,10 +19,12 @@ SECTIONS_PER_TRACK = 3
 
 
 class Section(msgspec.Struct, frozen=True):
-    """An excerpt to be looked up: its true place and its worn-out waveform."""
+    """An excerpt to be looked up."""
 
-    place: Place
+    place: ExcerptPosition
+    """Where it really is."""
     waveform: Waveform
+    """Degraded."""
 
 
 def transformed(name: str, waveform: Waveform, rate_hz: int, key: str, seed: int = 0) -> Waveform:
@@ -53,7 +52,7 @@ def draw_sections(
     for _ in range(SECTIONS_PER_TRACK):
         start = int(rng.integers(0, max(1, len(waveform) - length)))
         worn = degrade(waveform[start : start + length], rate_hz, rng)
-        yield Section(Place(recording, start / rate_hz), worn)
+        yield Section(ExcerptPosition(recording, start / rate_hz), worn)
 
 
 def robustness(
@@ -88,10 +87,10 @@ def robustness(
 
 def lookup(
     sections: Iterable[Section],
-    find: Callable[[Waveform], Place | None],
+    find: Callable[[Waveform], ExcerptPosition | None],
     groups: Sequence[str],
     *,
-    same_sound: Callable[[Place, Place], bool] | None = None,
+    same_sound: Callable[[ExcerptPosition, ExcerptPosition], bool] | None = None,
 ) -> TaskResult:
     """Look each section up. groups: a name for each recording of the list, for intervals."""
     asked = list(sections)

@@ -1,10 +1,11 @@
-"""The library as a landscape: what kinds of music are in it, what stands apart, and a map.
+"""Overviews of a library: clusters of similar music, outliers, and a map in two dimensions.
 
-    landscape.py   the song vectors of all tracks, and what people know of them
-    clusters.py    groups of tracks that feel alike, their centres, examples and outliers
-    naming.py      a group's readable name, from what sets it apart from the rest
-    layout.py      places in two dimensions: principal components, or t-SNE with the extra `map`
-    drawing.py     the map as a picture
+    feature_matrix.py   the song vectors of all tracks, and what is known of them
+    clusters.py         clusters, their centres, examples and outliers
+    naming.py           a readable name for a cluster, from what distinguishes it
+    layout.py           coordinates: principal components, or t-SNE with the extra `map`
+    drawing.py          the map as a picture
+    documents.py        both as JSON
 
-Everything is the same again with the same library and seed.
+The same library and seed give the same result.
 """

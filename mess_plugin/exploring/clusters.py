@@ -1,4 +1,4 @@
-"""Groups of tracks that feel alike: spherical k-means on song vectors.
+"""Clusters of similar tracks: spherical k-means on song vectors.
 
 I. Dhillon and D. Modha, "Concept decompositions for large sparse text data using clustering", Machine
 Learning 42, 2001; first centres far apart by D. Arthur and S. Vassilvitskii, "k-means++", SODA 2007.
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.errors import UsageError
-from mess_plugin.exploring.feature_matrix import Landscape
+from mess_plugin.exploring.feature_matrix import FeatureMatrix
 from mess_plugin.exploring.naming import names_of
 from mess_plugin.model import Float32
 
@@ -24,34 +24,34 @@ Ints = npt.NDArray[np.int64]
 
 
 class Cluster(msgspec.Struct, frozen=True):
-    """name: readable, distinct; members: places in the landscape, the most central first.
-
-    tightness: mean cosine of the members to the centre.
-    """
+    """One cluster."""
 
     name: str
+    """Readable, and different from those of the other clusters."""
     members: tuple[int, ...]
+    """Rows of the feature matrix, the most central first."""
     tightness: float
+    """Mean cosine of the members to the centre."""
 
 
 class Clusters(msgspec.Struct, frozen=True):
-    """The groups, the largest first.
-
-    of_track: (n,) the group of each track; likeness: (n,) its cosine to the centre of that; outliers:
-    places in the landscape, the loneliest first.
-    """
+    """A clustering of all tracks."""
 
     clusters: tuple[Cluster, ...]
+    """The largest first."""
     of_track: Ints
+    """(n,) the cluster of each track."""
     likeness: Float32
+    """(n,) its cosine to that cluster's centre."""
     outliers: tuple[int, ...]
+    """Rows of the feature matrix, the least similar to their cluster first."""
 
 
 def cluster(
-    landscape: Landscape, k: int | None = None, *, seed: int = 0, n_outliers: int = 10
+    features: FeatureMatrix, k: int | None = None, *, seed: int = 0, n_outliers: int = 10
 ) -> Clusters:
     """K groups (None: about the square root of half the tracks, 2 to 40). Raises UsageError."""
-    n = len(landscape.facts)
+    n = len(features.facts)
     k = min(40, max(2, round((n / 2) ** 0.5))) if k is None else k
     if not 1 <= k <= min(n, MAX_CLUSTERS):
         raise UsageError(f"{k} clusters are asked for: wanted 1 to {min(n, MAX_CLUSTERS)}")
@@ -60,7 +60,7 @@ def cluster(
     if n_outliers < 0:
         raise UsageError(f"{n_outliers} outliers are asked for: wanted 0 or more")
     rng = np.random.default_rng(seed)
-    runs = [_k_means(landscape.vectors, k, rng) for _ in range(_RESTARTS)]
+    runs = [_k_means(features.vectors, k, rng) for _ in range(_RESTARTS)]
     labels, likeness = max(runs, key=lambda run: float(run[1].sum()))
     sizes = np.bincount(labels, minlength=k)
     order = [int(old) for old in np.argsort(-sizes, kind="stable") if sizes[old]]
@@ -69,7 +69,7 @@ def cluster(
         tuple(np.flatnonzero(of_track == place)[_by(-likeness[of_track == place])].tolist())
         for place in range(len(order))
     ]
-    names = names_of(landscape.facts, members)
+    names = names_of(features.facts, members)
     groups = tuple(
         Cluster(name, places, float(likeness[list(places)].mean()))
         for name, places in zip(names, members, strict=True)
@@ -90,7 +90,7 @@ def _k_means(vectors: Float32, k: int, rng: np.random.Generator) -> tuple[Ints, 
         for place in range(k):
             sums[place] = vectors[labels == place].sum(axis=0)
         empty = np.flatnonzero(np.bincount(labels, minlength=k) == 0)
-        if len(empty):  # the loneliest tracks found groups of their own
+        if len(empty):  # outliers start new clusters
             sums[empty] = vectors[_by(likeness)[: len(empty)]]
         centres = unit(sums)
         before = labels

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from mess_plugin.exploring.clusters import Clusters
-from mess_plugin.exploring.feature_matrix import Landscape
+from mess_plugin.exploring.feature_matrix import FeatureMatrix
 from mess_plugin.model import Float32
 
 
-def clusters_document(landscape: Landscape, found: Clusters, n_examples: int) -> dict[str, object]:
+def clusters_document(
+    features: FeatureMatrix, found: Clusters, n_examples: int
+) -> dict[str, object]:
     """What `mess clusters --json` prints."""
 
     def card(place: int) -> dict[str, object]:
-        one = landscape.facts[place]
+        one = features.facts[place]
         return {
             "id": one.track_id,
             "path": one.path,
@@ -21,7 +23,7 @@ def clusters_document(landscape: Landscape, found: Clusters, n_examples: int) ->
         }
 
     return {
-        "tracks": len(landscape.facts),
+        "tracks": len(features.facts),
         "clusters": [
             {
                 "number": number,
@@ -36,7 +38,7 @@ def clusters_document(landscape: Landscape, found: Clusters, n_examples: int) ->
     }
 
 
-def map_document(landscape: Landscape, found: Clusters, points: Float32) -> dict[str, object]:
+def map_document(features: FeatureMatrix, found: Clusters, points: Float32) -> dict[str, object]:
     """What `mess map --json` prints: x and y in [0, 1], y upwards."""
     return {
         "clusters": [one.name for one in found.clusters],
@@ -51,7 +53,7 @@ def map_document(landscape: Landscape, found: Clusters, points: Float32) -> dict
                 "cluster": group + 1,
             }
             for one, (x, y), group in zip(
-                landscape.facts, points.tolist(), found.of_track.tolist(), strict=True
+                features.facts, points.tolist(), found.of_track.tolist(), strict=True
             )
         ],
     }

@@ -1,4 +1,4 @@
-"""The song vectors of all tracks of the library, and what people know of them."""
+"""The song vectors of all tracks of the library, with their tags and measures."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ from mess_plugin.store.filters import Facts
 LEAST_TRACKS = 3
 
 
-class Landscape(msgspec.Struct, frozen=True):
-    """facts: of n tracks, in the order of their ids; vectors: (n, dim) float32, unit length."""
+class FeatureMatrix(msgspec.Struct, frozen=True):
+    """All tracks of a library, in the order of their ids."""
 
     facts: Sequence[Facts]
+    """Tags and measures of n tracks."""
     vectors: Float32
+    """(n, dim) float32, unit length."""
 
 
-def survey(store: Store, settings: Settings) -> Landscape:
+def read_features(store: Store, settings: Settings) -> FeatureMatrix:
     """All tracks that are there now, in the space that answers. Raises UsageError for under three.
 
     Memory: one float32 vector and one small row a track, 130 MB for 100,000 tracks of 192 dimensions.
     """
     space = answering_space(store, resolve_settings(store, settings))
-    facts, vectors = store.filters.landscape(space)
+    facts, vectors = store.filters.song_features(space)
     if len(facts) < LEAST_TRACKS:
         raise UsageError(
             f"the library holds {len(facts)} tracks: at least {LEAST_TRACKS} are needed; run "
             "`mess index FOLDER` first"
         )
-    return Landscape(facts, vectors)
+    return FeatureMatrix(facts, vectors)

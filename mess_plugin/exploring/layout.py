@@ -1,8 +1,8 @@
-"""Places in two dimensions for all tracks.
+"""Coordinates in two dimensions for all tracks.
 
-"pca" keeps the two directions in which the library varies most; it comes with MESS and shows the coarse
-lie of the land. "tsne" (L. van der Maaten and G. Hinton, JMLR 9, 2008, as openTSNE computes it) keeps
-neighbours together and says nothing by its distances between groups.
+"pca" keeps the two directions in which the library varies most. "tsne" (L. van der Maaten and G.
+Hinton, JMLR 9, 2008, as openTSNE computes it) keeps neighbours together; distances between groups
+mean nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""A group's readable name, from what sets it apart: activity, tempo, loudness, mode, tags.
+"""A readable name for a cluster, from what distinguishes it: activity, tempo, loudness, mode, tags.
 
-Each word is earned by the group's numbers against those of the whole library; a group that nothing sets
-apart is "mixed".
+Each word compares the cluster with the whole library; a cluster without such a word is "mixed".
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A metric of one's own: a map of the song vectors, learned from what somebody says is alike.
+"""Learns a metric of the user's own: a linear map of song vectors, from pairs called similar or not.
 
-judgements.py   pairs, triplets or groups of paths → comparisons of tracks
-head.py         comparisons → a linear map, regularised towards leaving all as it is
-trial.py        whether it does better than plain cosine on tracks that it did not see
-fitting.py      the two together, and the space that a metric that helps gets beside the others
+judgements.py         pairs or triplets in a file → comparisons of tracks
+linear_map.py         comparisons → a linear map, regularised towards the identity
+cross_validation.py   whether the map beats plain cosine on tracks it did not see
+fitting.py            all of it, and the space of a metric that helps
 
 Nothing is encoded again: the map works on stored vectors.
 """

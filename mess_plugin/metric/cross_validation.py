@@ -1,9 +1,9 @@
-"""Does a metric do better than plain cosine on tracks that it did not see?
+"""Cross-validates a metric: does it beat plain cosine on tracks it did not see?
 
-Tracks that are tied together by being called similar stay together as far as that leaves several
-groups, which are dealt into folds. A comparison is asked of a map that was fitted without any
-comparison in which the anchors of its fold occur. The groups are the independent observations:
-comparisons of one group share their tracks.
+Tracks connected by being called similar form groups, as long as that leaves several groups; the
+groups are divided into folds. Each comparison is predicted by a map fitted without any comparison
+that contains the anchors of its fold. Groups are the independent observations, because
+comparisons of one group share tracks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from mess_plugin.metric.judgements import Comparisons, Ints
-from mess_plugin.metric.linear_map import Floats, fit, leads
+from mess_plugin.metric.linear_map import Floats, fit_linear_map, leads
 from mess_plugin.model import Float32
 
 FOLDS = 5
@@ -23,18 +23,18 @@ PULLS = (30.0, 10.0, 3.0, 1.0, 0.3)  # towards the identity, the strongest first
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """How a metric did beside plain cosine on comparisons of tracks that it did not see.
-
-    plain_right, fitted_right: shares in the right order, means over groups, in [0, 1]. certainty: the
-    gain in its standard errors. pull: how strongly the map is drawn towards the identity.
-    """
+    """How a metric did compared with plain cosine, on comparisons of tracks it did not see."""
 
     n_comparisons: int
     n_groups: int
     plain_right: float
+    """Share of comparisons that plain cosine orders correctly, mean over groups, in [0, 1]."""
     fitted_right: float
+    """The same with the metric."""
     certainty: float
+    """The gain in its standard errors."""
     pull: float
+    """Strength of the regularisation towards the identity."""
 
     @property
     def helps(self) -> bool:
@@ -58,7 +58,7 @@ def cross_validated(vectors: Float32, comparisons: Comparisons) -> Trial:
     counted = np.zeros(len(groups), dtype=np.bool_)
     for fitting, asked in folds(comparisons, groups):
         pull = best_pull(vectors, _rows(comparisons, fitting))
-        matrix = fit(vectors, _rows(comparisons, fitting), pull)
+        matrix = fit_linear_map(vectors, _rows(comparisons, fitting), pull)
         fitted[asked] = _right(leads(vectors, _rows(comparisons, asked), matrix))
         counted[asked] = True
     names = np.unique(groups[counted])
@@ -84,7 +84,7 @@ def best_pull(vectors: Float32, comparisons: Comparisons) -> float:
     for pull in PULLS:
         found = []
         for fitting, asked in parts:
-            matrix = fit(vectors, _rows(comparisons, fitting), pull)
+            matrix = fit_linear_map(vectors, _rows(comparisons, fitting), pull)
             found.append(_right(leads(vectors, _rows(comparisons, asked), matrix)))
         right.append(float(np.concatenate(found).mean()) if found else 0.0)
     return PULLS[int(np.argmax(right))]

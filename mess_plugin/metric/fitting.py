@@ -1,4 +1,4 @@
-"""Fitting a metric, trying it, and giving one that helps a space beside the others."""
+"""Fits a metric, cross-validates it, and stores one that helps as a space of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mess_plugin.metric.cross_validation import (
     enough,
 )
 from mess_plugin.metric.judgements import Comparisons, Judgements, compared
-from mess_plugin.metric.linear_map import fit as fit_head
+from mess_plugin.metric.linear_map import fit_linear_map
 from mess_plugin.model import Float32, Level, Projection, Space
 from mess_plugin.spaces.refit import fill
 from mess_plugin.store import Store
@@ -48,7 +48,7 @@ def fit_metric(
     trial = cross_validated(vectors, comparisons)
     if not trial.helps:
         return trial, None
-    matrix = fit_head(vectors, comparisons, trial.pull)
+    matrix = fit_linear_map(vectors, comparisons, trial.pull)
     with store.spaces.fitting(base) as allowed:
         if not allowed:
             raise UsageError("another program is fitting a projection: try again in a minute")

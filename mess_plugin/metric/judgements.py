@@ -1,12 +1,12 @@
-"""What somebody says is alike → comparisons: this pair is more alike than that one.
+"""Reads judgements of similarity, and turns them into comparisons of pairs.
 
 The file holds one judgement a line, columns separated by tabs:
 
     path<TAB>path<TAB>similar      or dissimilar (also 1 and 0, + and -); the third may be left out
     anchor<TAB>nearer<TAB>farther  the first is more like the second than the third
 
-A pair without a third column is similar. Where nobody says what is dissimilar, tracks drawn from the
-library stand for it.
+A pair without a third column is similar. Without dissimilar pairs, random tracks of the library take
+their place.
 """
 
 from __future__ import annotations
@@ -28,18 +28,21 @@ Ints = npt.NDArray[np.int64]
 
 
 class Judgements(msgspec.Struct, frozen=True):
-    """similar, dissimilar: pairs of tracks; triplets: (anchor, nearer, farther). All by id."""
+    """What a file says about tracks, by their ids."""
 
     similar: tuple[tuple[int, int], ...]
     dissimilar: tuple[tuple[int, int], ...]
     triplets: tuple[tuple[int, int, int], ...]
+    """(anchor, nearer, farther)."""
 
 
 class Comparisons(msgspec.Struct, frozen=True):
-    """nearer and farther: (n, 2) track ids; each nearer pair should be more alike than its farther."""
+    """Pairs that should be more similar than other pairs, row by row."""
 
     nearer: Ints
+    """(n, 2) track ids, or rows of a matrix of vectors."""
     farther: Ints
+    """(n, 2), each less similar than the pair in the same row of `nearer`."""
 
 
 def read(file: Path, find: Callable[[str], int]) -> Judgements:

@@ -1,10 +1,11 @@
-"""Comparisons → a linear map of unit vectors under which the nearer pairs are nearer.
+"""Fits a linear map of unit vectors under which similar pairs come nearer than others.
 
-A Siamese head: both sides of a pair go through one map, and the logistic loss of the difference of
+Siamese learning: both sides of a pair go through one map, and the logistic loss of the difference of
 two cosines is lowered (the ranking loss of C. Burges et al., "Learning to rank using gradient
 descent", ICML 2005, on the cosines of H. Nguyen and L. Bai, "Cosine similarity metric learning for
-face verification", ACCV 2010). It moves only the few directions in which farther pairs differ most
-from nearer ones, starts as the identity and is pulled back to it: few judgements change little.
+face verification", ACCV 2010). Only the few directions in which farther pairs differ most from nearer
+ones are changed; the map starts as the identity and is regularised towards it, so few judgements change
+little.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from mess_plugin.metric.judgements import Comparisons
 from mess_plugin.model import Float32
 
-RANK = 16  # directions that are moved, at most
+RANK = 16  # directions that are changed, at most
 SHARPNESS = 10.0  # of the logistic loss: a lead of 0.1 in cosine is worth one unit
 _STEPS = 80
 _RATE = 0.05
@@ -24,17 +25,17 @@ _MOMENTUM, _SECOND = 0.9, 0.999  # of Adam
 Floats = npt.NDArray[np.float64]
 
 
-def fit(vectors: Float32, comparisons: Comparisons, pull: float) -> Float32:
+def fit_linear_map(vectors: Float32, comparisons: Comparisons, pull: float) -> Float32:
     """The map, (dim, dim) float32: rows are multiplied from the left, row @ map.
 
-    vectors: (n, dim) unit length; comparisons: by row of `vectors` instead of by track id. pull: how
-    strongly it is drawn towards the identity, above 0. Without comparisons the identity.
+    vectors: (n, dim) unit length; comparisons: by row of `vectors` instead of by track id. pull: the
+    strength of the regularisation towards the identity, above 0. Without comparisons the identity.
     """
     identity = np.eye(vectors.shape[1])
     if not len(comparisons.nearer):
         return identity.astype(np.float32)
     rows = vectors.astype(np.float64)
-    basis = _telling(rows, comparisons)
+    basis = _separating(rows, comparisons)
     inside = rows @ basis
     outside = rows - inside @ basis.T
     rest = [_cosines(outside, pairs) for pairs in (comparisons.nearer, comparisons.farther)]
@@ -51,8 +52,8 @@ def leads(vectors: Float32, comparisons: Comparisons, matrix: Float32 | None = N
     return _cosines(mapped, comparisons.nearer) - _cosines(mapped, comparisons.farther)
 
 
-def _telling(rows: Floats, comparisons: Comparisons) -> Floats:
-    """Orthonormal directions, (dim, rank), that tell farther from nearer pairs best."""
+def _separating(rows: Floats, comparisons: Comparisons) -> Floats:
+    """Orthonormal directions, (dim, rank), that separate farther from nearer pairs best."""
     contrast = np.zeros((rows.shape[1], rows.shape[1]))
     for pairs, sign in ((comparisons.farther, 1.0), (comparisons.nearer, -1.0)):
         apart = rows[pairs[:, 0]] - rows[pairs[:, 1]]
@@ -64,7 +65,7 @@ def _telling(rows: Floats, comparisons: Comparisons) -> Floats:
 def _descend(
     inside: Floats, still: Floats, comparisons: Comparisons, rest: list[Floats], pull: float
 ) -> Floats:
-    """The map of the moved directions, (rank, rank), by Adam."""
+    """The map of the changed directions, (rank, rank), by Adam."""
     rank = inside.shape[1]
     core, first, second = np.eye(rank), np.zeros((rank, rank)), np.zeros((rank, rank))
     for step in range(1, _STEPS + 1):
@@ -81,7 +82,7 @@ def _descend(
 def _slope(
     inside: Floats, still: Floats, comparisons: Comparisons, rest: list[Floats], core: Floats
 ) -> Floats:
-    """Gradient of the mean loss with respect to the map of the moved directions."""
+    """Gradient of the mean loss with respect to the map of the changed directions."""
     moved = inside @ core
     lengths = np.sqrt(np.maximum((moved**2).sum(axis=1) + still, 1e-12))
     pairs = (comparisons.nearer, comparisons.farther)

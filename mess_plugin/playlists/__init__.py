@@ -1,1 +1,1 @@
-"""Playlists: generated, endless, and written to files."""
+"""Playlists: generated from similarity, endless (radio), and written to files."""

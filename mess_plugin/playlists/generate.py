@@ -1,6 +1,6 @@
-"""Playlists: alike, from A to B, and along a curve of energy (`radio.py`: without end).
+"""Generates playlists: similar tracks, a journey from A to B, an arc of activity.
 
-All take a seed for their random choices: the same library, question and seed give the same list.
+The same library, question and seed give the same list.
 """
 
 from __future__ import annotations
@@ -41,16 +41,15 @@ _GAP = 0.25  # a step that falls this short of the typical one is named
 
 
 class Playlist(msgspec.Struct, frozen=True):
-    """Tracks in order.
-
-    fits: how well each fits its place, in [0, 1]; smoothness: of each step between two, in [0, 1];
-    notes: what a listener should know, such as a gap that nothing bridges.
-    """
+    """Tracks in order."""
 
     tracks: tuple[Track, ...]
     fits: tuple[float, ...]
+    """How well each track suits its place, in [0, 1]."""
     smoothness: tuple[float, ...]
+    """Of each transition between two tracks, in [0, 1]."""
     notes: tuple[str, ...] = ()
+    """What a listener should know, such as a step too large for the library."""
 
 
 def alike(

@@ -1,4 +1,4 @@
-"""Finding a path through the library: targets, what lies near them, and the best sequence."""
+"""Finds a sequence of tracks along a path of target vectors: nearest candidates, then beam search."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAYER = 40  # candidates for each place of a path …
 _ALL_LAYERS = 800  # … and about for all places together
 _BEAM = 12
 _UNLIKE_ALL = -2.0
-_SMOOTH = 0.3  # how much a transition counts beside the fit to the place
+_SMOOTH = 0.3  # weight of a transition relative to the fit
 
 
 def layer_for(n: int) -> int:

@@ -1,4 +1,4 @@
-"""A playlist without end that listens to what its listener says."""
+"""An endless playlist that takes the listener's feedback into account."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from mess_plugin.search.references import Ref
 from mess_plugin.store import Store
 
 _DRIFT = 0.3  # of each choice towards the track before it
-_CLEAR = 0.6  # worth of evidence from which a track draws, or never comes
-_DRAWN_FROM = 10  # the nearest ones, the nearer the likelier
+_CLEAR = 0.6  # value of evidence from which a track attracts, or is excluded
+_DRAWN_FROM = 10  # nearest tracks, nearer ones more often
 
 
 def radio(
@@ -35,12 +35,11 @@ def radio(
     seed: int = 0,
     played: Sequence[int] = (),
 ) -> Iterator[Track]:
-    """Tracks without end: each like the references and like what came before it, none twice.
+    """Endless tracks: each similar to the references and to the one before it, none twice.
 
-    With `query.listener`, what the listener liked since draws the choice towards it, and what was
-    disliked never comes; nor does a duplicate of what came, unless they are shown. played: ids of what
-    came already, in order; the list goes on after them, the same as if it had never stopped. Ends when
-    the library is used up.
+    With `query.listener`, likes attract the choice and dislikes are excluded, also those given while it
+    plays; duplicates of played tracks are excluded unless they are shown. played: ids of the tracks so
+    far, in order; the list continues as if it had never stopped. Ends when no track is left.
     """
     for track_id in _ids(store, settings, refs, query, seed, played):
         yield store.library.get([track_id])[track_id]

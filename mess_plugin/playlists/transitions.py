@@ -1,4 +1,4 @@
-"""How well the end of one track leads to the start of the next, and orders that lead well."""
+"""Scores transitions between tracks, and orders tracks for smooth ones."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _IMPROVEMENTS = 200  # reversals tried at most
 
 
 class Transitions(msgspec.Struct, frozen=True):
-    """smoothness: (n, n) float32 in [0, 1], of going from the row's track to the column's.
-
-    Seven tenths are the cosine of the last section of one and the first of the other; the rest is
-    whether tempi are within 6 % (half and double count) and keys mix. What is unknown counts half.
-    """
+    """How smooth the transitions between some tracks are."""
 
     track_ids: tuple[int, ...]
     smoothness: Float32
+    """(n, n) float32 in [0, 1], from the row's track to the column's.
+
+    Seven tenths are the cosine of the last section of one and the first of the other; the rest is
+    whether tempi are within 6 % (half and double count) and keys are compatible. Unknown counts half.
+    """
 
     def along(self, places: Sequence[int]) -> list[float]:
         """Smoothness of each step of an order."""

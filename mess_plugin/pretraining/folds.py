@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mess_plugin.evaluation.listing import Recording, Role
+from mess_plugin.evaluation.listing import ListedRecording, Role
 
 
-def folds(recordings: Sequence[Recording], n: int, seed: int = 0) -> npt.NDArray[np.int64]:
+def folds(recordings: Sequence[ListedRecording], n: int, seed: int = 0) -> npt.NDArray[np.int64]:
     """(n_recordings,) fold of each, 0 … n - 1; artists with queries are dealt out first."""
     asking = {r.artist for r in recordings if r.role is Role.QUERY and not r.mixed}
     rng = np.random.default_rng(seed)

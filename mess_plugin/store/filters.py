@@ -91,11 +91,11 @@ class Filtering:
             np.frombuffer(activities, dtype=">f4").astype(np.float32),
         )
 
-    def landscape(self, space: Space) -> tuple[list[Facts], Float32]:
+    def song_features(self, space: Space) -> tuple[list[Facts], Float32]:
         """Every track of a space that lies somewhere: its facts, and (n, dim) song vectors."""
         facts, vectors = [], []
         for data, track_id, path, *rest in self._session.rows(
-            "landscape", revision=REVISION, space_id=space.id
+            "song_features", revision=REVISION, space_id=space.id
         ):
             facts.append(Facts(track_id, to_text(path), *rest))
             vectors.append(unpacked(data))

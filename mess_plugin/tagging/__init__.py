@@ -1,10 +1,10 @@
-"""Writing what was heard into the tags of the user's own files: the only place that writes music.
+"""Writes tempo, key and loudness into the tags of the user's files: the only code that writes music.
 
-    values.py     measures → the text of each field, in the form that each family of tags wants
-    carrier.py    one file's tags: read and set by name, and compared with what they were
-    replacing.py  a changed copy, checked, takes the file's place in one step
-    undo.py       what the tags were before, on disk before anything is written
-    planning.py   which files would get which tags, and why others would not
+    values.py         measures → the text of each field, in the form of each tag format
+    tag_file.py       one file's tags: read and set by name, and compared with what they were
+    atomic_write.py   replaces a file by a checked copy with other tags
+    undo.py           the old values, on disk before anything is written
+    planning.py       which files get which tags, which do not and why
 
-Nothing here runs without being asked for (`mess tag`), and nothing is written without `--apply`.
+Nothing here runs without `mess tag`, and nothing is written without `--apply`.
 """

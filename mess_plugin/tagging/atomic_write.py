@@ -1,9 +1,9 @@
-"""A changed copy, checked, takes the file's place in one step.
+"""Replaces a file atomically by a checked copy with other tags.
 
-The copy lies beside the file under a hidden name, is complete and on the disk before it is renamed,
-and the rename is atomic: whoever opens the file, and whatever dies, finds the old one or the new one.
-Mode, owner, group and extended attributes stay; the time of change becomes that of the writing, so that
-media servers, backups and MESS itself notice.
+The copy has a hidden name in the same folder and is complete and flushed to disk before it is
+renamed over the file, so readers and crashes see either the old or the new file. Mode, owner,
+group and extended attributes are preserved; the modification time is not, so that media servers,
+backups and MESS notice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mess_plugin import audio
 from mess_plugin.errors import AudioError
-from mess_plugin.tagging.tag_file import Carrier
+from mess_plugin.tagging.tag_file import TagFile
 
 Changes = Mapping[str, Sequence[str] | None]
 """Name of a tag → its values, None to take it away."""
@@ -37,12 +37,12 @@ def replace_tags(
     real = Path(os.path.realpath(path))
     seen = _fit_for_replacing(real)
     with _copy_of(real, seen) as copy:
-        before = Carrier(real)
+        before = TagFile(real)
         others = before.others(tuple(changes))
-        carrier = Carrier(copy)
+        tag_file = TagFile(copy)
         for name, values in changes.items():
-            carrier.set(name, values)
-        carrier.save()
+            tag_file.set(name, values)
+        tag_file.save()
         _sync(copy)
         _check(real, copy, changes, others, identity)
         before_rename()
@@ -110,7 +110,7 @@ def _check(
     real: Path, copy: Path, changes: Changes, others: Mapping[str, bytes], identity: str
 ) -> None:
     """The copy must hold the same audio, the wanted tags, and all other tags as they were."""
-    written = Carrier(copy)
+    written = TagFile(copy)
     for name, values in changes.items():
         wanted = None if values is None else tuple(values)
         if written.get(name) != wanted:

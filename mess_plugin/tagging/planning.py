@@ -1,4 +1,4 @@
-"""Which files would get which tags, and why others would not; and doing it."""
+"""Plans which files get which tags and why others do not; carries a plan out and undoes it."""
 
 from __future__ import annotations
 
@@ -16,29 +16,36 @@ from mess_plugin.library.tags import read_tags
 from mess_plugin.search.references import find_track
 from mess_plugin.store import Store
 from mess_plugin.tagging.atomic_write import replace_tags
-from mess_plugin.tagging.tag_file import Carrier
+from mess_plugin.tagging.tag_file import TagFile
 from mess_plugin.tagging.undo import Entry, Journal, Values
 from mess_plugin.tagging.values import value_of
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One field of one file. after: None where nothing is to be written; note says why."""
+    """One field of one file."""
 
     field: str
+    """bpm, key or replaygain."""
     name: str
+    """Of the tag in this file, such as `TBPM`."""
     before: Values
     after: Values
+    """None where nothing is to be written."""
     note: str = ""
+    """Why nothing is to be written."""
 
 
 class FilePlan(msgspec.Struct, frozen=True):
-    """One file. path: the library's; here: this machine's. problem: why it cannot be done at all."""
+    """The changes of one file."""
 
     path: str
+    """In the library."""
     here: Path
+    """On this machine."""
     track_id: int
     changes: tuple[Change, ...] = ()
     problem: str | None = None
+    """Why none of them can be made."""
 
     @property
     def writes(self) -> dict[str, Values]:
@@ -97,11 +104,11 @@ def plan(
 def _changes(
     here: Path, measures: Measures, fields: Sequence[str], overwrite: bool, least_confidence: float
 ) -> Iterator[Change]:
-    carrier = Carrier(here)
+    tag_file = TagFile(here)
     for field in fields:
-        text, why_not = value_of(field, measures, carrier.family, least_confidence)
-        for name in carrier.names(field):
-            before = carrier.get(name)
+        text, why_not = value_of(field, measures, tag_file.family, least_confidence)
+        for name in tag_file.names(field):
+            before = tag_file.get(name)
             there = before is not None and before != ("0",)  # a tempo of 0 says that there is none
             after = None if text is None else (text,)
             if after is not None and after == before:
@@ -131,11 +138,11 @@ def take_back(store: Store, entry: Entry, path_map: PathMap, *, apply: bool) -> 
     Tags that somebody changed since are left alone. Raises AudioError and OSError.
     """
     here = Path(entry.path)
-    carrier = Carrier(here)
+    tag_file = TagFile(here)
     back = {
         name: entry.before.get(name)
         for name, after in entry.after.items()
-        if carrier.get(name) == after and after != entry.before.get(name)
+        if tag_file.get(name) == after and after != entry.before.get(name)
     }
     if not back or not apply:
         return back

@@ -1,4 +1,4 @@
-"""One file's tags: read and set by name, and compared with what they were."""
+"""The tags of one audio file: read and set by name, and compared with what they were."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _WRITTEN = {
 _ID3 = {"id3"}
 
 
-class Carrier:
+class TagFile:
     """The tags of one file, open. family: "id3", "vorbis", "opus" or "mp4"."""
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the tags were before, on disk before anything is written: one JSON document a line."""
+"""The undo file of `mess tag`: the old values of each file, on disk before it is replaced."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FORMAT = "mess-tags-1"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One file that was about to be written. path: on this machine, as text with escapes.
-
-    before, after: name of a tag → its values, None where there was none; identity: of the audio.
-    """
+    """One file that was about to be written."""
 
     path: str
+    """On this machine, as text with escapes."""
     identity: str
+    """Of the audio."""
     before: dict[str, Values]
+    """Name of a tag → its values, None where there was none."""
     after: dict[str, Values]
 
 

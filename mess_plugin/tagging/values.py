@@ -1,4 +1,4 @@
-"""Measures → the text of each field, in the form that each family of tags wants.
+"""Turns measures into the text of each tag, in the form of each tag format.
 
 ReplayGain 2.0 aims at -18 LUFS (https://wiki.hydrogenaudio.org/index.php?title=ReplayGain_2.0_specification),
 R128_TRACK_GAIN in Opus at -23 LUFS, as a whole number of 1/256 dB (RFC 7845, section 5.2.1).

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from mess_plugin.analysis.pooling import unit
-from mess_plugin.duplicates.classify import Portrait, heard, kind_of
-from mess_plugin.duplicates.time_alignment import Course, follow
-from mess_plugin.duplicates.wording import worded
+from mess_plugin.duplicates.classify import DuplicateFeatures, compare, kind_of, kind_with_tags
+from mess_plugin.duplicates.time_alignment import TimeAlignment, align
 from mess_plugin.model import Float32, LevelVectors, Tags
 from mess_plugin.store.duplicates import Evidence
 
@@ -28,7 +27,7 @@ def windows(vectors: Float32) -> LevelVectors:
 
 
 def slower(vectors: Float32, speed: float) -> Float32:
-    """The same course, taking `speed` times as long."""
+    """The same alignment, taking `speed` times as long."""
     places = np.arange(int(len(vectors) * speed)) / speed
     places = places[places <= len(vectors) - 1]
     low = np.minimum(places.astype(int), len(vectors) - 2)
@@ -38,7 +37,7 @@ def slower(vectors: Float32, speed: float) -> Float32:
 
 def test_a_recording_runs_along_itself() -> None:
     music = windows(course_of_music(0, 60))
-    found = follow(music, music)
+    found = align(music, music)
     assert found is not None
     assert found.likeness == pytest.approx(1.0, abs=1e-5)
     assert found.lead == pytest.approx(1.0, abs=1e-4)
@@ -47,11 +46,11 @@ def test_a_recording_runs_along_itself() -> None:
 
 def test_a_cut_beginning_is_an_offset() -> None:
     vectors = course_of_music(1, 60)
-    found = follow(windows(vectors[4:]), windows(vectors))
+    found = align(windows(vectors[4:]), windows(vectors))
     assert found is not None
     assert (found.speed, found.offset_s) == (1.0, 10.0)
     assert found.coverage == pytest.approx(142.5 / 152.5, abs=1e-3)
-    other_way = follow(windows(vectors), windows(vectors[4:]))
+    other_way = align(windows(vectors), windows(vectors[4:]))
     assert other_way is not None
     assert other_way.offset_s == -10.0
 
@@ -59,7 +58,7 @@ def test_a_cut_beginning_is_an_offset() -> None:
 @pytest.mark.parametrize("speed", [0.94, 1.06])
 def test_another_speed_is_told(speed: float) -> None:
     vectors = course_of_music(2, 80)
-    found = follow(windows(vectors), windows(slower(vectors, speed)))
+    found = align(windows(vectors), windows(slower(vectors, speed)))
     assert found is not None
     assert found.speed == pytest.approx(speed, abs=0.011)
     assert found.likeness > 0.98
@@ -67,20 +66,20 @@ def test_another_speed_is_told(speed: float) -> None:
 
 def test_other_music_leads_nowhere() -> None:
     for seed in range(5):
-        found = follow(
+        found = align(
             windows(course_of_music(10 + seed, 60)), windows(course_of_music(20 + seed, 60))
         )
         assert found is not None
         assert found.lead < 0.5
-    assert follow(windows(course_of_music(0, 3)), windows(course_of_music(0, 60))) is None
+    assert align(windows(course_of_music(0, 3)), windows(course_of_music(0, 60))) is None
 
 
 def test_the_kind_follows_the_evidence() -> None:
     def judged(lead: float, likeness: float = 0.95, **changed: float) -> str | None:
         values = {"coverage": 1.0, "speed": 1.0, "harmony": 0.99, "semitones": 0} | changed
         evidence = Evidence(likeness=likeness, offset_s=0.0, **values)  # type: ignore[arg-type]
-        course = Course(likeness, lead, evidence.coverage, evidence.speed, 0.0)
-        return kind_of(course, evidence)
+        alignment = TimeAlignment(likeness, lead, evidence.coverage, evidence.speed, 0.0)
+        return kind_of(alignment, evidence)
 
     assert judged(0.9) == "same"
     assert judged(0.9, coverage=0.5) is None
@@ -100,17 +99,19 @@ def test_the_kind_follows_the_evidence() -> None:
 def test_tags_name_a_kind_that_the_sound_allows() -> None:
     plain = Tags(title="Alive", album="Deliver Us")
     live, remaster = Tags(title="Alive (Live)"), Tags(title="Alive", album="Hits [Re-Mastered]")
-    assert worded("version", plain, live) == worded("altered", live, plain) == "live"
-    assert worded("version", live, live) == "version"  # both say so: two concerts
-    assert worded("same", plain, live) == "same"
-    assert worded("same", remaster, plain) == "remaster"
-    assert worded("version", remaster, plain) == "version"
+    assert (
+        kind_with_tags("version", plain, live) == kind_with_tags("altered", live, plain) == "live"
+    )
+    assert kind_with_tags("version", live, live) == "version"  # both say so: two concerts
+    assert kind_with_tags("same", plain, live) == "same"
+    assert kind_with_tags("same", remaster, plain) == "remaster"
+    assert kind_with_tags("version", remaster, plain) == "version"
 
 
 def test_loudness_ranges_are_compared() -> None:
     music, own = windows(course_of_music(0, 40)), unit(np.ones((1, 576), np.float32))[0]
     for other_lu, apart in ((4.5, 1.5), (None, None)):
-        found = heard(Portrait(music, own, 6.0), Portrait(music, own, other_lu))
+        found = compare(DuplicateFeatures(music, own, 6.0), DuplicateFeatures(music, own, other_lu))
         assert found is not None
         assert found[1].range_lu == apart
 
@@ -121,7 +122,9 @@ def test_the_transposition_is_told() -> None:
     rng = np.random.default_rng(3)
     own = unit(rng.random((1, 4 * 144)).astype(np.float32) - 0.5)
     music = windows(course_of_music(0, 40))
-    found = heard(Portrait(music, own[0]), Portrait(music, harmony.transposed(own, 11)[0]))
+    found = compare(
+        DuplicateFeatures(music, own[0]), DuplicateFeatures(music, harmony.transposed(own, 11)[0])
+    )
     assert found is not None
     assert found[1].semitones == -1
     assert found[1].harmony == pytest.approx(1.0, abs=1e-4)

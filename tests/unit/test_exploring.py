@@ -13,7 +13,7 @@ from mess_plugin.analysis.pooling import unit
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.exploring.clusters import cluster
 from mess_plugin.exploring.drawing import SIDE, save_map
-from mess_plugin.exploring.feature_matrix import Landscape
+from mess_plugin.exploring.feature_matrix import FeatureMatrix
 from mess_plugin.exploring.layout import lay_out, principal
 from mess_plugin.exploring.naming import names_of
 from mess_plugin.store.filters import Facts
@@ -35,7 +35,7 @@ KINDS = (
 
 
 @pytest.fixture(scope="module")
-def landscape() -> Landscape:
+def features() -> FeatureMatrix:
     """90 tracks around three directions (30 + 20 + 10 …), and one that belongs to none."""
     rng = np.random.default_rng(3)
     centres = np.eye(3, 24, dtype=np.float32)
@@ -46,14 +46,14 @@ def landscape() -> Landscape:
     lonely = np.zeros((1, 24), dtype=np.float32)
     lonely[0, 20] = 1
     facts = [known(n, **KINDS[group]) for n, group in enumerate(groups)]
-    return Landscape([*facts, known(999)], np.concatenate([vectors, lonely]))
+    return FeatureMatrix([*facts, known(999)], np.concatenate([vectors, lonely]))
 
 
-def test_groups_examples_and_outliers_are_found(landscape: Landscape) -> None:
-    found = cluster(landscape, 3, seed=1, n_outliers=1)
+def test_groups_examples_and_outliers_are_found(features: FeatureMatrix) -> None:
+    found = cluster(features, 3, seed=1, n_outliers=1)
     assert [len(one.members) for one in found.clusters][1:] in ([30, 20], [30, 21], [31, 20])
     for one in found.clusters:
-        kinds = {landscape.facts[place].genre for place in one.members if place != 90}
+        kinds = {features.facts[place].genre for place in one.members if place != 90}
         assert len(kinds) == 1
         likeness = found.likeness[list(one.members)]
         assert (np.diff(likeness) <= 0).all()
@@ -63,26 +63,26 @@ def test_groups_examples_and_outliers_are_found(landscape: Landscape) -> None:
         assert place in found.clusters[group].members
 
 
-def test_clusters_are_the_same_again(landscape: Landscape) -> None:
-    assert cluster(landscape, 5, seed=2).clusters == cluster(landscape, 5, seed=2).clusters
-    assert len(cluster(landscape).clusters) == 7
-    alone = Landscape(landscape.facts[:4], np.repeat(landscape.vectors[:1], 4, axis=0))
+def test_clusters_are_the_same_again(features: FeatureMatrix) -> None:
+    assert cluster(features, 5, seed=2).clusters == cluster(features, 5, seed=2).clusters
+    assert len(cluster(features).clusters) == 7
+    alone = FeatureMatrix(features.facts[:4], np.repeat(features.vectors[:1], 4, axis=0))
     same = cluster(alone, 3)  # four times the same track: some groups stay without one
     assert sum(len(one.members) for one in same.clusters) == 4
 
 
-def test_names_are_earned_and_distinct(landscape: Landscape) -> None:
+def test_names_are_earned_and_distinct(features: FeatureMatrix) -> None:
     groups = [
-        [place for place, one in enumerate(landscape.facts) if one.tempo_bpm == tempo]
+        [place for place, one in enumerate(features.facts) if one.tempo_bpm == tempo]
         for tempo in (70.0, 150.0, 110.0)
     ]
-    names = names_of(landscape.facts, groups)
+    names = names_of(features.facts, groups)
     assert names[0].startswith("ambient, ")
     assert {"calm", "slow"} <= set(names[0].split(", "))
     assert {"driving", "fast"} <= set(names[1].split(", "))
     assert names[2].startswith("Someone")
     swapped = [
-        known(one.track_id, tempo_bpm=220 - (one.tempo_bpm or 110)) for one in landscape.facts
+        known(one.track_id, tempo_bpm=220 - (one.tempo_bpm or 110)) for one in features.facts
     ]
     assert names_of(swapped, groups[:2]) == ["fast", "slow"]
     assert names_of([known(n) for n in range(4)], [[0], [1], [2, 3]]) == [
@@ -90,20 +90,18 @@ def test_names_are_earned_and_distinct(landscape: Landscape) -> None:
     ]  # fmt: skip
 
 
-def test_the_map_keeps_groups_together(landscape: Landscape, tmp_path: Path) -> None:
-    points = lay_out(landscape.vectors)
+def test_the_map_keeps_groups_together(features: FeatureMatrix, tmp_path: Path) -> None:
+    points = lay_out(features.vectors)
     assert points.shape == (91, 2)
     assert (points.min(), points.max()) == (pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-5))
-    assert np.array_equal(points, lay_out(landscape.vectors))
-    found = cluster(landscape, 3)
+    assert np.array_equal(points, lay_out(features.vectors))
+    found = cluster(features, 3)
     own = np.array([np.median(points[list(one.members)], axis=0) for one in found.clusters])
     nearest = np.linalg.norm(points[:90, None] - own, axis=2).argmin(axis=1)
     assert (nearest == found.of_track[:90]).mean() > 0.95
-    centred = landscape.vectors - landscape.vectors.mean(axis=0)
+    centred = features.vectors - features.vectors.mean(axis=0)
     spread = np.linalg.svd(centred, compute_uv=False)[:2]
-    assert np.linalg.norm(principal(landscape.vectors, 2), axis=0) == pytest.approx(
-        spread, rel=1e-3
-    )
+    assert np.linalg.norm(principal(features.vectors, 2), axis=0) == pytest.approx(spread, rel=1e-3)
     save_map(points, found, tmp_path / "map.png")
     from PIL import Image
 
@@ -113,18 +111,18 @@ def test_the_map_keeps_groups_together(landscape: Landscape, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["map.png"]
 
 
-def test_a_map_of_equal_tracks_is_a_point(landscape: Landscape) -> None:
-    assert (lay_out(np.repeat(landscape.vectors[:1], 5, axis=0)) == 0.5).all()
+def test_a_map_of_equal_tracks_is_a_point(features: FeatureMatrix) -> None:
+    assert (lay_out(np.repeat(features.vectors[:1], 5, axis=0)) == 0.5).all()
 
 
-def test_what_cannot_be_explored(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_explored(features: FeatureMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in (0, 92):
         with pytest.raises(UsageError, match=f"{wrong} clusters are asked for: wanted 1 to 91"):
-            cluster(landscape, wrong)
+            cluster(features, wrong)
     with pytest.raises(UsageError, match="seed is -1"):
-        cluster(landscape, 3, seed=-1)
+        cluster(features, 3, seed=-1)
     with pytest.raises(UnknownName, match="layout"):
-        lay_out(landscape.vectors, "umap")
+        lay_out(features.vectors, "umap")
     real = builtins.__import__
 
     def without(name: str, *rest: Any) -> Any:
@@ -134,4 +132,4 @@ def test_what_cannot_be_explored(landscape: Landscape, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UsageError, match=r"mess-plugin\[map\]"):
-        lay_out(landscape.vectors, "tsne")
+        lay_out(features.vectors, "tsne")

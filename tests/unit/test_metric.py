@@ -11,7 +11,7 @@ from mess_plugin.analysis.pooling import unit
 from mess_plugin.errors import UsageError
 from mess_plugin.metric.cross_validation import cross_validated, enough, folds, groups_of
 from mess_plugin.metric.judgements import Comparisons, Judgements, compared, read
-from mess_plugin.metric.linear_map import fit, leads
+from mess_plugin.metric.linear_map import fit_linear_map, leads
 from mess_plugin.model import Float32, Space
 from mess_plugin.search.rerank import SECTION_WEIGHTS, weights_of
 
@@ -47,7 +47,7 @@ def test_what_tells_is_learned_and_held_out_tracks_gain() -> None:
     trial = cross_validated(vectors, comparisons)
     assert trial.helps
     assert trial.fitted_right > trial.plain_right + 0.15
-    matrix = fit(vectors, comparisons, trial.pull)
+    matrix = fit_linear_map(vectors, comparisons, trial.pull)
     assert (leads(vectors, comparisons, matrix) > 0).mean() > (
         leads(vectors, comparisons) > 0
     ).mean()
@@ -64,10 +64,10 @@ def test_what_is_said_at_random_is_not_learned() -> None:
 def test_a_strong_pull_leaves_all_as_it_is() -> None:
     vectors, group = library(1)
     comparisons, _ = compared(similar(group), range(len(group)))
-    near_identity = fit(vectors, comparisons, 1e4)
+    near_identity = fit_linear_map(vectors, comparisons, 1e4)
     np.testing.assert_allclose(near_identity, np.eye(vectors.shape[1]), atol=0.05)
     nothing = Comparisons(np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64))
-    np.testing.assert_array_equal(fit(vectors, nothing, 1.0), np.eye(vectors.shape[1]))
+    np.testing.assert_array_equal(fit_linear_map(vectors, nothing, 1.0), np.eye(vectors.shape[1]))
 
 
 def test_no_asked_anchor_is_in_the_fit() -> None:

@@ -23,7 +23,7 @@ from mess_plugin.errors import AudioError, UnknownName, UsageError
 from mess_plugin.facets import KeyEstimate, Loudness, Measures, TempoEstimate
 from mess_plugin.library.tags import read_tags
 from mess_plugin.tagging.atomic_write import replace_tags
-from mess_plugin.tagging.tag_file import Carrier
+from mess_plugin.tagging.tag_file import TagFile
 from mess_plugin.tagging.undo import Entry, Journal, read_journal
 from mess_plugin.tagging.values import parse_fields, value_of
 from tests.audio_files import tone, write_audio
@@ -77,12 +77,12 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def changes_for(path: Path) -> dict[str, tuple[str, ...]]:
-    carrier = Carrier(path)
+    tag_file = TagFile(path)
     changes: dict[str, tuple[str, ...]] = {}
     for field in FIELDS:
-        text, _ = value_of(field, HEARD, carrier.family, 0.25)
+        text, _ = value_of(field, HEARD, tag_file.family, 0.25)
         assert text is not None
-        changes[carrier.names(field)[0]] = (text,)
+        changes[tag_file.names(field)[0]] = (text,)
     return changes
 
 
@@ -94,25 +94,25 @@ def test_tags_are_written_and_taken_back(kind: str, originals: Path, tmp_path: P
     os.utime(path, (1, 1))
     identity, before = identify(path), read_tags(path)
     changes = changes_for(path)
-    others = Carrier(path).others(tuple(changes))
+    others = TagFile(path).others(tuple(changes))
     replace_tags(path, changes, identity, nothing)
     after = read_tags(path)
     assert after.bpm == pytest.approx(120, abs=0.05)
     assert after.key == "F#m"
     assert (after.title, after.artist) == (before.title, before.artist)
     assert identify(path) == identity
-    assert Carrier(path).others(tuple(changes)) == others
+    assert TagFile(path).others(tuple(changes)) == others
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert path.stat().st_mtime > 1e9
     assert names_in(tmp_path) == [path.name]
     replace_tags(path, dict.fromkeys(changes), identity, nothing)
     assert read_tags(path) == before
-    assert Carrier(path).others(()) == Carrier(originals / path.name).others(())
+    assert TagFile(path).others(()) == TagFile(originals / path.name).others(())
 
 
 def test_each_family_gets_the_gain_in_its_own_form(originals: Path) -> None:
     gains = {
-        kind: Carrier(originals / f"song{kind}").names("replaygain")[0] for kind in KINDS
+        kind: TagFile(originals / f"song{kind}").names("replaygain")[0] for kind in KINDS
     }  # fmt: skip
     assert gains[".opus"] == "R128_TRACK_GAIN"
     assert gains[".flac"] == gains[".ogg"] == "REPLAYGAIN_TRACK_GAIN"
@@ -177,8 +177,8 @@ def test_the_version_of_id3_and_its_own_frames_stay(originals: Path, tmp_path: P
     old.add(id3.TYER(encoding=0, text=["1999"]))
     old.add(id3.TXXX(encoding=1, desc="initialkey", text=["Dm"]))
     old.save(path, v2_version=3)
-    carrier = Carrier(path)
-    assert carrier.names("key") == ("TXXX:initialkey",)
+    tag_file = TagFile(path)
+    assert tag_file.names("key") == ("TXXX:initialkey",)
     replace_tags(path, {"TXXX:initialkey": ("Am",), "TBPM": ("90",)}, identify(path), nothing)
     again = id3.ID3(path, translate=False)
     assert again.version[:2] == (2, 3)
@@ -213,7 +213,7 @@ def test_what_cannot_be_written_stays_as_it_is(originals: Path, tmp_path: Path) 
         odd = tmp_path / name
         write_audio(odd, tone(0.2, 48000), 48000) if data is None else odd.write_bytes(data)
         with pytest.raises(AudioError, match="tags"):
-            Carrier(odd)
+            TagFile(odd)
 
 
 def test_a_link_is_followed_and_stays(originals: Path, tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ import pytest
 
 from mess_plugin.evaluation import tasks
 from mess_plugin.evaluation.labels import Triplet
-from mess_plugin.evaluation.listing import Recording, Role
-from mess_plugin.evaluation.tasks import Place
+from mess_plugin.evaluation.listing import ListedRecording, Role
+from mess_plugin.evaluation.tasks import ExcerptPosition
 
 
 def recording(
     album: str, artist: str = "", *, role: Role = Role.QUERY, mixed: bool = False, box: str = ""
-) -> Recording:
-    return Recording(
+) -> ListedRecording:
+    return ListedRecording(
         track=f"{album}.ogg",
         album=album,
         artist=artist or album,
@@ -80,8 +80,14 @@ def test_same_recording_of_identical_vectors_finds_nothing() -> None:
 
 
 def test_section_lookup() -> None:
-    truth = [Place(0, 20.0)] * 5
-    found = [Place(0, 23.0), Place(0, 40.0), Place(0, 60.0), Place(1, 20.0), None]
+    truth = [ExcerptPosition(0, 20.0)] * 5
+    found = [
+        ExcerptPosition(0, 23.0),
+        ExcerptPosition(0, 40.0),
+        ExcerptPosition(0, 60.0),
+        ExcerptPosition(1, 20.0),
+        None,
+    ]
     result = tasks.section_lookup(
         found, truth, ["a"] * 5, same_sound=lambda _, answer: answer.start_s == 40.0
     )

@@ -8,7 +8,7 @@ import pytest
 from mess_plugin import encoders
 from mess_plugin.evaluation import trials
 from mess_plugin.evaluation.embedding import embed_recording
-from mess_plugin.evaluation.tasks import Place
+from mess_plugin.evaluation.tasks import ExcerptPosition
 from mess_plugin.evaluation.transforms import TRANSFORMS
 from mess_plugin.model import Float32, Waveform
 
@@ -75,7 +75,7 @@ def test_a_short_recording_is_its_own_section() -> None:
 
 def test_lookup_asks_for_each_section() -> None:
     sections = list(trials.draw_sections(chords(1), RATE_HZ, 1, "key"))
-    answers = iter([sections[0].place, Place(0, 3.0), None])
+    answers = iter([sections[0].place, ExcerptPosition(0, 3.0), None])
     result = trials.lookup(sections, lambda _: next(answers), ["a", "b"])
     np.testing.assert_array_equal(result.measures["song"], [1, 0, 0])
     assert result.groups == ("b", "b", "b")

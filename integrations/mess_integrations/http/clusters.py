@@ -10,7 +10,7 @@ from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.errors import UsageError
 from mess_plugin.exploring.clusters import cluster
 from mess_plugin.exploring.documents import clusters_document, map_document
-from mess_plugin.exploring.feature_matrix import survey
+from mess_plugin.exploring.feature_matrix import read_features
 from mess_plugin.exploring.layout import lay_out
 
 
@@ -37,19 +37,19 @@ def clusters(service: HttpService, call: Call) -> Reply:
     if query.examples < 1:
         raise UsageError(f"{query.examples} examples are asked for: wanted 1 or more")
     with service.metrics.query_s.labels("clusters").time(), service.stores.use() as store:
-        landscape = survey(store, service.settings)
-        found = cluster(landscape, query.k, seed=query.seed, n_outliers=query.outliers)
-    return Reply(clusters_document(landscape, found, query.examples))
+        features = read_features(store, service.settings)
+        found = cluster(features, query.k, seed=query.seed, n_outliers=query.outliers)
+    return Reply(clusters_document(features, found, query.examples))
 
 
-def landscape_map(service: HttpService, call: Call) -> Reply:
+def library_map(service: HttpService, call: Call) -> Reply:
     """The document of `mess map --json`."""
     query: MapQuery = call.query
     with service.metrics.query_s.labels("map").time(), service.stores.use() as store:
-        landscape = survey(store, service.settings)
-        found = cluster(landscape, query.k, seed=query.seed)
-        points = lay_out(landscape.vectors, query.layout, seed=query.seed)
-    return Reply(map_document(landscape, found, points))
+        features = read_features(store, service.settings)
+        found = cluster(features, query.k, seed=query.seed)
+        points = lay_out(features.vectors, query.layout, seed=query.seed)
+    return Reply(map_document(features, found, points))
 
 
 _WRONG = {400: "The question is wrong; `error` says why.", 503: "The database does not answer."}
@@ -68,7 +68,7 @@ ENDPOINTS = (
         },
     ),
     Endpoint(
-        "GET", "/v1/map", "The library in two dimensions", landscape_map, MapQuery,
+        "GET", "/v1/map", "The library in two dimensions", library_map, MapQuery,
         answers={200: "As `mess map --json` prints it.", **_WRONG},
         answer_example={
             "clusters": ["chiptune, driving, fast"],
