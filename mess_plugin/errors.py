@@ -69,6 +69,13 @@ class AmbiguousReference(UsageError):
         return f"{words!r} names several tracks; did you mean one of these?{lines}"
 
 
+class NothingIndexed(UsageError):
+    """No music is indexed with an encoder: NothingIndexed(encoder)."""
+
+    def __str__(self) -> str:
+        return f"nothing is indexed with the encoder {self.args[0]}: run `mess index FOLDER` first"
+
+
 class AudioError(MessError):
     """A file that cannot become music: AudioError(path, kind, reason).
 

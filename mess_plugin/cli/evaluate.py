@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.errors import UsageError
+from mess_plugin.errors import NothingIndexed, UsageError
 from mess_plugin.evaluation import report
 from mess_plugin.evaluation.labels import LabelForm
 from mess_plugin.evaluation.library import EvaluationPlan, Task, ablation
@@ -106,7 +106,7 @@ def _systems(
     find = store.spaces.plain if metrics else store.spaces.searchable
     space, base = find(str(recipe)), store.spaces.base(str(recipe))
     if space is None or base is None:
-        raise UsageError(f"nothing is indexed with the encoder {encoder}: run `mess index FOLDER`")
+        raise NothingIndexed(encoder)
     loaded = load_encoder(recipe, chosen)
     full = System(encoder, store, settings, space, loaded, weights_of(space))
     bare = System(f"{encoder}, raw", store, settings, base, loaded, SONG_ALONE)

@@ -8,7 +8,7 @@ import click
 
 from mess_plugin.cli.output import encoder_option, say
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.errors import AudioError, UsageError
+from mess_plugin.errors import AudioError, NothingIndexed, UsageError
 from mess_plugin.export import Row, check_file, write_columns, write_vectors
 from mess_plugin.model import Level
 from mess_plugin.services import connected, has_library
@@ -94,10 +94,7 @@ def export(what: str, level: str, out: Path, encoder: str | None) -> None:
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         space = store.spaces.searchable(active_recipe(store, settings))
         if space is None:
-            asked = resolve_settings(store, settings).encoder
-            raise UsageError(
-                f"nothing is indexed with the encoder {asked}: run `mess index FOLDER`"
-            )
+            raise NothingIndexed(resolve_settings(store, settings).encoder)
         about = {"space": space.name, "encoder": space.encoder, "level": level}
         written = write_vectors(out, store.embeddings.export(space, Level(level)), about)
     if not written[0]:

@@ -7,7 +7,7 @@ from secrets import token_hex
 import msgspec
 import numpy as np
 
-from mess_plugin.errors import UnknownName, UsageError
+from mess_plugin.errors import NothingIndexed, UnknownName, UsageError
 from mess_plugin.metric.cross_validation import (
     LEAST_COMPARISONS,
     LEAST_GROUPS,
@@ -18,6 +18,7 @@ from mess_plugin.metric.cross_validation import (
 from mess_plugin.metric.judgements import Comparisons, Judgements, compared
 from mess_plugin.metric.linear_map import fit_linear_map
 from mess_plugin.model import Float32, Level, Projection, Space
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.spaces.refit import fill
 from mess_plugin.store import Store
 from mess_plugin.store.metrics import Metric
@@ -37,7 +38,7 @@ def fit_metric(
     _check_name(store, name)
     plain, base = store.spaces.plain(recipe), store.spaces.base(recipe)
     if plain is None or base is None:
-        raise UsageError("nothing is indexed with this encoder: run `mess index FOLDER` first")
+        raise NothingIndexed(Recipe.parse(recipe).encoder)
     vectors, comparisons = _by_row(store, plain, judgements)
     n, n_groups = enough(comparisons)
     if n < LEAST_COMPARISONS or n_groups < LEAST_GROUPS:

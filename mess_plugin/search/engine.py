@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mess_plugin.config import Settings
-from mess_plugin.errors import UnknownName, UsageError
+from mess_plugin.errors import NothingIndexed, UnknownName, UsageError
 from mess_plugin.model import Interval, Level, Match, Space
 from mess_plugin.search.blending import read_blends
 from mess_plugin.search.candidates import QueryFeatures, features_of
@@ -17,7 +17,7 @@ from mess_plugin.search.query import FEEL, MAX_K, Query
 from mess_plugin.search.ranking import Question
 from mess_plugin.search.references import Recording, Ref, Reference
 from mess_plugin.search.rerank import Weights, weights_of
-from mess_plugin.search.sections import answer_stretch, answer_with_sections
+from mess_plugin.search.sections import HEEDED, answer_stretch, answer_with_sections
 from mess_plugin.search.seeds import Seed, resolve
 from mess_plugin.search.songs import answer_with_songs
 from mess_plugin.search.taste import Taste, taste_of
@@ -96,6 +96,8 @@ def search(
     depth = _depth(offset, k)
     asked = _listed(refs)
     level = _level(scope, interval, section, asked)
+    if level is Level.SECTION:
+        query.heeded_by("a question about sections", *HEEDED)
     settings = resolve_settings(store, settings)
     while True:
         used = space or answering_space(store, settings)
@@ -110,13 +112,11 @@ def search(
 
 
 def answering_space(store: Store, settings: Settings) -> Space:
-    """The space that answers. Raises UsageError where nothing is indexed."""
+    """The space that answers. Raises NothingIndexed."""
     settings = resolve_settings(store, settings)
     space = store.spaces.searchable(str(Recipe.of(settings)))
     if space is None:
-        raise UsageError(
-            f"nothing is indexed with the encoder {settings.encoder}: run `mess index FOLDER` first"
-        )
+        raise NothingIndexed(settings.encoder)
     return space
 
 

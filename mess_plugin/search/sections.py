@@ -29,6 +29,12 @@ _SECTIONS_ASKED = 12  # sections of the query that look for partners of their ow
 _COMPARED = 30  # the best by the feel are compared in the other aspects …
 _COMPARED_PER_ANSWER = 3  # … and more where many answers are wanted
 _MOST_COMPARED = 100  # each is decoded anew
+HEEDED = (
+    "emphasis", "only", "exact_key", "against", "diversity", "per_artist", "per_album", "listener",
+    "duplicates",
+)  # fmt: skip
+"""What a question about sections heeds beside filters. Duplicates always answer it: where an excerpt
+comes from is worth knowing whatever it is a copy of."""
 
 
 class _Stretch(msgspec.Struct, frozen=True):
@@ -124,10 +130,6 @@ def _ranked(
     k: int,
 ) -> tuple[Match, ...]:
     """The k best of some stretches by everything that counts, with their reasons."""
-    query.heeded_by(
-        "a question about a section", "emphasis", "only", "exact_key", "against", "diversity",
-        "per_artist", "per_album", "listener", "duplicates",
-    )  # fmt: skip
     tracks = store.library.get([one.track_id for one in found])
     found = [one for one in found if one.track_id in tracks]
     parts = _parts(store, settings, question, tracks, found)
@@ -191,8 +193,9 @@ def _parts(
         return parts
     facets = StretchFacets(store, settings)
     seed = question.seeds[0].seed
+    asked = {one.own: facets.of_seed(seed, one.own) for one in found}
     for own_parts, one in zip(parts, found, strict=True):
-        own = facets.of_seed(seed, one.own)
+        own = asked[one.own]
         other = facets.of_track(tracks[one.track_id], one.other)
         for aspect in aspects:
             share = question.weights[aspect]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from mess_plugin.config import Settings
@@ -14,34 +17,28 @@ from mess_plugin.store import Store
 
 
 class StretchFacets:
-    """Computes facets for one question, each stretch once."""
+    """Computes facets of the stretches that a question compares."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._limit_s = settings.file_limit_s
         self._paths = PathMap.parse(settings.path_map)
-        self._known: dict[tuple[str, Interval], dict[str, Float32]] = {}
 
-    def of_seed(self, seed: Seed, interval: Interval) -> dict[str, Float32]:
+    def of_seed(self, seed: Seed, interval: Interval) -> Mapping[str, Float32]:
         """Facet → vector for a stretch of what was asked about; without those that do not sound.
 
         Raises AudioError where its file cannot be decoded.
         """
         if seed.sound is not None:
-            key = (seed.ref, interval)
-            if key not in self._known:
-                from mess_plugin.facets.extract import hear_sound  # noqa: PLC0415
+            from mess_plugin.facets.extract import hear_sound  # noqa: PLC0415  loads the decoder
 
-                first, last = (
-                    round(at * seed.sound.rate_hz) for at in (interval.start_s, interval.end_s)
-                )
-                heard = hear_sound(seed.sound.waveform[first:last], seed.sound.rate_hz)
-                self._known[key] = _vectors(heard)
-            return self._known[key]
+            rate_hz = seed.sound.rate_hz
+            first, last = round(interval.start_s * rate_hz), round(interval.end_s * rate_hz)
+            return _vectors(hear_sound(seed.sound.waveform[first:last], rate_hz))
         assert seed.path is not None
         return self._of_file(self._paths.local(seed.path), interval)
 
-    def of_track(self, track: Track, interval: Interval) -> dict[str, Float32]:
+    def of_track(self, track: Track, interval: Interval) -> Mapping[str, Float32]:
         """The same for a track of the library.
 
         Where no file of it can be decoded here, such as on a machine without the music, the facets
@@ -55,16 +52,28 @@ class StretchFacets:
         several = self._store.facets.several(Facet, [track.id])
         return {facet.value: of[track.id] for facet, of in several.items() if track.id in of}
 
-    def _of_file(self, path: str, interval: Interval) -> dict[str, Float32]:
-        key = (path, interval)
-        if key not in self._known:
-            from mess_plugin.facets.extract import hear_facets  # noqa: PLC0415  loads the decoder
+    def _of_file(self, path: str, interval: Interval) -> Mapping[str, Float32]:
+        try:
+            changed_ns = os.stat(path).st_mtime_ns  # noqa: PTH116  text paths keep odd bytes
+        except OSError as error:
+            raise AudioError(path, "missing", f"it cannot be opened: {error.strerror}") from error
+        return _of_file(path, changed_ns, interval, self._limit_s)
 
-            self._known[key] = _vectors(hear_facets(Path(path), self._limit_s, interval))
-        return self._known[key]
+
+@lru_cache(maxsize=1000)
+def _of_file(
+    path: str, _changed_ns: int, interval: Interval, limit_s: float | None
+) -> Mapping[str, Float32]:
+    """One question after another weighs the same stretches anew; decoding them takes longer.
+
+    _changed_ns: when the file was written, so that another content is another entry.
+    """
+    from mess_plugin.facets.extract import hear_facets  # noqa: PLC0415  loads the decoder
+
+    return _vectors(hear_facets(Path(path), limit_s, interval))
 
 
-def _vectors(heard: TrackFacets | None) -> dict[str, Float32]:
+def _vectors(heard: TrackFacets | None) -> Mapping[str, Float32]:
     if heard is None:
         return {}
     return {facet.value: vector for facet, vector in heard.vectors.items() if vector.any()}

@@ -13,7 +13,7 @@ from mess_plugin.analysis.pooling import unit
 from mess_plugin.analysis.windows import grid
 from mess_plugin.config import Settings
 from mess_plugin.encoders.base import EncoderInfo
-from mess_plugin.errors import UnknownName, UsageError
+from mess_plugin.errors import NothingIndexed, UnknownName, UsageError
 from mess_plugin.facets import Facet, Loudness, Measures, TrackFacets
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space, Tags
 from mess_plugin.search import search
@@ -326,6 +326,9 @@ def test_an_empty_library_says_so(database_url: str, tmp_path: Path) -> None:
         for question in (search, form_of):
             with pytest.raises(UsageError, match=r"nothing is indexed .* run `mess index FOLDER`"):
                 question(store, settings, "anything")
+        # Where no encoder was chosen, the message names the one that would be used.
+        with pytest.raises(NothingIndexed, match="the encoder mess-mini"):
+            search(store, Settings(home=tmp_path), "anything")
 
 
 def test_a_seed_that_failed_to_index_tells_its_reason(shelf: Shelf, tmp_path: Path) -> None:

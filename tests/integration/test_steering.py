@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -20,8 +22,8 @@ from mess_plugin.library.backfill import refresh
 from mess_plugin.model import Match
 from mess_plugin.options import ASPECTS
 from mess_plugin.playlists.formats import write_json, write_m3u, write_xspf
-from mess_plugin.playlists.generate import alike, arc, journey, parse_curve
-from mess_plugin.playlists.radio import radio
+from mess_plugin.playlists.generate import Playlist, alike, arc, journey, parse_curve
+from mess_plugin.playlists.radio import first_of_radio, radio
 from mess_plugin.search import engine, search
 from mess_plugin.search.query import Filters, Query, Range
 from mess_plugin.search.scoring import Leaning
@@ -30,6 +32,7 @@ from mess_plugin.store import Store, open_store
 from tests.steering_library import SAMPLES, index_files, settings_for
 
 FACTS = {"section", "tempo", "key"}
+WIDE = Filters(duration_s=Range(1, None))
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,12 @@ def test_a_negative_seed_pushes_its_likes_down(library: Library) -> None:
     after = ask(library, k=23, against=(rejected,))
     assert int(rejected) not in ids(after)
     assert any("unlike" in {r.kind for r in match.reasons} for match in after)
+    # What is most like the rejected track loses more places than what is least like it.
+    likest = [i for i in ids(ask(library, rejected, k=23)) if i in ids(after) and i in ids(before)]
+    lost = [ids(after).index(i) - ids(before).index(i) for i in likest]
+    half = len(lost) // 2
+    assert half >= 3
+    assert np.mean(lost[:half]) > np.mean(lost[-half:])
     with pytest.raises(UsageError, match="for and against"):
         ask(library, rejected, against=(rejected,))
 
@@ -261,6 +270,36 @@ def test_an_arc_follows_its_curve(library: Library) -> None:
         arc(store, settings, (0.0, 7.0), Query(), n=3)
     with pytest.raises(UsageError, match="give a reference"):
         arc(store, settings, (0.0, 1.0), Query(filters=Filters(same_key=True)), n=3)
+
+
+def test_no_playlist_holds_a_track_whose_files_are_gone(library: Library) -> None:
+    """Their vectors stay for a grace time, in case that the files come back."""
+    store, settings = library.store, library.settings
+    made: dict[str, Callable[[], Playlist]] = {
+        "arc": lambda: arc(store, settings, parse_curve("rise"), Query(), n=8),
+        "arc like": lambda: arc(store, settings, (0.0, 1.0), Query(), refs=["nebula"], n=8),
+        "alike": lambda: alike(store, settings, ["nebula"], Query(only=("rhythm",)), n=8),
+        "filtered": lambda: alike(store, settings, ["nebula"], Query(filters=WIDE), n=8),
+        "journey": lambda: journey(store, settings, "nebula", "farewell", Query(), n=5),
+        "radio": lambda: first_of_radio(store, settings, ["nebula"], Query(), n=8),
+    }
+    before = {name: {track.id for track in make().tracks} for name, make in made.items()}
+    ends = {store.library.find_words(words)[0][0] for words in ("nebula", "farewell")}
+    gone = sorted(set().union(*before.values()) - ends)[:6]
+    assert gone
+    paths = [path for track in store.library.get(gone).values() for path in track.paths]
+    with psycopg.connect(library.url, autocommit=True) as connection:
+        hide = "UPDATE files SET missing_since = %s WHERE path = ANY(%s)"
+        asked = [path.encode() for path in paths]
+        connection.execute(hide, [datetime.now(UTC), asked])
+        try:
+            for name, make in made.items():
+                assert not {track.id for track in make().tracks} & set(gone), name
+            answers = [ask(library, k=23), ask(library, k=23, only=("harmony",))]
+            answers.append(ask(library, k=23, filters=WIDE))
+            assert not {i for found in answers for i in ids(found)} & set(gone)
+        finally:
+            connection.execute(hide, [None, asked])
 
 
 def test_radio_plays_everything_once_and_never_what_was_disliked(library: Library) -> None:

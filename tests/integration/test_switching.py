@@ -16,7 +16,6 @@ from mess_plugin.spaces.active_encoder import (
     active_recipe,
     begin,
     complete,
-    resolve_settings,
     under_way,
 )
 from mess_plugin.store import Store, open_store
@@ -76,7 +75,7 @@ def test_killed_in_the_middle_it_goes_on_and_the_old_one_answers_until_the_end(
         eventually(ticking(lambda: states(store, NEW).get("done", 0) >= 1), 90)
         kill(worker)
     assert states(store, NEW)["done"] < 6
-    answer = search(store, resolve_settings(store, settings), str(songs[0]), k=3)
+    answer = search(store, settings, str(songs[0]), k=3)
     assert answer.space.window_s == 5.0
     late = write_songs(tmp_path / "music", 1, first_seed=50)
     store.jobs.enqueue(see(late), active_recipe(store, settings))
@@ -86,7 +85,7 @@ def test_killed_in_the_middle_it_goes_on_and_the_old_one_answers_until_the_end(
         program("mess_workers.maintenance", settings, log),
     ):
         eventually(ticking(lambda: under_way(store) is None), 120)
-    answer = search(store, resolve_settings(store, settings), str(late[0]), k=3)
+    answer = search(store, settings, str(late[0]), k=3)
     assert answer.space.window_s == 4.0
     assert len(answer.matches) == 3
     back = begin(store, settings, "descriptors")

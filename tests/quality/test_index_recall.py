@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
+from pgvector import HalfVector
+from psycopg import sql
 
 from mess_plugin.analysis.pooling import unit
-from mess_plugin.model import Level, LevelVectors, Projection
+from mess_plugin.model import Level, LevelVectors, Projection, Space
 from mess_plugin.store import open_store
+from mess_plugin.store.statements import template
 from tests.stored_library import RECIPE, add_track, raw_space
 
 DIM = 64
 TRACKS, WINDOWS = 100, 50
 FLOOR = 0.95
+
+
+def assert_plan_uses_index(database_url: str, space: Space) -> None:
+    """Otherwise the recall would be that of an exact scan, and 1 whatever the index is worth."""
+    parts = {
+        "table": sql.Identifier("window_embeddings"),
+        "dim": sql.Literal(space.dim),
+        "space": sql.Literal(space.id),
+        "every": sql.Literal(space.searched_every(Level.WINDOW)),
+    }
+    query = sql.SQL("EXPLAIN ") + template("nearest_by_index", **parts)
+    asked = {"vector": HalfVector(np.ones(space.dim)), "excluded": [], "limit": 10}
+    with open_store(database_url) as store:
+        plan = "\n".join(
+            row[0] for row in store.embeddings._session.connection.execute(query, asked)
+        )
+    assert "Index Scan using" in plan
+    assert "<=>" in plan
 
 
 def test_recall_at_10_of_the_index(database_url: str) -> None:
@@ -33,6 +54,7 @@ def test_recall_at_10_of_the_index(database_url: str) -> None:
             for number in range(TRACKS):
                 vectors = {Level.WINDOW: LevelVectors(intervals, draw(WINDOWS))}
                 add_track(store, space, f"/music/{number}.mp3", vectors)
+        assert_plan_uses_index(database_url, space)
         found = []
         for query in draw(100):
             exact, by_index = (
