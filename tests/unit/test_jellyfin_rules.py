@@ -75,7 +75,6 @@ def test_a_separator_inside_a_word_belongs_to_the_word(title: str) -> None:
         ("like x · year soon", "wanted a range"),
         ("like x · year -", "at least one number"),
         ("like x from 2:00 to 1:00", "before it starts"),
-        ("like x from 1:00 to 2:00 · calm", "with a section"),
         ("like x · key X", "wanted a key"),
         ("like x · genre", "'genre' is not understood"),
         ("like x · 0 per artist", "wanted at least 1"),
@@ -85,6 +84,12 @@ def test_what_is_not_understood_is_named(text: str, reason: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(f"MESS: {text}")
     assert reason in str(caught.value)
+
+
+def test_a_section_is_steered_as_a_song_is() -> None:
+    rule = parse("MESS: like x from 1:00 to 2:00 · calm · only rhythm · 2 per artist")
+    assert rule.seed.interval == Interval(60, 120)
+    assert (rule.query.only, rule.query.filters.moods) == (("rhythm",), ("calm",))
 
 
 def test_only_our_own_prefix_is_a_rule() -> None:

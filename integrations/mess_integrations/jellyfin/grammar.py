@@ -83,7 +83,6 @@ def make(name: str, seed: RuleSeed, values: dict[str, Any]) -> Rule:
         raise UsageError(f"{name!r}: {size} tracks: wanted 1 to {MAX_TRACKS}")
     try:
         query = query_of(values)
-        check(seed.interval is not None, query)
     except UsageError as error:
         raise UsageError(f"{name!r}: {error}") from error
     return Rule(name, seed, size, query, values.get("refresh", "auto"))
@@ -160,9 +159,3 @@ def query_of(values: Mapping[str, Any]) -> Query:
     """The query of values by the words of playlists. Raises UsageError (and UnknownName)."""
     words = {option.key: values[word] for word, option in _OPTIONS.items() if word in values}
     return parsing.query({**words, "emphasis": values.get("emphasis")})
-
-
-def check(seed_has_section: bool, query: Query) -> None:
-    """Raises UsageError for options beside a section."""
-    if seed_has_section and query.steers:
-        raise UsageError("with a section, only the number of tracks and the refresh can be set")
