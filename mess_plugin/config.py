@@ -77,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A file must be unchanged for so long before it is read."""
     keep_missing_s: Annotated[float, msgspec.Meta(ge=0)] = 86_400.0
     """Vanished files are forgotten after so long."""
+    ignore: tuple[str, ...] = ()
+    """What is not the library: patterns of .gitignore, relative to each root."""
     path_map: tuple[str, ...] = ()
     """Rules LIBRARY=HERE where this machine has the library's folders elsewhere."""
 
@@ -116,7 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LISTS = frozenset(
-    {"watch", "path_map", "hosts"}
+    {"watch", "path_map", "hosts", "ignore"}
 )  # as variables: parts with os.pathsep between them
 
 

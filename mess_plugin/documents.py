@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from mess_plugin.config import Settings
 from mess_plugin.facets import Facet, Measures
 from mess_plugin.facets import key as keys
+from mess_plugin.logs import printable
 from mess_plugin.model import Interval, Match, Track
 from mess_plugin.playlists.generate import Playlist
 from mess_plugin.search import SearchResult
@@ -155,6 +156,17 @@ def track_document(track: Track) -> dict[str, object]:
     }
 
 
+def background_problems(store: Store) -> list[str]:
+    """What keeps failing in the background, a line each with its last error; else empty."""
+    services = [health.problem for health in store.health.all() if health.is_failing]
+    roots = [
+        f"{printable(root.path)} cannot be watched: {root.detail}"
+        for root in store.roots.all()
+        if root.state == "failing"
+    ]
+    return services + roots
+
+
 def status_document(store: Store, settings: Settings) -> dict[str, object]:
     """What `mess status --json` prints, without the services of this machine."""
     n_tracks, n_files, hours = store.library.count()
@@ -181,6 +193,8 @@ def status_document(store: Store, settings: Settings) -> dict[str, object]:
             {"id": worker_id, "host": host, "pid": pid, "since": since.isoformat()}
             for worker_id, host, pid, since in store.workers.all()
         ],
+        "ignore": list(settings.ignore),
+        "problems": background_problems(store),
         "roots": [
             {
                 "path": root.path,
@@ -188,6 +202,8 @@ def status_document(store: Store, settings: Settings) -> dict[str, object]:
                 "detail": root.detail,
                 "observer": root.observer,
                 "walked_at": root.walked_at.isoformat() if root.walked_at else None,
+                "passed_over": root.passed_over,
+                "left_out": root.left_out,
             }
             for root in store.roots.all()
         ],

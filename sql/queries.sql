@@ -225,6 +225,7 @@ SELECT recipe, state::text, count(*) FROM jobs GROUP BY 1, 2 ORDER BY 1, 2
 SELECT files.path, jobs.recipe, jobs.kind, jobs.reason, jobs.attempts, jobs.finished_at
 FROM jobs JOIN files ON files.id = jobs.file_id
 WHERE jobs.state = 'failed' AND files.missing_since IS NULL
+    AND (%(paths)s::bytea[] IS NULL OR files.path = ANY(%(paths)s::bytea[]))
 ORDER BY jobs.finished_at DESC, files.path
 LIMIT %(limit)s
 
@@ -455,6 +456,38 @@ WHERE jobs.finished_at IS NOT NULL
 ORDER BY jobs.finished_at DESC
 LIMIT %(limit)s
 
+-- Health ----------------------------------------------------------------------------------------
+
+-- A service began. Starts count up while each comes soon after the one before.
+-- name: report_start
+INSERT INTO service_health AS health (service, host) VALUES (%(service)s, %(host)s)
+ON CONFLICT (service, host) DO UPDATE SET started_at = now(),
+    n_starts = CASE WHEN health.started_at > now() - interval '10 minutes'
+        THEN health.n_starts + 1 ELSE 1 END
+
+-- A service ended in order.
+-- name: report_stop
+UPDATE service_health SET n_starts = greatest(0, n_starts - 1), n_failures = 0
+WHERE service = %(service)s AND host = %(host)s
+
+-- A service failed.
+-- name: report_failure
+INSERT INTO service_health AS health (service, host, n_failures, last_error, failed_at)
+VALUES (%(service)s, %(host)s, 1, %(error)s, now())
+ON CONFLICT (service, host) DO UPDATE SET last_error = excluded.last_error, failed_at = now(),
+    n_failures = CASE WHEN health.failed_at > now() - interval '10 minutes'
+        THEN health.n_failures + 1 ELSE 1 END
+
+-- What services said within the last day. One fails that did so three times or started four times in a
+-- row, the last time just now.
+-- name: list_health
+SELECT service, host, n_starts, n_failures, last_error, failed_at,
+    coalesce(n_failures >= 3 AND failed_at > now() - interval '2 minutes', false)
+        OR (n_starts >= 4 AND started_at > now() - interval '10 minutes')
+FROM service_health
+WHERE greatest(started_at, failed_at) > now() - interval '1 day'
+ORDER BY service, host
+
 -- Roots -----------------------------------------------------------------------------------------
 
 -- The state of a watched folder.
@@ -483,7 +516,8 @@ UPDATE roots SET mounts = ARRAY(
 
 -- A folder was walked from end to end.
 -- name: mark_walked
-UPDATE roots SET walked_at = now() WHERE path = %(path)s
+UPDATE roots SET walked_at = now(), passed_over = %(passed_over)s, left_out = %(left_out)s
+WHERE path = %(path)s
 
 -- A walk begins, and so does all that was asked for until now; what is asked for later is not met by it.
 -- name: begin_walk
@@ -504,7 +538,7 @@ DELETE FROM roots WHERE path <> ALL (%(paths)s::bytea[])
 
 -- All watched folders.
 -- name: list_roots
-SELECT path, state, detail, observer, walked_at FROM roots ORDER BY path
+SELECT path, state, detail, observer, walked_at, passed_over, left_out FROM roots ORDER BY path
 
 -- Events ----------------------------------------------------------------------------------------
 

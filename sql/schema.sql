@@ -137,12 +137,27 @@ CREATE INDEX embeddings_track_id ON embeddings (track_id);
 -- Folders that are watched, and what the last look at each found.
 CREATE TABLE roots (
     path            bytea PRIMARY KEY,
-    state           text NOT NULL CHECK (state IN ('watched', 'absent', 'refused')),
+    state           text NOT NULL CHECK (state IN ('watched', 'absent', 'refused', 'failing')),
     detail          text NOT NULL DEFAULT '',
     observer        text NOT NULL DEFAULT '',
     walked_at       timestamptz,
     walk_wanted_at  timestamptz,
-    mounts          bytea[] NOT NULL DEFAULT '{}'
+    mounts          bytea[] NOT NULL DEFAULT '{}',
+    passed_over     jsonb NOT NULL DEFAULT '{}',
+    left_out        jsonb NOT NULL DEFAULT '{}'
+);
+
+-- What background services say of themselves. n_starts, n_failures: in a row, each soon after the one
+-- before; an orderly end takes its start back.
+CREATE TABLE service_health (
+    service     text NOT NULL,
+    host        text NOT NULL,
+    started_at  timestamptz NOT NULL DEFAULT now(),
+    n_starts    integer NOT NULL DEFAULT 1,
+    n_failures  integer NOT NULL DEFAULT 0,
+    last_error  text,
+    failed_at   timestamptz,
+    PRIMARY KEY (service, host)
 );
 
 -- What other programs told us, as they said it, before anybody answered them.

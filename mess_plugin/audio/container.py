@@ -29,7 +29,7 @@ av.logging.set_level(
 )  # FFmpeg's own log would flood stderr, and taking it can deadlock threads
 
 FORMATS = (
-    "aac,ac3,aiff,amr,ape,asf,au,caf,dsf,dts,dtshd,eac3,flac,matroska,mov,mp3,mpc,mpc8,ogg,tak,tta"
+    "aac,ac3,aiff,amr,ape,asf,au,caf,dsf,dts,dtshd,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,tak,tta"
     ",w64,wav,wv"
 )
 """The demuxers that may run. None of them opens a second file with the options given here."""

@@ -27,10 +27,11 @@ from mess_plugin.errors import AudioError
 
 AUDIO_SUFFIXES: frozenset[str] = frozenset(
     {
-        ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".amr", ".ape", ".au",
-        ".caf", ".dsf", ".dts", ".eac3", ".flac", ".m4a", ".m4b", ".m4p", ".mka",
-        ".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".snd",
-        ".spx", ".tak", ".tta", ".w64", ".wav", ".wave", ".weba", ".wma", ".wv",
+        ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".amr", ".ape", ".au",
+        ".bwf", ".caf", ".dff", ".dsf", ".dts", ".eac3", ".flac", ".m4a", ".m4b", ".m4p",
+        ".m4r", ".mka", ".mkv", ".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".mpga", ".oga",
+        ".ogg", ".opus", ".snd", ".spx", ".tak", ".tta", ".w64", ".wav", ".wave", ".weba",
+        ".webm", ".wma", ".wv",
     }
 )  # fmt: skip
 """Names that a walk through a library takes for audio: lower case, with the dot."""

@@ -15,6 +15,7 @@ from mess_plugin import embedded
 from mess_plugin.cli.main import Extensible
 from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
+from mess_plugin.documents import background_problems
 from mess_plugin.encoders import DEFAULT_ENCODER, describe, descriptions
 from mess_plugin.errors import MessError
 from mess_plugin.library.pathmap import PathMap
@@ -103,6 +104,7 @@ def checks(settings: Settings) -> Iterator[Check]:
             yield database
             yield _guarded("broker", lambda: ping_broker(ready.broker_url or ""))
             yield _worker(settings, ready)
+            yield from _background(ready)
     except MessError as error:
         yield Check("services", False, str(error))
     yield _guarded("encoder", lambda: _encoder(settings, chosen))
@@ -174,6 +176,28 @@ def _worker(settings: Settings, ready: Settings) -> Check:
     if worker.phase != "running":
         return Check("worker", False, f"{worker.phase} ({worker.problem}): see {worker.log}")
     return Check("worker", True, f"running (pid {worker.pid})")
+
+
+def _background(settings: Settings) -> Iterator[Check]:
+    """Whether watcher, dispatcher or workers keep failing, and which folders are watched."""
+    try:
+        with open_store(settings.database_url or "") as store:
+            problems = background_problems(store)
+            roots = store.roots.all()
+    except MessError:
+        return  # said of the database already
+    for problem in problems:
+        yield Check("background", False, f"{problem}: see {settings.home / 'log'}")
+    if problems:
+        return
+    watched = [root for root in roots if root.state == "watched"]
+    others = [
+        f"{root.path} is {root.state}: {root.detail}" for root in roots if root not in watched
+    ]
+    detail = (
+        "; ".join([f"{len(watched)} folders watched", *others]) if roots else "nothing is watched"
+    )
+    yield Check("watcher", None if others or not roots else True, detail)
 
 
 def _torch() -> Iterator[Check]:

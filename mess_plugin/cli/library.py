@@ -12,6 +12,7 @@ from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
 from mess_plugin.documents import status_document
 from mess_plugin.errors import UsageError
+from mess_plugin.library.walk import describe_omissions
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
 
@@ -81,6 +82,12 @@ def say_roots_and_pace(document: dict[str, Any]) -> None:
     for root in document["roots"]:
         detail = f": {root['detail']}" if root["detail"] else ""
         say(f"{root['state']} by {root['observer'] or 'nobody'}: {root['path']}{detail}")
+        for line in describe_omissions(root["passed_over"], root["left_out"]):
+            say(f"    {line}")
+    if document["ignore"]:
+        say(f"ignored: {', '.join(document['ignore'])}")
+    for problem in document["problems"]:
+        say(f"failing: {problem}")
     if document["switch"]:
         say_switch(document["switch"])
     pace = document["pace"]

@@ -7,22 +7,28 @@ lost, repeated and late news do no harm.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Self
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
+from mess_plugin.config import Settings
 from mess_plugin.library import spool
+from mess_plugin.library.ignoring import Ignoring
 from mess_plugin.library.pruning import NOTHING, Pruned, give_up, is_gone
 from mess_plugin.library.spool import Changes
 from mess_plugin.library.walk import Walk, is_below
+from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import Store
 from mess_plugin.store.files import SeenFile
 from mess_plugin.store.paths import stored
@@ -52,6 +58,13 @@ class Request(msgspec.Struct, frozen=True):
     """Also want those that failed before and have not changed."""
     force: bool = False
     """Want all."""
+    ignore: tuple[str, ...] = ()
+    """The setting `ignore`."""
+
+    @classmethod
+    def of(cls, store: Store, settings: Settings) -> Self:
+        """What is wanted by default: the recipe that answers, and what the settings leave out."""
+        return cls(active_recipe(store, settings), ignore=settings.ignore)
 
 
 @dataclass(slots=True)
@@ -67,6 +80,10 @@ class Reconciled:
     """Files that were written too recently; look again later."""
     unreadable: list[str] = field(default_factory=list)
     """Lines "PATH: REASON" about folders and files that could not be looked at."""
+    passed_over: Counter[str] = field(default_factory=Counter)
+    """Files that are no audio by their ending, counted by ending."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Folders that are no part of the library, counted by reason."""
     pruned: Pruned = NOTHING
     """Known files that were given up, or why they were not."""
 
@@ -84,7 +101,8 @@ def reconcile(
 
     Files that are there are noted, and wanted where they are new, changed or unfinished. Known files
     that are gone are given up where `pruning.give_up` believes it: hidden at once, forgotten after
-    the grace time. Nothing is written about a file that can only not be looked at.
+    the grace time. So are, without a doubt, files that are there and left out by now. Nothing is
+    written about a file that can only not be looked at.
 
     paths: files or folders; a mapping says what was heard of each. root: the folder
     that all of them lie in, whose rules and guards hold; None where a person named each path: then
@@ -95,15 +113,18 @@ def reconcile(
     found = Reconciled()
     present = set() if seen is None else seen
     heard = paths if isinstance(paths, Mapping) else dict.fromkeys(paths, Notice())
-    walk = Walk(list(heard), within=root)
+    ignoring = None if root is None else Ignoring(root, request.ignore)
+    walk = Walk(list(heard), ignoring, request.ignore)
     for batch in _batches(file for file in walk if stored(file.path) not in present):
         present.update(stored(file.path) for file in batch)
         _enqueue(store, [_noticed(file, heard) for file in batch], request, found)
         if on_batch is not None:
             on_batch(found)
     found.unreadable = walk.unreadable
-    if root is not None:
-        found.pruned = give_up(store, root, _vanished(store, heard, present))
+    found.passed_over, found.left_out = walk.passed_over, walk.left_out
+    if ignoring is not None:
+        found.unreadable += ignoring.broken
+        found.pruned = _prune(store, ignoring, heard, present)
     return found
 
 
@@ -135,11 +156,20 @@ def _enqueue(store: Store, files: list[SeenFile], request: Request, found: Recon
     found.n_failed_before += enqueued.failed_before
 
 
-def _vanished(store: Store, paths: Iterable[str], present: set[str]) -> list[str]:
-    """Known files at or below some paths that are certainly not there."""
-    perhaps = [path for path in paths if os.path.isdir(path) or is_gone(path)]  # noqa: PTH112
+def _prune(store: Store, ignoring: Ignoring, paths: Iterable[str], present: set[str]) -> Pruned:
+    """Give up known files at or below some paths that are certainly not there, or left out now."""
+    perhaps = [
+        path
+        for path in paths
+        if os.path.isdir(path) or is_gone(path) or ignoring.why(path, is_folder=False)  # noqa: PTH112
+    ]
     known = store.files.known_paths(perhaps, with_missed=False) if perhaps else {}
-    return [path for path in known if path not in present and is_gone(path)]
+    absent = [path for path in known if path not in present]
+    gone = [path for path in absent if is_gone(path)]
+    pruned = give_up(store, ignoring.root, gone)
+    left_out = [path for path in absent if ignoring.why(path, is_folder=False)]
+    n_left_out = store.files.mark_missing(left_out) if left_out else 0
+    return dataclasses.replace(pruned, gone=pruned.gone + n_left_out)
 
 
 def _batches(files: Iterable[SeenFile]) -> Iterator[list[SeenFile]]:

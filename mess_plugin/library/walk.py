@@ -4,50 +4,70 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mess_plugin.audio import is_audio
 from mess_plugin.errors import ConfigError, UsageError
+from mess_plugin.library.ignoring import Ignoring
 from mess_plugin.library.mounts import keeps_inodes
 from mess_plugin.store.files import SeenFile
+
+_MOST_NAMED = 6
 
 
 @dataclass(slots=True)
 class Walk:
     """An iterable over the audio files at or below some paths, in order.
 
-    Hidden files and folders are left out, and so is everything that is no regular file: a pipe or a
-    device is never opened. Links to files are followed, links to folders are not, so that no loop
-    can trap the walk.
+    What `Ignoring` says is left out, and so is everything that is no regular file: a pipe or a device
+    is never opened. Links to files are followed, links to folders are not, so that no loop can trap
+    the walk.
     """
 
     paths: Sequence[str]
-    within: str | None = None
-    """The root whose rules hold for all of them; None: each path was named by a person and is one."""
+    ignoring: Ignoring | None = None
+    """The rules of the root that all of them lie in; None: each was named by a person and is one."""
+    ignore: Sequence[str] = ()
+    """The setting `ignore`, for paths that are roots themselves."""
     unreadable: list[str] = field(default_factory=list)
     """What could not be looked at, as lines "PATH: REASON"."""
+    passed_over: Counter[str] = field(default_factory=Counter)
+    """Files whose ending is none of audio, by ending; "no ending" where there is none."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Folders that are no part of the library, by reason; hidden ones are not counted."""
 
     def __iter__(self) -> Iterator[SeenFile]:
         for path in self.paths:
+            ignoring = self.ignoring or Ignoring(path, self.ignore)
             is_folder = os.path.isdir(path)  # noqa: PTH112  text paths keep odd bytes
-            if not is_visible(path, self.within or path, is_folder=is_folder):
+            if ignoring.why(path, is_folder=is_folder):
                 continue
             if is_folder:
-                yield from self._folder(path)
-            elif seen := self._see(path):
+                yield from self._folder(path, ignoring)
+            elif (path == ignoring.root or is_audio(Path(path))) and (seen := self._see(path)):
                 yield seen
+            if ignoring is not self.ignoring:
+                self.unreadable += ignoring.broken
 
-    def _folder(self, root: str) -> Iterator[SeenFile]:
+    def _folder(self, root: str, ignoring: Ignoring) -> Iterator[SeenFile]:
         for folder, folders, files in os.walk(root, onerror=self._note):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            if why := ignoring.enter(folder, files):
+                self.left_out[why] += 1
+                folders.clear()
+                continue
+            reasons = {name: ignoring.passes_by(folder, name) for name in folders}
+            self.left_out.update(why for why in reasons.values() if why not in {"", "hidden"})
+            folders[:] = sorted(name for name, why in reasons.items() if not why)
             for name in sorted(files):
-                if (
-                    not name.startswith(".")
-                    and is_audio(Path(name))
-                    and (seen := self._see(os.path.join(folder, name)))  # noqa: PTH118  as above
-                ):
+                path = os.path.join(folder, name)  # noqa: PTH118  as above
+                if ignoring.why(path, is_folder=False):
+                    continue
+                if not is_audio(Path(name)):
+                    self.passed_over[Path(name).suffix.lower() or "no ending"] += 1
+                elif seen := self._see(path):
                     yield seen
 
     def _see(self, path: str) -> SeenFile | None:
@@ -55,10 +75,29 @@ class Walk:
             return see(path)
         except OSError as error:
             self._note(error)
-            return None
+        except ValueError as error:  # a NUL, which some other program sent us
+            self.unreadable.append(f"{path!r}: {error}")
+        return None
 
     def _note(self, error: OSError) -> None:
         self.unreadable.append(f"{error.filename}: {error.strerror}")
+
+
+def describe_omissions(passed_over: Mapping[str, int], left_out: Mapping[str, int]) -> list[str]:
+    """Lines for people about what a walk did not look at, see `Walk`: at most two."""
+    lines = []
+    for counts, one, many in (
+        (passed_over, "file passed over", "files passed over"),
+        (left_out, "folder left out", "folders left out"),
+    ):
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        named = [f"{count} {name}" for name, count in ranked[:_MOST_NAMED]]
+        rest = sum(count for _, count in ranked[_MOST_NAMED:])
+        if ranked:
+            total = sum(counts.values())
+            others = [f"{rest} others"] if rest else []
+            lines.append(f"{total} {one if total == 1 else many}: {', '.join(named + others)}")
+    return lines
 
 
 def absolute_roots(paths: Sequence[str]) -> list[str]:
@@ -106,16 +145,6 @@ def watched_roots(watch: Sequence[str]) -> list[str]:
     return sorted(
         root for root in roots if not any(root != one and is_below(root, one) for one in roots)
     )
-
-
-def is_visible(path: str, root: str, *, is_folder: bool) -> bool:
-    """Whether a walk of a root would come to a path, which need not be there."""
-    if path == root:
-        return True
-    inside = path.removeprefix(root.rstrip("/") + "/")
-    if inside == path or any(part.startswith(".") for part in inside.split("/")):
-        return False
-    return is_folder or is_audio(Path(path))
 
 
 def is_below(path: str, root: str) -> bool:

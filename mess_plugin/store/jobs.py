@@ -8,7 +8,7 @@ that decides what is sent to the workers.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -189,12 +189,14 @@ class Jobs:
             counts.setdefault(recipe, {})[state] = count
         return counts
 
-    def failures(self, limit: int = 1000) -> list[Failure]:
-        """What failed, newest first."""
+    def failures(self, limit: int = 1000, among: Collection[str] | None = None) -> list[Failure]:
+        """What failed, newest first. among: files at these paths only."""
         return [
             Failure(to_text(path), recipe, kind or "unknown", reason or "", attempts, finished_at)
             for path, recipe, kind, reason, attempts, finished_at in self._session.rows(
-                "list_failures", limit=limit
+                "list_failures",
+                limit=limit,
+                paths=None if among is None else [to_bytes(path) for path in among],
             )
         ]
 

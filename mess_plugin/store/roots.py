@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
+from psycopg.types.json import Jsonb
 
-from mess_plugin.store.paths import to_bytes, to_text
+from mess_plugin.store.paths import storable, to_bytes, to_text
 from mess_plugin.store.session import Session
 
 
@@ -15,7 +16,8 @@ class Root(msgspec.Struct, frozen=True):
     """A watched folder.
 
     state: "watched"; "absent" where it is not there (nothing below it is forgotten meanwhile);
-    "refused" where so much vanished that a person must confirm it. observer: how it is watched.
+    "refused" where so much vanished that a person must confirm it; "failing" where watching it ends
+    in an error. observer: how it is watched.
     """
 
     path: str
@@ -23,6 +25,10 @@ class Root(msgspec.Struct, frozen=True):
     detail: str = ""
     observer: str = ""
     walked_at: datetime | None = None
+    passed_over: dict[str, int] = {}
+    """Files that are no audio by their ending, at the last walk: ending → number."""
+    left_out: dict[str, int] = {}
+    """Folders that are no part of the library, at the last walk: reason → number."""
 
 
 class Roots:
@@ -59,9 +65,16 @@ class Roots:
         """The folder is walked from now on: this meets whatever asked for a walk before."""
         self._session.execute("begin_walk", path=to_bytes(path))
 
-    def walked(self, path: str) -> None:
-        """The folder was walked from end to end just now."""
-        self._session.execute("mark_walked", path=to_bytes(path))
+    def walked(
+        self, path: str, passed_over: Mapping[str, int], left_out: Mapping[str, int]
+    ) -> None:
+        """The folder was walked from end to end just now, and this was not looked at."""
+        self._session.execute(
+            "mark_walked",
+            path=to_bytes(path),
+            passed_over=Jsonb(_storable(passed_over)),
+            left_out=Jsonb(_storable(left_out)),
+        )
 
     def request_walks(self) -> None:
         """Ask whoever watches to walk all folders soon."""
@@ -80,3 +93,7 @@ class Roots:
     def all(self) -> list[Root]:
         """All watched folders, in order of path."""
         return [Root(to_text(path), *rest) for path, *rest in self._session.rows("list_roots")]
+
+
+def _storable(counts: Mapping[str, int]) -> dict[str, int]:
+    return {str(storable(name)): count for name, count in counts.items()}

@@ -15,6 +15,7 @@ from mess_plugin.store.embeddings import Embeddings
 from mess_plugin.store.facets import Facets
 from mess_plugin.store.files import Files
 from mess_plugin.store.filters import Filtering
+from mess_plugin.store.health import Health
 from mess_plugin.store.hosts import Hosts
 from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.jobs import Jobs
@@ -45,6 +46,7 @@ class Store:
         self.hosts = Hosts(session)
         self.smart = SmartPlaylists(session)
         self.roots = Roots(session)
+        self.health = Health(session)
         self.recipes = RecipeChoices(session)
         self.facets = Facets(session)
         self.filters = Filtering(session)

@@ -188,3 +188,21 @@ def test_a_clock_that_was_set_back_holds_nothing(settings: Settings, store: Stor
 def _children(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(word) for word in text.split()]
+
+
+def test_index_ends_badly_where_every_file_failed_and_says_why(
+    settings: Settings, tmp_path: Path
+) -> None:
+    music = tmp_path / "music"
+    (broken,) = write_songs(music, 1)
+    broken.write_bytes(b"no sound")
+    (music / "a.cue").touch()
+    index = "mess_workers.cli:index"
+    code, said = run(settings, index, str(music), log=tmp_path / "log")
+    assert code == 1
+    assert "0 indexed, 0 unchanged, 1 failed" in said
+    assert f"{broken}: " in said
+    assert "1 file passed over: 1 .cue" in said
+    write_songs(music, 1, first_seed=5)
+    code, said = run(settings, index, str(music), log=tmp_path / "log")
+    assert (code, "1 indexed, 0 unchanged, 1 failed" in said) == (0, True)

@@ -283,3 +283,43 @@ def test_a_file_that_was_seen_being_written_is_read_again(
     assert reconcile(store, {path: Notice()}, str(music), REQUEST).job_ids == []
     written = {path: Notice(was_written=True)}
     assert len(reconcile(store, written, str(music), REQUEST).job_ids) == 1
+
+
+def test_what_is_left_out_by_now_is_given_up_without_a_doubt(store: Store, music: Path) -> None:
+    add(music, *(f"out/{i:02}.flac" for i in range(20)), "in/a.flac")
+    reconcile(store, [str(music)], str(music), REQUEST)
+    assert len(there(store)) == 21
+    (music / "out" / ".nomedia").touch()
+    found = reconcile(store, [str(music)], str(music), REQUEST)
+    assert (found.pruned.gone, found.pruned.refused) == (20, None)
+    assert there(store) == ["a.flac"]
+    (music / "out" / ".nomedia").unlink()
+    reconcile(store, [str(music / "out")], str(music), REQUEST)
+    assert len(there(store)) == 21
+    ignoring = Request(RECIPE, ignore=("in/",))
+    assert reconcile(store, [str(music / "in" / "a.flac")], str(music), ignoring).pruned.gone == 1
+
+
+def test_a_watcher_sees_a_mark_come_and_go(store: Store, settings: Settings, music: Path) -> None:
+    add(music, "a.flac", "Demos/b.flac")
+    folder = WatchedFolder(store, settings, str(music))
+
+    def until(names: list[str]) -> None:
+        deadline_s = time.monotonic() + 30
+        while there(store) != names:
+            assert time.monotonic() < deadline_s, there(store)
+            folder.tick(time.monotonic())
+            time.sleep(0.05)
+
+    try:
+        until(["b.flac", "a.flac"])
+        (music / "Demos" / ".ndignore").touch()
+        until(["a.flac"])
+        add(music, "Demos/c.flac", "#recycle/d.flac", "e.flac")
+        until(["a.flac", "e.flac"])
+        (music / "Demos" / ".ndignore").unlink()
+        until(["b.flac", "c.flac", "a.flac", "e.flac"])
+    finally:
+        folder.close()
+    (root,) = store.roots.all()
+    assert root.passed_over == {}

@@ -20,6 +20,7 @@ from mess_plugin.config import Settings, load_settings  # noqa: E402  after the 
 from mess_plugin.services import connected, environment  # noqa: E402
 from mess_workers import gpu_client  # noqa: E402
 from mess_workers.app import make_app  # noqa: E402
+from mess_workers.health import reported  # noqa: E402
 from mess_workers.limits import set_up  # noqa: E402
 from mess_workers.registry import register_worker  # noqa: E402
 from mess_workers.task_names import INDEXING  # noqa: E402
@@ -38,7 +39,9 @@ def main(queues: Sequence[str] = (INDEXING,), jobs: int | None = None) -> None:
         register_worker(settings.database_url or "")
         set_up(settings)
         # Only files are encoded here.
-        with gpu_client.gpu_server(settings) if INDEXING in queues else nullcontext():
+        service = "worker" if INDEXING in queues else "maintenance"
+        gpu = gpu_client.gpu_server(settings) if INDEXING in queues else nullcontext()
+        with reported(service, settings), gpu:
             _work(settings, queues, jobs or settings.jobs)
 
 

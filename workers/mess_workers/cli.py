@@ -30,7 +30,7 @@ from mess_plugin.encoders import describe
 from mess_plugin.errors import MissingWeights, UsageError
 from mess_plugin.library.pruning import forget_vanished
 from mess_plugin.library.reconcile import Request, drain
-from mess_plugin.library.walk import absolute_roots
+from mess_plugin.library.walk import absolute_roots, describe_omissions
 from mess_plugin.logs import printable
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import active_recipe, complete, resolve_settings
@@ -87,8 +87,14 @@ def index(
         url = ready.database_url or ""
         with open_store(url) as store:
             recipe = str(_recipe(store, settings, coverage))
-            drain(settings.home, store, Request(active_recipe(store, settings)))
-        request = Request(recipe, batch=uuid4(), retry_failed=retry_failed, force=force)
+            drain(settings.home, store, Request.of(store, settings))
+        request = Request(
+            recipe,
+            batch=uuid4(),
+            retry_failed=retry_failed,
+            force=force,
+            ignore=settings.ignore,
+        )
         run = IndexRun(JobQueue(ready), worker.need, request, show, worker.check)
 
         def work(store: Store) -> tuple[int, list[Failure]]:
@@ -193,6 +199,8 @@ def _report(
                 "failed": failed,
                 "forgotten": vanished + done.gone,
                 "unreadable": [printable(line) for line in unreadable],
+                "passed_over": {printable(name): n for name, n in run.passed_over.items()},
+                "left_out": {printable(name): n for name, n in run.left_out.items()},
             }
         )
     for line in unreadable:
@@ -200,20 +208,31 @@ def _report(
     if not done.seen:
         if unreadable:
             raise SystemExit(1)
-        raise UsageError(f"no audio files in {', '.join(map(printable, roots))}")
+        omitted = describe_omissions(run.passed_over, run.left_out)
+        raise UsageError(
+            "; ".join([f"no audio files in {', '.join(map(printable, roots))}", *omitted])
+        )
     if not as_json:
-        parts = [f"{done.indexed + done.known} indexed", f"{done.unchanged} unchanged"]
-        parts.append(f"{failed} failed")
-        if vanished + done.gone:
-            parts.append(f"{vanished + done.gone} vanished files forgotten")
-        say(", ".join(parts))
-        for one in failures:
-            say(f"failed: {one.path}: {one.reason}")
-        if failed:
-            more = "the others: `mess failures`; " if failed > len(failures) else ""
-            say(f"{more}to try again: mess index --retry-failed PATH…")
+        _say_result(run, failures, vanished)
     if unreadable or not (done.indexed + done.known + done.unchanged or not failed):
         raise SystemExit(1)
+
+
+def _say_result(run: IndexRun, failures: Sequence[Failure], vanished: int) -> None:
+    done = run.progress
+    failed = done.failed + done.failed_before
+    parts = [f"{done.indexed + done.known} indexed", f"{done.unchanged} unchanged"]
+    parts.append(f"{failed} failed")
+    if vanished + done.gone:
+        parts.append(f"{vanished + done.gone} vanished files forgotten")
+    say(", ".join(parts))
+    for one in failures:
+        say(f"failed: {one.path}: {one.reason}")
+    if failed:
+        more = "the others: `mess failures`; " if failed > len(failures) else ""
+        say(f"{more}to try again: mess index --retry-failed PATH…")
+    for line in describe_omissions(run.passed_over, run.left_out):
+        say(line)
 
 
 @click.command()

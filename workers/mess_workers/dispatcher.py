@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.errors import MessError, ServiceError
+from mess_plugin.errors import ServiceError
 from mess_plugin.library.reconcile import Request, drain
 from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
@@ -26,6 +26,7 @@ from mess_plugin.store.dispatch import Due
 from mess_workers import maintenance
 from mess_workers.broker import JobQueue, QueuedJobs
 from mess_workers.file_events import answer_events
+from mess_workers.health import keep_running
 from mess_workers.schedule import is_open
 from mess_workers.watch.supervisor import StoreThread, running
 
@@ -156,9 +157,7 @@ class Intake(StoreThread):
             store.dispatch.wait(_LOOK_S)
 
     def _drain(self, store: Store) -> None:
-        for found in drain(
-            self._settings.home, store, Request(active_recipe(store, self._settings))
-        ):
+        for found in drain(self._settings.home, store, Request.of(store, self._settings)):
             if found.pruned.refused:
                 log.warning(
                     "not everything that a host removed is forgotten: %s", found.pruned.refused
@@ -174,12 +173,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     with connected(settings, broker=True) as ready:
         log.info("dispatching")
-        while not stop.is_set():
-            try:
-                dispatch(ready, stop)
-            except MessError as error:
-                log.warning("%s; trying again", error)
-                stop.wait(_LOOK_S)
+        keep_running("dispatcher", ready, stop, lambda: dispatch(ready, stop))
 
 
 def dispatch(ready: Settings, stop: threading.Event) -> None:

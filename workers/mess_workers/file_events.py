@@ -6,10 +6,11 @@ import logging
 import os
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from mess_plugin.config import Settings
 from mess_plugin.library.reconcile import BATCH_FILES, Notice, Request, reconcile
 from mess_plugin.library.walk import is_below, watched_roots
-from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import Store
 from mess_plugin.store.inbox import Event
 from mess_workers.watch.debounce import open_for_writing
@@ -46,7 +47,7 @@ def _root(event: Event, settings: Settings) -> str | None:
 
 
 def _answer(store: Store, settings: Settings, root: str, events: Sequence[Event]) -> None:
-    request = Request(active_recipe(store, settings), settings.settle_s)
+    request = replace(Request.of(store, settings), settle_s=settings.settle_s)
     found = reconcile(store, {_path(one): Notice(one.received_at) for one in events}, root, request)
     if found.pruned.refused:
         log.warning("%s: %s", root, found.pruned.refused)

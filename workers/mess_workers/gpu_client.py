@@ -21,6 +21,7 @@ from mess_plugin.errors import ServiceError
 from mess_plugin.model import Float32, Level, Projection
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_workers.gpu_server import ADDRESS, KEY, READY, GpuManager
+from mess_workers.health import report_failure
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def gpu_server(settings: Settings, command: Sequence[str] = COMMAND) -> Iterator
             if said == READY:
                 log.info("one process encodes on the GPU for all others")
                 os.environ.update(variables)
-                threading.Thread(target=_watch, args=(process, done), daemon=True).start()
+                threading.Thread(target=_watch, args=(process, done, settings), daemon=True).start()
             else:
                 log.warning("no encoder is shared: %s", said or "its process ended, see above")
             try:
@@ -103,10 +104,13 @@ def gpu_server(settings: Settings, command: Sequence[str] = COMMAND) -> Iterator
                 _end(process)
 
 
-def _watch(process: subprocess.Popen[str], done: threading.Event) -> None:
+def _watch(process: subprocess.Popen[str], done: threading.Event, settings: Settings) -> None:
     code = process.wait()
     if not done.is_set():
         log.error("the process that encodes on the GPU ended (exit code %d): ending, too", code)
+        report_failure(
+            "worker", settings, ServiceError("encoder", f"its process ended with {code}")
+        )
         os.kill(os.getpid(), signal.SIGTERM)
 
 

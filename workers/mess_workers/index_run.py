@@ -7,6 +7,7 @@ where neither an interrupted command nor a lost broker can lose it.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -24,7 +25,6 @@ from mess_workers.dispatcher import send_due
 
 T = TypeVar("T")
 POLL_S = 0.2
-_FAILURES_LOOKED_AT = 200
 _AWAY_S = 1800.0  # a database that is away for longer ends the run
 _RETRY_S = 2.0
 
@@ -66,6 +66,9 @@ class IndexRun:
     progress: Progress = field(default_factory=Progress)
     unreadable: list[str] = field(default_factory=list)
     """Lines about what could not be looked at."""
+    passed_over: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """What was not looked at, see `Walk`."""
     _jobs: set[int] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
     """Paths: the folders of a command may lie inside each other, and each file counts once."""
@@ -93,6 +96,8 @@ class IndexRun:
         self._seen.clear()
         self._held.clear()
         self.unreadable.clear()
+        self.passed_over.clear()
+        self.left_out.clear()
         for root in roots:
             self._reconcile([root], root)
         if listed:
@@ -101,8 +106,7 @@ class IndexRun:
 
     def failures(self, limit: int) -> list[Failure]:
         """Some files of this run that failed, now or before, the newest first."""
-        found = self.store.jobs.failures(_FAILURES_LOOKED_AT)
-        return [one for one in found if one.path in self._seen][:limit]
+        return self.store.jobs.failures(limit, among=self._seen)
 
     def look_again(self) -> dict[str, str]:
         """Ask again about vanished files, now that whatever was moved is known by its new name.
@@ -133,6 +137,8 @@ class IndexRun:
         found = reconcile(self.store, paths, root, self.request, seen=self._seen, on_batch=note)
         note(found)
         self.unreadable += found.unreadable
+        self.passed_over += found.passed_over
+        self.left_out += found.left_out
         if root is not None and found.pruned.refused:
             self._held[root] = found.pruned
 

@@ -12,7 +12,6 @@ from mess_plugin.library import reconcile, spool
 from mess_plugin.library.reconcile import Request
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import resolve_settings
-from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 
 
@@ -25,7 +24,7 @@ def opened(settings: Settings) -> Iterator[tuple[Settings, Store]]:
     """
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         asked = resolve_settings(store, ready)
-        for found in reconcile.drain(settings.home, store, Request(str(Recipe.of(asked)))):
+        for found in reconcile.drain(settings.home, store, Request.of(store, asked)):
             if found.pruned.refused:
                 _warn(
                     f"removed files stay in the library: {found.pruned.refused} If they are really "

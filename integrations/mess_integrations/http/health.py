@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from mess_integrations.http.probes import BACKGROUND
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 
 
@@ -13,11 +14,13 @@ async def healthz(service: HttpService, _call: Call) -> Reply:
 
 
 async def readyz(service: HttpService, _call: Call) -> Reply:
-    """Both servers answer; else 503 with the names of those that do not."""
+    """Both servers answer, and no watcher, dispatcher or worker keeps failing; else 503 and why."""
     names = list(service.probes)
     states = await asyncio.gather(*(service.probes[name].state() for name in names))
     checks = dict(zip(names, states, strict=True))
-    ready = set(states) == {"ok"}
+    if checks["database"] != "ok" or checks[BACKGROUND] == "ok":
+        del checks[BACKGROUND]
+    ready = set(checks.values()) == {"ok"}
     return Reply({"ok": ready, "checks": checks}, 200 if ready else 503)
 
 
@@ -26,7 +29,10 @@ def metrics(service: HttpService, _call: Call) -> Reply:
     return Reply(text=service.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-_NOT_READY = {200: "Ready.", 503: "A server does not answer."}
+_NOT_READY = {
+    200: "Ready.",
+    503: "A server does not answer, or a background service keeps failing.",
+}
 ENDPOINTS = (
     Endpoint("GET", "/healthz", "Whether the service is alive", healthz, is_open=True),
     Endpoint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,25 @@ def _gauges(store: Store) -> Iterable[Metric]:
         failures.add_metric([kind], count)
     yield failures
     yield from _pace(store)
+    failing = GaugeMetricFamily(
+        "mess_service_failing",
+        "Whether a background service keeps failing or restarting",
+        labels=["service", "host"],
+    )
+    starts = GaugeMetricFamily(
+        "mess_service_starts",
+        "Starts in a row without an orderly end between",
+        labels=["service", "host"],
+    )
+    for health in store.health.all():
+        failing.add_metric([health.service, health.host], float(health.is_failing))
+        starts.add_metric([health.service, health.host], health.n_starts)
+    yield failing
+    yield starts
+    roots = GaugeMetricFamily("mess_roots", "Watched folders by state", labels=["state"])
+    for state, count in Counts(root.state for root in store.roots.all()).items():
+        roots.add_metric([state], count)
+    yield roots
     events = GaugeMetricFamily(
         "mess_events", "Messages that wait or were ignored", labels=["state", "source", "kind"]
     )

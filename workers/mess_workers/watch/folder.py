@@ -11,15 +11,18 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from mess_plugin.audio import is_audio
 from mess_plugin.config import Settings
+from mess_plugin.library.ignoring import MARKS, Ignoring
 from mess_plugin.library.mounts import mounted_below
 from mess_plugin.library.nightly import next_night
 from mess_plugin.library.pruning import Pruned, is_there
 from mess_plugin.library.reconcile import Notice, Reconciled, Request, reconcile
-from mess_plugin.library.walk import is_visible
-from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import Store
 from mess_plugin.store.roots import Root
 from mess_workers.watch.debounce import Debounce
@@ -95,7 +98,7 @@ class WatchedFolder:
             log.warning("cannot read %s", line)
         self._judge(found.pruned)
         self._save()
-        self._store.roots.walked(self.root)
+        self._store.roots.walked(self.root, found.passed_over, found.left_out)
 
     def _while_walking(self, _found: Reconciled) -> None:
         self._pulse(time.monotonic())
@@ -146,7 +149,7 @@ class WatchedFolder:
         on_batch: Callable[[Reconciled], object] | None = None,
     ) -> Reconciled:
         """Reconcile paths of this root; files that do not lie still yet are left to the debounce."""
-        request = Request(active_recipe(self._store, self._settings), self._settings.settle_s)
+        request = replace(Request.of(self._store, self._settings), settle_s=self._settings.settle_s)
         found = reconcile(self._store, paths, self.root, request, on_batch=on_batch)
         for file in found.unsettled:
             self._debounce.touch(file.path, time.monotonic(), was_written=file.was_written)
@@ -154,8 +157,9 @@ class WatchedFolder:
 
     def _pulse(self, now_s: float) -> None:
         assert self._observer is not None
-        for change in self._observer.changes.drain():
-            self._take(change, now_s)
+        ignoring = Ignoring(self.root, self._settings.ignore)
+        for event in self._observer.changes.drain():
+            self._take(event, now_s, ignoring)
         if len(self._debounce) > _MOST_PENDING:
             self._debounce.forget()
             self._walk_due = True
@@ -165,34 +169,23 @@ class WatchedFolder:
         if still or gone:
             self._look_at({**still, **dict.fromkeys(gone, Notice())})
 
-    def _take(self, change: FolderEvent, now_s: float) -> None:
-        if change.kind == "moved":
-            self._move(change, now_s)
-        elif not self._is_visible(change.path, is_folder=change.is_folder):
-            return
-        elif change.is_folder:
-            self._dirty.note(now_s, [change.path])
-            self._look_at([change.path])
-        else:
-            self._debounce.touch(change.path, now_s, was_written=change.is_write)
-
-    def _move(self, change: FolderEvent, now_s: float) -> None:
-        """A new name costs no listening, where both names are ours to see."""
-        ours = [
-            path
-            for path in (change.path, change.to)
-            if self._is_visible(path, is_folder=change.is_folder)
-        ]
-        if len(ours) == 2:
-            self._store.files.rename(change.path, change.to)
-        if change.is_folder:
+    def _take(self, event: FolderEvent, now_s: float, ignoring: Ignoring) -> None:
+        paths = [path for path in (event.path, event.to) if path]
+        marks = [path for path in paths if _is_mark(path) and not event.is_folder]
+        if marks:
+            self._dirty.note(now_s, [path.rpartition("/")[0] for path in marks])
+        ours = [path for path in paths if _is_ours(path, event, ignoring)]
+        if event.kind == "moved" and len(ours) == 2:
+            # A new name costs no listening, where both names are ours to see.
+            self._store.files.rename(event.path, event.to)
+        if event.is_folder and ours:
             self._dirty.note(now_s, ours)
             self._look_at(ours)
-        else:
+        elif ours:
+            # A file that was moved is read again, too: two may have swapped their names.
+            was_written = event.is_write or event.kind == "moved"
             for path in ours:
-                self._debounce.touch(
-                    path, now_s, was_written=True
-                )  # read again: names may be swapped
+                self._debounce.touch(path, now_s, was_written=was_written)
 
     def _look_again(self) -> None:
         """What was stirred up lies still: look at it as it is now, and watch it as it is called now."""
@@ -229,9 +222,6 @@ class WatchedFolder:
             detail, how = self._held.reason or self._observer.problem, self._observer.how
         self._store.roots.save(Root(self.root, state, detail, how))
 
-    def _is_visible(self, path: str, *, is_folder: bool) -> bool:
-        return is_visible(path, self.root, is_folder=is_folder)
-
     def _is_night(self) -> bool:
         now = datetime.now().astimezone()
         if now < self._night and self._night - now <= timedelta(days=1, hours=1):
@@ -239,6 +229,16 @@ class WatchedFolder:
         due = now >= self._night
         self._night = next_night(now)
         return due
+
+
+def _is_ours(path: str, event: FolderEvent, ignoring: Ignoring) -> bool:
+    if ignoring.why(path, is_folder=event.is_folder):
+        return False
+    return event.is_folder or is_audio(Path(path))
+
+
+def _is_mark(path: str) -> bool:
+    return path.rpartition("/")[2] in MARKS
 
 
 def _identity(root: str) -> _Identity | None:

@@ -11,17 +11,18 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.errors import MessError
+from mess_plugin.errors import MessError, StoreError
 from mess_plugin.library.pruning import is_there
 from mess_plugin.library.walk import watched_roots
 from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.roots import Root
+from mess_workers.health import keep_running
 from mess_workers.watch.folder import WatchedFolder
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ _AGAIN_S = 1.0
 _REQUESTS_S = 2.0  # reasons to walk come in groups: wait for the last
 _LOOK_S = 1.0  # between two looks of a probe
 _SILENT_S = 10.0  # a look that takes longer is not only slow
+_LONGEST_WAIT_S = 30.0  # before a root that cannot be watched is tried again
 _END_S = 5.0  # threads that hang are not waited for any longer
 
 
@@ -113,9 +115,34 @@ class RootWatch(StoreThread):
         self._was_silent = False
         self._returned = threading.Event()
 
+    def run(self) -> None:
+        """Watch until `ended`; an error holds up no other root, and is shown by `mess status`."""
+        self._probe.start()
+        wait_s = _AGAIN_S
+        while not self.ended.is_set():
+            began_s = time.monotonic()
+            try:
+                with open_store(self._database_url) as store:
+                    self.work(store)
+            except Exception as error:  # noqa: BLE001  the boundary of the thread
+                if time.monotonic() - began_s > _LONGEST_WAIT_S:
+                    wait_s = _AGAIN_S  # it went well for a while
+                self._note_failure(error)
+                self.ended.wait(wait_s)
+                wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    def _note_failure(self, error: Exception) -> None:
+        if isinstance(error, MessError):
+            detail = str(error)
+            log.warning("%s: %s; trying again", self.root, detail)
+        else:
+            detail = f"unexpected {type(error).__name__}: {error}"
+            log.error("%s: it cannot be watched; trying again", self.root, exc_info=error)
+        with suppress(StoreError), open_store(self._database_url) as store:
+            store.roots.save(Root(self.root, "failing", detail))
+
     def work(self, store: Store) -> None:
         """Watch, and walk when somebody asks for it or the root answers again."""
-        self._probe.start()
         folder = WatchedFolder(store, self._settings, self.root)
         asked_s = time.monotonic()
         try:
@@ -184,14 +211,13 @@ def main() -> None:
         stop.wait()
         return
     with connected(settings) as ready:
-        while not stop.is_set():
-            try:
-                with open_store(ready.database_url or "") as store:
-                    store.roots.keep(roots)
-                    watch_folders(store, ready, roots, stop)
-            except MessError as error:
-                log.warning("%s; trying again", error)
-                stop.wait(_AGAIN_S)
+
+        def run() -> None:
+            with open_store(ready.database_url or "") as store:
+                store.roots.keep(roots)
+                watch_folders(store, ready, roots, stop)
+
+        keep_running("watcher", ready, stop, run)
 
 
 if __name__ == "__main__":
