@@ -6,12 +6,17 @@ or on another host may have the same folder somewhere else.
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mess_plugin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mess_plugin.store import Store
 
 
 class PathMap(msgspec.Struct, frozen=True):
@@ -36,6 +41,24 @@ class PathMap(msgspec.Struct, frozen=True):
 
 
 SAME_PATHS = PathMap()
+
+
+def linked_paths(store: Store, folder: str) -> PathMap:
+    """How the library names the files of a folder that a host knows by another name.
+
+    One of the two is a link to the other, or leads through one. `SAME_PATHS` where the library knows
+    files by the host's name, or none at all.
+    """
+    real = os.path.realpath(folder)
+    names = [real]
+    for root in store.roots.all():
+        real_root = os.path.realpath(root.path)
+        if real == real_root or real.startswith(f"{real_root}/"):
+            names.append(root.path + real[len(real_root) :])
+    for name in (folder, *names):
+        if store.files.count_some_there(name, (), 1):
+            return SAME_PATHS if name == folder else PathMap(((name, folder),))
+    return SAME_PATHS
 
 
 def _mapped(path: str, pairs: Sequence[tuple[str, str]]) -> str:

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from mess_plugin.config import Settings
 from mess_plugin.library import spool
 from mess_plugin.library.ignoring import Ignoring
+from mess_plugin.library.pathmap import linked_paths
 from mess_plugin.library.pruning import NOTHING, Pruned, give_up, is_gone
 from mess_plugin.library.spool import Changes
 from mess_plugin.library.walk import Walk, is_below
@@ -198,6 +199,7 @@ def take(store: Store, changes: Changes, request: Request) -> list[Reconciled]:
     A moved file keeps its recording, so that it need not be heard again. A file outside the host's
     music folder is judged by the nearest folder that is there.
     """
+    changes = _as_known(store, changes)
     moves = [(old, new) for old, new in changes.moved if not os.path.lexists(old)]
     store.files.move_files(moves)
     mentioned = [
@@ -210,6 +212,17 @@ def take(store: Store, changes: Changes, request: Request) -> list[Reconciled]:
         root = changes.root if is_below(path, changes.root) else _nearest_folder(path)
         by_root.setdefault(root, []).append(path)
     return [reconcile(store, paths, root, request) for root, paths in by_root.items()]
+
+
+def _as_known(store: Store, changes: Changes) -> Changes:
+    """The changes with the names that the library has for a music folder that a link leads to."""
+    name = linked_paths(store, changes.root).library
+    return Changes(
+        tuple(map(name, changes.touched)),
+        tuple((name(old), name(new)) for old, new in changes.moved),
+        tuple(map(name, changes.removed)),
+        name(changes.root),
+    )
 
 
 def _nearest_folder(path: str) -> str:

@@ -9,11 +9,13 @@ from uuid import uuid4
 import pytest
 
 from mess_plugin.library import reconcile, spool
+from mess_plugin.library.pathmap import SAME_PATHS, linked_paths
 from mess_plugin.library.reconcile import Request
 from mess_plugin.library.spool import Changes
 from mess_plugin.library.walk import see
 from mess_plugin.model import Tags
 from mess_plugin.store import Store, open_store
+from mess_plugin.store.roots import Root
 
 RECIPE = "descriptors||5/2.5"
 REQUEST = Request(RECIPE)
@@ -143,3 +145,36 @@ def test_recordings_are_found_by_musicbrainz(store: Store, music: Path) -> None:
     store.files.locate(job.file_id, job.path, track_id, Tags(musicbrainz_recording="mb-1"))
     assert store.library.find_recording("mb-1") == track_id
     assert store.library.find_recording("mb-2") is None
+
+
+def test_a_music_folder_that_a_link_leads_to_is_known_by_one_name(
+    store: Store, music: Path, tmp_path: Path
+) -> None:
+    track_id = known(store, music / "a.flac")
+    link = tmp_path / "Link"
+    link.symlink_to(music)
+    assert linked_paths(store, str(music)) == SAME_PATHS
+    names = linked_paths(store, str(link))
+    assert names.library(str(link / "a.flac")) == str(music / "a.flac")
+    assert names.local(str(music / "a.flac")) == str(link / "a.flac")
+    (music / "a.flac").rename(music / "b.flac")
+    (music / "c.flac").write_bytes(b"c")
+    take(store, changes(link, (link / "c.flac",), ((link / "a.flac", link / "b.flac"),)))
+    assert at(store, music / "b.flac") == track_id
+    assert sorted(store.files.known_paths(["/"], with_missed=False)) == [
+        str(music / "b.flac"),
+        str(music / "c.flac"),
+    ]
+
+
+def test_a_library_that_was_indexed_through_a_link_keeps_that_name(
+    store: Store, music: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "Link"
+    link.symlink_to(tmp_path)
+    assert linked_paths(store, str(music)) == SAME_PATHS, "nothing is known yet"
+    known(store, link / "music" / "a.flac")
+    assert linked_paths(store, str(link / "music")) == SAME_PATHS
+    store.roots.save(Root(str(link), "watched"))
+    names = linked_paths(store, str(music))
+    assert names.library(str(music / "a.flac")) == str(link / "music" / "a.flac")

@@ -14,6 +14,7 @@ from mess_integrations.beets.fields import Found
 from mess_integrations.beets.session import opened
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
+from mess_plugin.library.pathmap import PathMap, linked_paths
 from mess_plugin.model import Interval, Match
 from mess_plugin.search import search
 from mess_plugin.search.explain import told
@@ -59,14 +60,15 @@ def ask(
             "or leave out --from and --to"
         )
     with opened(settings) as (ready, store):
-        refs, unindexed = _refs(store, seeds)
-        against = _refs(store, question.against)[0] if question.against else []
+        names = linked_paths(store, os.fsdecode(lib.directory))
+        refs, unindexed = _refs(store, seeds, names)
+        against = _refs(store, question.against, names)[0] if question.against else []
         query = replace(question.query, against=tuple(against))
         used = {item.id for item in (*seeds, *question.against)}
         depth = question.k
         while True:
             matches = search(store, ready, refs, query, k=depth, interval=question.interval).matches
-            found, not_in_beets = _in_beets(lib, matches, used)
+            found, not_in_beets = _in_beets(lib, matches, used, names)
             complete = len(matches) < depth
             if len(found) >= question.k or complete or depth == MAX_K:
                 break
@@ -79,7 +81,7 @@ def ask(
     )
 
 
-def _refs(store: Store, seeds: Sequence[Item]) -> tuple[list[str], list[Item]]:
+def _refs(store: Store, seeds: Sequence[Item], names: PathMap) -> tuple[list[str], list[Item]]:
     """References to the indexed seeds (found by path, then by MusicBrainz id), and the other seeds.
 
     A single unknown seed is referred to by its path, so that it is analysed on the spot.
@@ -87,7 +89,7 @@ def _refs(store: Store, seeds: Sequence[Item]) -> tuple[list[str], list[Item]]:
     refs: list[str] = []
     unindexed: list[Item] = []
     for item in seeds:
-        known = store.library.find_path(os.fsdecode(item.path))
+        known = store.library.find_path(names.library(os.fsdecode(item.path)))
         track_id = known[0] if known else None
         if track_id is None and item.get("mb_trackid"):
             track_id = store.library.find_recording(item.mb_trackid)
@@ -103,10 +105,10 @@ def _refs(store: Store, seeds: Sequence[Item]) -> tuple[list[str], list[Item]]:
 
 
 def _in_beets(
-    lib: Library, matches: Sequence[Match], seeds: set[int | None]
+    lib: Library, matches: Sequence[Match], seeds: set[int | None], names: PathMap
 ) -> tuple[list[tuple[Item, Match]], list[str]]:
     """Matches with their items, and names of the tracks that beets does not have."""
-    by_path = _by_path(lib, [path for match in matches for path in match.track.paths])
+    by_path = _by_path(lib, [path for match in matches for path in match.track.paths], names)
     used = set(seeds)
     found: list[tuple[Item, Match]] = []
     not_in_beets: list[str] = []
@@ -123,12 +125,12 @@ def _in_beets(
     return found, not_in_beets
 
 
-def _by_path(lib: Library, paths: Sequence[str]) -> dict[str, Item]:
+def _by_path(lib: Library, paths: Sequence[str], names: PathMap) -> dict[str, Item]:
     found: dict[str, Item] = {}
     for start in range(0, len(paths), _PATHS_AT_ONCE):
         group = paths[start : start + _PATHS_AT_ONCE]
-        query = OrQuery([PathQuery("path", os.fsencode(path)) for path in group])
-        found.update((os.fsdecode(item.path), item) for item in lib.items(query))
+        query = OrQuery([PathQuery("path", os.fsencode(names.local(path))) for path in group])
+        found.update((names.library(os.fsdecode(item.path)), item) for item in lib.items(query))
     return found
 
 

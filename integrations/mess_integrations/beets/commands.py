@@ -136,24 +136,25 @@ class BeetsCommands:
 
         settings = self._client.settings()
         with translated():
-            lines = describe_status(settings, _paths(lib.items(query)))
+            lines = describe_status(settings, os.fsdecode(lib.directory), _paths(lib.items(query)))
         for line in lines:
             ui.print_(line)
 
     def _index(self, lib: Library, query: list[str]) -> None:
         """Run `mess index` on the items' files, in the environment that beets runs in."""
         from mess_integrations.beets.session import opened  # noqa: PLC0415
+        from mess_plugin.library.pathmap import linked_paths  # noqa: PLC0415
         from mess_plugin.services import environment  # noqa: PLC0415
 
         paths = [path for path in _paths(lib.items(query)) if Path(path).is_file()]
         if not paths:
             raise UserError("the query names no file that is there")
         settings = self._client.settings()
-        with translated(), opened(settings):
-            pass  # takes what waits: a file that moved is not heard again
+        with translated(), opened(settings) as (_, store):  # takes what waits, too
+            names = linked_paths(store, os.fsdecode(lib.directory))
         done = subprocess.run(
             [sys.executable, "-m", "mess_plugin", "index", "--files-from", "-"],
-            input=b"".join(os.fsencode(path) + b"\0" for path in paths),
+            input=b"".join(os.fsencode(names.library(path)) + b"\0" for path in paths),
             env={**os.environ, **environment(settings)},
             check=False,
         )

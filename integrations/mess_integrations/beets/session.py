@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from mess_integrations.beets.delivery import is_up
 from mess_plugin.config import Settings
 from mess_plugin.library import reconcile, spool
+from mess_plugin.library.pathmap import linked_paths
 from mess_plugin.library.reconcile import Request
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import resolve_settings
@@ -33,12 +34,17 @@ def opened(settings: Settings) -> Iterator[tuple[Settings, Store]]:
         yield asked, store
 
 
-def describe_status(settings: Settings, paths: Sequence[str]) -> list[str]:
-    """A few lines about the files: indexed, waiting, failed, unknown. Raises MessError."""
+def describe_status(settings: Settings, folder: str, paths: Sequence[str]) -> list[str]:
+    """A few lines about the files of a music folder: indexed, waiting, failed, unknown.
+
+    Raises MessError.
+    """
     n_waiting = spool.count(settings.home)
     up = is_up(settings)
     with opened(settings) as (_, store):
-        indexed, failed, unknown = store.files.count_paths(paths)
+        names = linked_paths(store, folder)
+        known = [names.library(path) for path in paths]
+        indexed, failed, unknown = store.files.count_paths(known)
     lines = [f"{indexed} of {len(paths)} tracks indexed with MESS at {settings.home}"]
     in_work = len(paths) - indexed - failed - unknown
     if in_work:
