@@ -40,7 +40,9 @@ DOCS = ROOT / "docs"
 
 RUN = frozenset({"sh", "console", "python"})
 READ = frozenset({"json", "toml", "yaml"})
-SHOWN = frozenset({"text", "ini", "supercollider"})  # not for a program that is here
+SHOWN = frozenset(
+    {"text", "ini", "nginx", "caddy", "supercollider"}
+)  # not for a program that is here
 
 _COMMENT = re.compile(
     r"<!-- test: (?:(?P<kind>skip|exit|json): (?P<rest>[^\n]+?) -->|run\n(?P<run>.*)\n-->)",
