@@ -1,7 +1,8 @@
 """Energy: how loudness and activity are spread over a recording, and their course.
 
 All levels are relative to the recording's own loud parts, so mastering and gain do not count; how
-loud it is in absolute terms is `Measures.loudness`.
+loud it is in absolute terms is `Measures.loudness`. As there, silence has no say: all but the course
+is measured over the steps that sound.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from mess_plugin.analysis.windows import SILENCE_DB
-from mess_plugin.facets.statistics import ONSETS_HZ, Sketch
+from mess_plugin.facets.statistics import CHROMA_HZ, ONSETS_HZ, Sketch
 from mess_plugin.model import Float32
 
 COURSE_STEPS = 64
@@ -25,13 +26,14 @@ def describe(sketch: Sketch) -> Float32:
     Four percentiles of level, its spread, onsets per second, strength and unevenness of onsets,
     centroid, flatness, tonalness, and the course of energy in 16 even steps.
     """
-    level_db = relative_level_db(sketch)
+    level_db = _sounding_level_db(sketch)
+    onsets = _sounding_onsets(sketch)
+    tonalness = sketch.tonalness[sketch.sounding(len(sketch.tonalness), CHROMA_HZ)]
     percentiles = np.percentile(level_db, [5, 25, 50, 75])
     course = _resampled(course_of(sketch), _VECTOR_STEPS)
     numbers = [
-        *percentiles, level_db.std(), onsets_per_s(sketch.onsets), sketch.onsets.mean(),
-        sketch.onsets.std(), sketch.shape_mean[_CENTROID], sketch.shape_mean[_FLATNESS],
-        sketch.tonalness.mean(),
+        *percentiles, level_db.std(), onsets_per_s(sketch), onsets.mean(), onsets.std(),
+        sketch.shape_mean[_CENTROID], sketch.shape_mean[_FLATNESS], tonalness.mean(),
     ]  # fmt: skip
     return np.concatenate([numbers, course]).astype(np.float32)
 
@@ -44,9 +46,9 @@ def activity_signs(sketch: Sketch) -> Float32:
     """
     return np.array(
         [
-            onsets_per_s(sketch.onsets),
-            sketch.onsets.mean(),
-            np.median(relative_level_db(sketch)),
+            onsets_per_s(sketch),
+            _sounding_onsets(sketch).mean(),
+            np.median(_sounding_level_db(sketch)),
             sketch.shape_mean[_CENTROID],
         ],
         dtype=np.float32,
@@ -65,8 +67,9 @@ def relative_level_db(sketch: Sketch) -> Float32:
     return np.asarray(np.clip(sketch.level_db - loud, -_RANGE_DB, 0), dtype=np.float32)
 
 
-def onsets_per_s(onsets: Float32) -> float:
-    """Peaks of onset strength that stand out from their second, per second."""
+def onsets_per_s(sketch: Sketch) -> float:
+    """Peaks of onset strength that stand out from their second, per second of sound."""
+    onsets = sketch.onsets
     if len(onsets) < 3:
         return 0.0
     half = int(ONSETS_HZ // 2)
@@ -74,8 +77,17 @@ def onsets_per_s(onsets: Float32) -> float:
     sums = np.cumsum(np.concatenate([[0.0], padded]))
     local = (sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1)
     middle = onsets[1:-1]
-    peaks = (middle >= onsets[:-2]) & (middle > onsets[2:])
-    return float((peaks & (middle > 1.5 * local[1:-1] + 0.5)).sum() / (len(onsets) / ONSETS_HZ))
+    peaks = (middle >= onsets[:-2]) & (middle > onsets[2:]) & (middle > 1.5 * local[1:-1] + 0.5)
+    sounding = sketch.sounding(len(onsets), ONSETS_HZ)
+    return float((peaks & sounding[1:-1]).sum() / (sounding.sum() / ONSETS_HZ))
+
+
+def _sounding_onsets(sketch: Sketch) -> Float32:
+    return sketch.onsets[sketch.sounding(len(sketch.onsets), ONSETS_HZ)]
+
+
+def _sounding_level_db(sketch: Sketch) -> Float32:
+    return relative_level_db(sketch)[sketch.level_db >= SILENCE_DB]
 
 
 def _resampled(values: Float32, n_steps: int) -> Float32:

@@ -40,24 +40,31 @@ SHAPES = timbre.CEPSTRA + len(timbre.CONTRAST_EDGES_HZ) - 1 + 2
 
 
 class Sketch(msgspec.Struct, frozen=True):
-    """What was heard; rows of silent blocks are left out of shapes and periods, kept in courses.
-
-    shape_mean: (SHAPES,), shape_covariance: (SHAPES, SHAPES) of the spectra of sounding blocks.
-    periods: (n, 18) and modulations: (n, 30), one row a sounding block. onsets: (n,) at ONSETS_HZ.
-    chroma: (n, 12), C first, at CHROMA_HZ, unit length or zero; tonalness: (n,) in dB.
-    course: (n, SHAPES + 12) at COURSE_HZ, shapes and chroma; level_db: (n,) at COURSE_HZ, RMS.
-    """
+    """What was heard of a recording; courses cover all of it, the rest what sounds of it."""
 
     shape_mean: Float32
-    shape_covariance: Float32
+    """(SHAPES,), of the spectra whose step of the course sounds."""
     periods: Float32
+    """(n, 18), a row for each block that sounds: see `features.rhythm.periodicity`."""
     modulations: Float32
+    """(n, 30), likewise: see `features.rhythm.modulation`."""
     onsets: Float32
+    """(n,) onset strength at ONSETS_HZ, 0 in silent blocks."""
     chroma: Float32
+    """(n, 12) at CHROMA_HZ, C first, of unit length or zero."""
     tonalness: Float32
+    """(n,) in dB, at CHROMA_HZ."""
     course: Float32
+    """(n, SHAPES + 12) at COURSE_HZ: shapes and chroma."""
     level_db: Float32
+    """(n,) RMS level re full scale at COURSE_HZ."""
     duration_s: float
+
+    def sounding(self, n_rows: int, rate_hz: float) -> npt.NDArray[np.bool_]:
+        """Which of n_rows at this rate lie in a step of the course above SILENCE_DB: (n_rows,)."""
+        steps = (np.arange(n_rows) * (COURSE_HZ / rate_hz)).astype(int)
+        steps = np.minimum(steps, len(self.level_db) - 1)
+        return np.asarray(self.level_db[steps] >= SILENCE_DB)
 
 
 class Sketcher:
@@ -68,7 +75,6 @@ class Sketcher:
         self._n_samples = 0
         self._count = 0
         self._sum = np.zeros(SHAPES)
-        self._squares = np.zeros((SHAPES, SHAPES))
         self._rows: dict[str, list[Float32]] = {
             name: []
             for name in ("periods", "modulations", "onsets", "harmonies", "course", "level")
@@ -95,12 +101,9 @@ class Sketcher:
         self._buffer = np.empty(0, dtype=np.float32)
         if not self._count:
             return None
-        mean = self._sum / self._count
-        covariance = self._squares / self._count - np.outer(mean, mean)
         harmonies = np.concatenate(self._rows["harmonies"])
         return Sketch(
-            shape_mean=mean.astype(np.float32),
-            shape_covariance=covariance.astype(np.float32),
+            shape_mean=(self._sum / self._count).astype(np.float32),
             periods=np.stack(self._rows["periods"]),
             modulations=np.stack(self._rows["modulations"]),
             onsets=np.concatenate(self._rows["onsets"]),
@@ -128,9 +131,10 @@ class Sketcher:
         )
         onsets = _fit(rhythm.onset_strength(spectrum), n_spectra)
         if level_db.max() >= SILENCE_DB:
-            self._count += len(shapes)
-            self._sum += shapes.sum(axis=0, dtype=np.float64)
-            self._squares += shapes.T.astype(np.float64) @ shapes
+            steps = np.minimum((spectrum.times_s * COURSE_HZ).astype(int), n_course - 1)
+            sounding = shapes[level_db[steps] >= SILENCE_DB]
+            self._count += len(sounding)
+            self._sum += sounding.sum(axis=0, dtype=np.float64)
             self._rows["periods"].append(rhythm.periodicity(onsets))
             self._rows["modulations"].append(rhythm.modulation(spectrum))
         else:

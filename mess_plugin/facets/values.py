@@ -10,7 +10,7 @@ import msgspec
 
 from mess_plugin.model import Float32
 
-REVISION = "1"
+REVISION = "2"
 """Changes whenever a facet or a measure of the same sound changes."""
 
 

@@ -21,7 +21,6 @@ OCTAVES = 5
 BINS_PER_SEMITONE = 3  # so that a recording tuned off 440 Hz falls between bins, not off them
 BINS_PER_OCTAVE = 12 * BINS_PER_SEMITONE
 FLOOR = np.float32(1e-6)  # -60 dB relative to the window's mean power
-HARMONY_DIMS = 12 + 6 + 1
 
 
 def harmony(normalised: Waveform) -> tuple[Float32, Float32]:

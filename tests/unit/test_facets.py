@@ -195,6 +195,29 @@ def test_more_going_on_is_more_activity() -> None:
     assert 0 <= calm < driving <= 1
 
 
+def test_silence_decides_no_measure() -> None:
+    """A song, minutes of silence and a hidden track are what the song and the track are."""
+    one, other = chords(A_MINOR, 4) + clicks(150, 16.0), chords(((60, 64, 67),), 8)
+    pause = np.zeros(170 * RATE_HZ + 777, np.float32)
+    together = facets_of(np.concatenate([one, other]))
+    apart = facets_of(np.concatenate([pause[: 5 * RATE_HZ], one, pause, other, pause[:99_999]]))
+    for name in ("activity", "brightness", "drive"):
+        of_one, of_other = (getattr(heard.measures, name) for heard in (together, apart))
+        assert of_other == pytest.approx(of_one, abs=0.12), name  # steps fall otherwise on the beat
+    assert together.measures.activity > 0.25
+    energies = [heard.vectors[Facet.TIMBRE] for heard in (together, apart)]
+    assert energies[0] @ energies[1] > 0.97
+    assert apart.curve[20:40].max() == 0  # the course shows it
+
+
+def test_a_song_that_ends_within_a_block_is_measured_by_what_sounds() -> None:
+    song = chords(A_MINOR, 3) + clicks(150, 12.0)
+    alone = facets_of(song).measures
+    ending = facets_of(np.concatenate([song, np.zeros(3 * RATE_HZ, np.float32)])).measures
+    for name in ("activity", "brightness", "drive"):
+        assert getattr(ending, name) == pytest.approx(getattr(alone, name), abs=0.04), name
+
+
 def test_the_course_rises_where_the_music_does() -> None:
     rising = chords(A_MINOR, 5) * np.linspace(0.02, 1, 20 * RATE_HZ, dtype=np.float32)
     curve = facets_of(rising).curve
