@@ -87,24 +87,24 @@ def _filter(
 
 OPTIONS = (
     Option(
-        "emphasis", Kind.WEIGHTS, "How much aspects count; the feel counts 1.", "ASPECT=N,…",
-        example="rhythm=2,timbre=0.5", more="`feel=0` takes the feel out",
+        "emphasis", Kind.WEIGHTS, "Weights of aspects; the feel has weight 1.", "ASPECT=N,…",
+        example="rhythm=2,timbre=0.5", more="`feel=0` leaves it out",
     ),
     Option(
-        "only", Kind.NAMES, f"Only these count: {', '.join(ASPECTS)}.", "ASPECT,…",
-        example="harmony,rhythm", more="1 each unless emphasised", playlist="only",
+        "only", Kind.NAMES, f"Only these aspects: {', '.join(ASPECTS)}.", "ASPECT,…",
+        example="harmony,rhythm", more="weight 1 each unless emphasised", playlist="only",
     ),
     Option("exact-key", Kind.FLAG, "Compare harmony as it sounds, not transposed."),
     Option(
         "not", Kind.TEXTS, "Be unlike this track.", "REF", example="REF",
-        more="half of the likeness to it is taken away; repeatable",
+        more="subtracts half of the similarity to it; repeatable",
     ),
     _filter(
         "tempo", Kind.TEMPO, "Beats per minute; half and double count.", "LOW-HIGH|same",
         "tempo_bpm", example="90-110", more="`same`: within 6 % of the first REF's", playlist="tempo",
     ),
     _filter(
-        "key", Kind.KEY, "A key, or 'same': mixes with that of the first REF.", "KEY|same",
+        "key", Kind.KEY, "A key, or 'same': compatible with the first REF's.", "KEY|same",
         example="Am", playlist="key",
         more="`Am`, `F# minor`, Camelot `8A`, Open Key `1m`; `same`: the same, its relative, or a "
         "fifth away",
@@ -117,19 +117,18 @@ OPTIONS = (
     _filter(
         "activity", Kind.RANGE, "How much happens: 0 calm, 1 driving.", "LOW-HIGH", example="0-0.3",
         playlist="activity",
-        more="the share of a calibration library (253 pieces of game music and songs) that is calmer, "
-        "from onsets per second, their strength, the median level and brightness; not validated "
-        "against listeners",
+        more="percentile in a calibration library (253 pieces of game music and songs), from onsets "
+        "per second, their strength, the median level and brightness",
     ),
     _filter(
         "bright", Kind.RANGE, "How bright it sounds: 0 dark, 1 bright.", "LOW-HIGH", "brightness",
         example="0.6-1", playlist="bright",
-        more="the share of the same library that is darker, from the spectral centroid in mel",
+        more="percentile of the spectral centroid on the mel scale",
     ),
     _filter(
         "drive", Kind.RANGE, "How much it drives: 0 to 1.", "LOW-HIGH", example="0.5-",
         playlist="drive",
-        more="the share of the same library with fewer onsets per second and a weaker pulse",
+        more="percentile of onsets per second and strength of the pulse",
     ),
     _filter(
         "mood", Kind.NAMES, f"All of these: {', '.join(MOODS)}.", "MOOD,…", "moods",
@@ -154,15 +153,15 @@ OPTIONS = (
     ),
     _filter(
         "language", Kind.NAMES, "One of these is in the language tag.", "NAME,…", "languages",
-        example="eng,English", more="as it is written there", playlist="language",
+        example="eng,English", more="as written there", playlist="language",
     ),
     _filter(
         "rating", Kind.RANGE, "In stars, 0 to 5.", "LOW-HIGH", example="4-", playlist="rating",
-        more="the last rating that a media server reported, else the tag's",
+        more="the last rating reported by a media server, else the tag's",
     ),
     _filter(
         "unplayed", Kind.AGE, "Not played for so many days.", "DAYS", "unplayed_days", example="30",
-        more="no media server reported within them that anybody played half of it or more",
+        more="no media server reported a play of half the track or more within them",
         playlist="unplayed",
     ),
     _filter(
@@ -171,26 +170,26 @@ OPTIONS = (
     ),
     Option(
         "per-artist", Kind.INTEGER, "At most N of one artist.", "N", example="2",
-        more="tracks without the tag are under no limit", playlist="per_artist",
+        more="tracks without the tag are not limited", playlist="per_artist",
     ),
     Option(
         "per-album", Kind.INTEGER, "At most N of one album.", "N", example="2",
-        more="tracks without the tag are under no limit", playlist="per_album",
+        more="tracks without the tag are not limited", playlist="per_album",
     ),
     Option(
-        "diversity", Kind.NUMBER, "Prefer varied answers: 0 to 1.", "0…1", example="0.3",
-        more="0 goes by score alone", playlist="diversity",
+        "diversity", Kind.NUMBER, "Prefer varied answers, 0 to 1.", "0…1", example="0.3",
+        more="0: by score alone", playlist="diversity",
     ),
     Option(
         "listener", Kind.TEXT, "Let this listener's taste count.", "NAME", example="me",
-        more="it sets the weights where it helps",
+        more="it sets the weights, if that helps",
     ),
     Option(
         "blend", Kind.SHARES, "Let plays, or scores of a file (path, tab, number), count too.",
         "plays|FILE=SHARE", example="plays=0.3",
     ),
     Option(
-        "duplicates", Kind.CHOICE, "Other copies and versions of REF and of better answers.",
+        "duplicates", Kind.CHOICE, "Copies and versions of REF and of better answers.",
         "hide|show", example=HIDE, choices=(HIDE, SHOW),
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 Means of transformer frames are anisotropic: any two songs have a cosine near 0.9. Subtracting the
 library's mean and evening out its main directions makes the angles speak (J. Mu and P. Viswanath,
-"All-but-the-top", ICLR 2018; for music encoders see docs/quality.md). The covariance is shrunk
+"All-but-the-top", ICLR 2018; for music encoders see docs/measurements). The covariance is shrunk
 towards a multiple of the identity (O. Ledoit and M. Wolf, "A well-conditioned estimator for
 large-dimensional covariance matrices", 2004): strongly for small libraries, which would otherwise
 be whitened into noise.
@@ -17,7 +17,7 @@ from mess_plugin.model import Float32, Projection
 MAX_DIM = 256
 CENTRE_FROM = 64  # fewer recordings: their own mean would say more about them than about music
 WHITEN_FROM = 128  # fewer recordings are only centred
-_HALF_TRUST = 2000  # recordings at which the sample covariance counts half (docs/quality.md)
+_HALF_TRUST = 2000  # recordings at which the sample covariance counts half
 _TINY = 1e-12  # variance of unit vectors below which there is nothing to even out
 
 

@@ -10,7 +10,7 @@ drive        onsets per second, and how strongly the strongest period returns: e
              clarity (O. Lartillot et al., "Multi-feature modeling of pulse clarity", ISMIR 2008).
 
 Neither was checked against listeners. There is no valence: what could be had is the mode, and that is
-not told surely enough (docs/quality.md), nor does it stand for a mood by itself.
+not told surely enough (docs/measurements/facets.md), nor does it stand for a mood by itself.
 """
 
 from __future__ import annotations

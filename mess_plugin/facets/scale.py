@@ -3,7 +3,7 @@
 Fitted once, without labels, by `benchmarks/fit_facets.py` and shipped as `scale.npz`:
 
     {facet}_mean, {facet}_scale   per dimension
-    timbre_matrix                 whitens what is correlated (shrunk by half, see docs/quality.md)
+    timbre_matrix                 whitens what is correlated (docs/measurements/facets.md)
     {facet}_pairs                 median similarity of two random recordings
     activity_mean, activity_scale, activity_quantiles
 

@@ -2,7 +2,7 @@
 
 Mel cepstra are the classical description of the sound of a recording (B. Logan and A. Salomon, "A
 music similarity function based on signal analysis", ICME 2001). How the spectra vary is left out:
-it tells more of what is played than of what it is played on (docs/quality.md).
+it tells more of what is played than of what it is played on (docs/measurements/facets.md).
 """
 
 from __future__ import annotations

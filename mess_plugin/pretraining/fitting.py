@@ -17,7 +17,7 @@ from mess_plugin.pretraining.projection_samples import pool_collection, scaling
 SONG = Recipe(weights=(1.0, 0.3, 0.6, 0.3), album=1.0, change=1.0, total=0.0, shrinkage=0.1)
 WINDOW = Recipe(weights=(0.5, 0.3, 0.7, 1.0), album=0.0, change=1.0, total=1.0, shrinkage=0.1)
 RECIPES = {Level.SONG: SONG, Level.SECTION: SONG, Level.WINDOW: WINDOW}
-"""Chosen by leave-albums-out cross-validation: docs/pretraining.md. Blocks: learnt, mel, its
+"""Chosen by leave-albums-out cross-validation: docs/measurements/training.md. Blocks: learnt, mel, its
 movement, semitones. Sections are compared like songs, windows like places in one song."""
 
 

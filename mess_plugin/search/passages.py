@@ -71,7 +71,8 @@ def confidence(scores: Sequence[float], rank: int) -> float | None:
 
     A logistic curve of its lead over the best *other* track, (s - t) / (1 - t), cut off to [0, 1],
     where s is this answer's score and t the best score of any other track. Fitted on worn-out
-    excerpts of recordings that the library had, and of others that it lacked: docs/quality.md.
+    excerpts of recordings that the library had, and of others that it lacked
+    (docs/measurements/sections.md).
     scores: of all candidates, best first. None where there is only one.
     """
     if len(scores) < 2:

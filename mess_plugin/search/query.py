@@ -18,7 +18,7 @@ from mess_plugin.search.references import Reference
 FEEL = "feel"
 
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({FEEL: 1.0})
-"""What counts when nothing is said: see the table of facets in docs/quality.md."""
+"""What counts when nothing is said: see the table of facets in docs/measurements/facets.md."""
 
 MAX_K = 1000  # answers to one question
 MAX_WEIGHT = 100.0

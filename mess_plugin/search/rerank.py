@@ -61,7 +61,7 @@ class Weights(msgspec.Struct, frozen=True):
 
 
 WEIGHTS = Weights()
-"""For windows that are projected like songs. Chosen by cross-validation: docs/quality.md."""
+"""For windows that are projected like songs. Cross-validated: docs/measurements/rerank.md."""
 SECTION_WEIGHTS = Weights(0.5, 0.5, Level.SECTION, facets=0.1)
 """For spaces whose windows are not projected like songs, but whose sections are: mess-mini's."""
 SONG_ALONE = Weights(0.0, 0.0)
