@@ -51,6 +51,69 @@ WHERE extname IN ('vector', 'pg_trgm') AND nspname <> ALL (current_schemas(true)
 SELECT set_config('search_path',
     concat_ws(', ', nullif(current_setting('search_path'), ''), quote_ident(%(schema)s)), false)
 
+-- Backup ----------------------------------------------------------------------------------------
+
+-- Everything that a transaction reads is as of its first statement.
+-- name: read_one_moment
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
+
+-- Our tables; of partitioned ones the whole.
+-- name: list_tables
+SELECT relname FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e')
+ORDER BY relname
+
+-- Which table refers to which.
+-- name: list_references
+SELECT DISTINCT one.relname, other.relname FROM pg_constraint
+JOIN pg_class AS one ON one.oid = conrelid JOIN pg_class AS other ON other.oid = confrelid
+WHERE contype = 'f' AND connamespace = current_schema()::regnamespace AND one.oid <> other.oid
+
+-- The columns of a table that hold data of their own, and which of them count up by themselves.
+-- name: list_columns
+SELECT attname, attidentity <> '' FROM pg_attribute
+WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+ORDER BY attnum
+
+-- A table as it is sent over the wire.
+-- name: copy_table_out
+COPY (SELECT {columns} FROM {table}) TO STDOUT (FORMAT BINARY)
+
+-- And back.
+-- name: copy_table_in
+COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)
+
+-- How many rows a table has.
+-- name: count_rows
+SELECT count(*) FROM {table}
+
+-- A column that counts up goes on behind its highest number.
+-- name: go_on_counting
+SELECT setval(pg_get_serial_sequence(%(table)s, %(column)s), coalesce(max({column}), 1),
+    max({column}) IS NOT NULL) FROM {table}
+
+-- The approximate indexes of spaces, which no migration makes.
+-- name: list_space_indexes
+SELECT indexname FROM pg_indexes
+WHERE schemaname = current_schema() AND indexname LIKE '%%\_embeddings\_space\_%%' ORDER BY 1
+
+-- Take a table away with all that hangs on it.
+-- name: drop_table
+DROP TABLE {table} CASCADE
+
+-- Our types.
+-- name: list_types
+SELECT typname FROM pg_type WHERE typnamespace = current_schema()::regnamespace AND typtype = 'e'
+
+-- Take a type away.
+-- name: drop_type
+DROP TYPE {type}
+
+-- Wait no longer than this for tables that others use.
+-- name: limit_lock_wait
+SELECT set_config('lock_timeout', %(wait_ms)s, true)
+
 -- Ledger ----------------------------------------------------------------------------------------
 
 -- Note the files that were seen and want work for the new and the changed ones, and for all where

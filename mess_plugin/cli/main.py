@@ -18,6 +18,7 @@ from mess_plugin.waiting import tell_what_is_waited_for
 
 _COMMANDS = {
     "about": ("mess_plugin.cli.about", "Show tempo, key and loudness of a track."),
+    "backup": ("mess_plugin.cli.backup", "Write the library to a file."),
     "clusters": ("mess_plugin.cli.exploring", "Show what kinds of music the library holds."),
     "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
     "down": ("mess_plugin.cli.services", "Stop the services that `mess up` started."),
@@ -34,6 +35,7 @@ _COMMANDS = {
     "map": ("mess_plugin.cli.exploring", "Draw the library in two dimensions."),
     "metric": ("mess_plugin.cli.metric", "Learn from pairs what counts as alike."),
     "playlist": ("mess_plugin.cli.playlist", "Make playlists that flow."),
+    "restore": ("mess_plugin.cli.backup", "Put a library back that was backed up."),
     "sections": ("mess_plugin.cli.sections", "List the sections of a track, and draw its form."),
     "pretrain": ("mess_plugin.cli.pretrain", "Train mess-mini from recordings."),
     "similar": ("mess_plugin.cli.similar", "Find what sounds like a track, a file or a section."),

@@ -42,11 +42,12 @@ def migrations() -> list[Migration]:
     return sorted(found, key=lambda migration: migration.number)
 
 
-def migrate(connection: psycopg.Connection[object]) -> int:
+def migrate(connection: psycopg.Connection[object], *, up_to: int | None = None) -> int:
     """Bring the schema up to date and return how many migrations were applied.
 
-    Safe to call from many processes at once. Raises StoreError where the database is newer than
-    this version of MESS or does not hold Unicode, or where pgvector is missing or too old.
+    up_to: the last migration to apply, None for all. Safe to call from many processes at once. Raises
+    StoreError where the database is newer than this version of MESS or does not hold Unicode, or
+    where pgvector is missing or too old.
     """
     known = {step.number: step for step in migrations()}
     with connection.cursor() as cursor:
@@ -64,6 +65,8 @@ def migrate(connection: psycopg.Connection[object]) -> int:
             _check_encoding(connection)
             _check_pgvector(cursor)
             missing = sorted(known.keys() - applied)
+            if up_to is not None:
+                missing = [number for number in missing if number <= up_to]
             for number in missing:
                 cursor.execute(known[number].text.encode())
                 if step := _STEPS.get(known[number].name):

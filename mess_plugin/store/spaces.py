@@ -156,7 +156,7 @@ class Spaces:
     def _drop(self, name: str, **parameters: object) -> None:
         for (space_id,) in self._session.rows(name, **parameters):
             for level in Level:
-                index = sql.Identifier(_index_name(level, space_id))
+                index = sql.Identifier(index_name(level, space_id))
                 self._session.connection.execute(template("drop_index", index=index))
 
     def create_indexes(self, space: Space, levels: Collection[Level] = tuple(Level)) -> None:
@@ -167,7 +167,7 @@ class Spaces:
             self._session.connection.execute(
                 template(
                     "create_index",
-                    index=sql.Identifier(_index_name(level, space.id)),
+                    index=sql.Identifier(index_name(level, space.id)),
                     table=sql.Identifier(f"{level.value}_embeddings"),
                     dim=sql.Literal(space.dim),
                     space=sql.Literal(space.id),
@@ -191,7 +191,8 @@ class Spaces:
         return Space(*rows[0]) if rows else None
 
 
-def _index_name(level: Level, space_id: int) -> str:
+def index_name(level: Level, space_id: int) -> str:
+    """The name of the approximate index of a level of a space."""
     return f"{level.value}_embeddings_space_{space_id}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from mess_plugin.store.archive import Archive
 from mess_plugin.store.connecting import connect, translated
 from mess_plugin.store.dispatch import Dispatch, Workers
 from mess_plugin.store.duplicates import Duplicates
@@ -53,6 +54,7 @@ class Store:
         self.verdicts = Verdicts(session)
         self.duplicates = Duplicates(session)
         self.metrics = Metrics(session)
+        self.archive = Archive(session, self.spaces)
         self.waveforms = Waveforms(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
