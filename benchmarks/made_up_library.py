@@ -20,7 +20,7 @@ from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.spaces.vectors import raw_space
 from mess_plugin.store import open_store
 from mess_plugin.store.embeddings import Embeddings
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 from mess_plugin.store.spaces import Spaces
 
 Connection = psycopg.Connection[object]
@@ -68,7 +68,7 @@ def fill(
         " FROM files",
         (recipe,),
     )
-    embeddings = Embeddings(Session(admin))
+    embeddings = Embeddings(DbSession(admin))
     for batch in batches(n_tracks, 200):
         with admin.transaction():
             for row in batch:
@@ -80,7 +80,7 @@ def fill(
 def build_indexes(admin: Connection, space: Space, memory: str) -> None:
     """The approximate indexes of all levels. memory: maintenance_work_mem of the build."""
     admin.execute(f"SET maintenance_work_mem = '{memory}'")
-    Spaces(Session(admin)).create_indexes(space)
+    Spaces(DbSession(admin)).create_indexes(space)
     admin.execute("RESET maintenance_work_mem")
 
 

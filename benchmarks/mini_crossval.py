@@ -21,7 +21,7 @@ from benchmarks.dev_retrieval import TREATMENTS, hear, middles, score
 from mess_plugin import encoders
 from mess_plugin.encoders.base import EncoderInfo, EncoderOptions
 from mess_plugin.encoders.mini.encoder import BATCH, Mini, load, stacked
-from mess_plugin.encoders.mini.spectra import Spectra, spectra
+from mess_plugin.encoders.mini.spectra import MiniSpectra, spectra
 from mess_plugin.evaluation import report
 from mess_plugin.evaluation.excerpts import ExcerptCache
 from mess_plugin.evaluation.listing import Role, read_listing
@@ -38,7 +38,7 @@ class Remembering:
     """mess-mini with any weights; the spectra of a window are made once for all of them."""
 
     def __init__(self) -> None:
-        self._seen: dict[bytes, Spectra] = {}
+        self._seen: dict[bytes, MiniSpectra] = {}
         self._mini: Mini | None = None
 
     def take(self, run: Path) -> None:
@@ -68,7 +68,7 @@ class Remembering:
         heard = [self.mini.frames(stacked([self._spectra(w) for w in part])) for part in parts]
         return np.concatenate(heard)
 
-    def _spectra(self, window: Float32) -> Spectra:
+    def _spectra(self, window: Float32) -> MiniSpectra:
         key = hashlib.sha256(window.tobytes()).digest()
         if key not in self._seen:
             self._seen[key] = spectra(window)

@@ -43,7 +43,7 @@ from mess_plugin.search.taste import taste_of
 from mess_plugin.services import connected
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 from mess_plugin.store.spaces import Spaces
 
 DIM = 256
@@ -77,7 +77,7 @@ def fill(database_url: str, store: Store, settings: Settings, n_tracks: int) -> 
         connection.execute("VACUUM ANALYZE")
         connection.execute("SET maintenance_work_mem = '512MB'")
         connection.execute(harmony_index)
-        Spaces(Session(connection)).create_indexes(space, [Level.SONG])
+        Spaces(DbSession(connection)).create_indexes(space, [Level.SONG])
     print()
 
 

@@ -14,7 +14,7 @@ from mess_plugin.search.references import find_pair
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import open_store
-from mess_plugin.store.duplicates import KINDS, Link
+from mess_plugin.store.duplicates import KINDS, DuplicateLink
 
 
 @click.group()
@@ -105,7 +105,7 @@ def unlink(ref: str, other: str) -> None:
     say(f"forgotten: {one_id} and {other_id}")
 
 
-def _document(link: Link, tracks: dict[int, Track]) -> dict[str, object]:
+def _document(link: DuplicateLink, tracks: dict[int, Track]) -> dict[str, object]:
     heard = link.evidence
     return {
         "tracks": [
@@ -124,7 +124,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _row(link: Link, tracks: dict[int, Track]) -> tuple[object, ...]:
+def _row(link: DuplicateLink, tracks: dict[int, Track]) -> tuple[object, ...]:
     names = [
         tracks[i].describe() if i in tracks else "not there now"
         for i in (link.one_id, link.other_id)

@@ -18,7 +18,7 @@ from mess_plugin.cli.output import (
 from mess_plugin.config import load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.search.explain import timestamp
-from mess_plugin.search.self_similarity import Form, contrasted, form_of
+from mess_plugin.search.self_similarity import MusicalForm, contrasted, form_of
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import open_store
@@ -59,7 +59,7 @@ def sections(ref: str, png: Path | None, encoder: str | None, as_json: bool) -> 
         _print(form)
 
 
-def as_document(form: Form) -> dict[str, object]:
+def as_document(form: MusicalForm) -> dict[str, object]:
     """The JSON form of a form."""
     return {
         "path": form.seed.path,
@@ -75,7 +75,7 @@ def as_document(form: Form) -> dict[str, object]:
     }
 
 
-def _print(form: Form) -> None:
+def _print(form: MusicalForm) -> None:
     say(f"sections of {form.seed.name}:")
     rows = [
         (
@@ -91,7 +91,7 @@ def _print(form: Form) -> None:
         click.echo(line)
 
 
-def drawing(form: Form) -> list[str]:
+def drawing(form: MusicalForm) -> list[str]:
     """The self-similarity in characters, darker where moments are alike, letters on top."""
     shades = _SHADES if can_show(_SHADES) else _PLAIN_SHADES
     similarity = contrasted(form.similarity)

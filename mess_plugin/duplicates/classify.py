@@ -15,7 +15,7 @@ import numpy as np
 from mess_plugin.duplicates.time_alignment import TimeAlignment, align
 from mess_plugin.facets import harmony
 from mess_plugin.model import Float32, LevelVectors, Tags
-from mess_plugin.store.duplicates import Evidence
+from mess_plugin.store.duplicates import LinkEvidence
 
 REVISION = "2"
 """Changes whenever a pair of recordings would be judged otherwise."""
@@ -61,13 +61,13 @@ def transposition(one: Float32, other: Float32) -> tuple[float, int]:
 
 def compare(
     one: DuplicateFeatures, other: DuplicateFeatures
-) -> tuple[TimeAlignment, Evidence] | None:
+) -> tuple[TimeAlignment, LinkEvidence] | None:
     """The evidence that two recordings are the same music; None where one is too short."""
     alignment = align(one.windows, other.windows)
     if alignment is None:
         return None
     likeness, semitones = transposition(one.harmony, other.harmony)
-    evidence = Evidence(
+    evidence = LinkEvidence(
         likeness=alignment.likeness,
         coverage=alignment.coverage,
         speed=alignment.speed,
@@ -83,7 +83,7 @@ def _apart(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else abs(one - other)
 
 
-def kind_of(alignment: TimeAlignment, evidence: Evidence) -> str | None:
+def kind_of(alignment: TimeAlignment, evidence: LinkEvidence) -> str | None:
     """ "same", "remaster", "altered" or "version"; None where they are not the same music.
 
     same: one recording, perhaps encoded, cut or levelled differently. remaster: the same with another
@@ -101,7 +101,7 @@ def kind_of(alignment: TimeAlignment, evidence: Evidence) -> str | None:
     return "version" if alignment.lead >= VERSION_LEAD else None
 
 
-def _is_mastered_otherwise(evidence: Evidence) -> bool:
+def _is_mastered_otherwise(evidence: LinkEvidence) -> bool:
     """Whether loudness ranges differ by more than encoding, levelling and cutting explain.
 
     Spectral balance is not used: encoding at low rates changes it as much

@@ -27,7 +27,7 @@ from mess_plugin.facets.harmony import similarity
 from mess_plugin.model import Float32, Level, LevelVectors, Space, Tags
 from mess_plugin.search.nearest import nearest
 from mess_plugin.store import Store
-from mess_plugin.store.duplicates import Link
+from mess_plugin.store.duplicates import DuplicateLink
 
 CANDIDATES = 12  # nearest songs, and nearest harmonies, that each track is aligned with
 
@@ -39,7 +39,7 @@ def find(
     *,
     again: bool = False,
     limit: int | None = None,
-) -> Iterator[tuple[int, tuple[Link, ...]]]:
+) -> Iterator[tuple[int, tuple[DuplicateLink, ...]]]:
     """Search duplicates of every track that was not searched yet; yields (track, its links).
 
     limit: at most so many tracks. again: search all tracks, and remove links that are no longer found;
@@ -64,7 +64,9 @@ def is_left(store: Store, space: Space) -> bool:
     return bool(store.duplicates.unsearched(space, REVISION, limit=1))
 
 
-def links_of(store: Store, settings: Settings, space: Space, track_id: int) -> tuple[Link, ...]:
+def links_of(
+    store: Store, settings: Settings, space: Space, track_id: int
+) -> tuple[DuplicateLink, ...]:
     """The duplicates of one track, computed now; nothing is stored."""
     song = store.embeddings.of_track(space, Level.SONG, track_id)
     harmony = store.facets.of_tracks(Facet.HARMONY, [track_id])
@@ -89,7 +91,7 @@ def links_of(store: Store, settings: Settings, space: Space, track_id: int) -> t
         kind = found and kind_of(*found)
         if found and kind:
             kind = kind_with_tags(kind, tags.get(one_id, Tags()), tags.get(later_id, Tags()))
-            links.append(Link(one_id, later_id, kind, "found", found[1]))
+            links.append(DuplicateLink(one_id, later_id, kind, "found", found[1]))
     return tuple(links)
 
 

@@ -13,6 +13,16 @@ on Unix sockets in private directories: nothing is reachable from the network or
 from mess_plugin.embedded.client import Endpoints, Lease, down, lease, up
 from mess_plugin.embedded.client import current_state as state
 from mess_plugin.embedded.program import Program
-from mess_plugin.embedded.states import ServiceState, State
+from mess_plugin.embedded.states import HomeState, ServiceState
 
-__all__ = ["Endpoints", "Lease", "Program", "ServiceState", "State", "down", "lease", "state", "up"]
+__all__ = [
+    "Endpoints",
+    "HomeState",
+    "Lease",
+    "Program",
+    "ServiceState",
+    "down",
+    "lease",
+    "state",
+    "up",
+]

@@ -69,7 +69,9 @@ def lease(home: Path, *, broker: bool = False, timeout_s: float = 30.0) -> Lease
     return Lease(Endpoints(answer["database_url"], answer["broker_url"] if broker else None), link)
 
 
-def up(home: Path, programs: Sequence[Program] = (), *, timeout_s: float = 60.0) -> states.State:
+def up(
+    home: Path, programs: Sequence[Program] = (), *, timeout_s: float = 60.0
+) -> states.HomeState:
     """Keep both servers and `programs` running until `down`, also after this process has ended.
 
     Programs that run already and are given again unchanged are left alone, others are replaced,
@@ -118,7 +120,7 @@ def _unpin(home: Home) -> None:
         raise unwritable(home.pin, error) from error
 
 
-def current_state(home: Path) -> states.State | None:
+def current_state(home: Path) -> states.HomeState | None:
     """Say what runs in a home, None when nothing does; starts nothing and creates nothing."""
     place = Home.at(home)
     link = _connect(place)

@@ -40,7 +40,7 @@ class Guise(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SystemAccount:
     """The user a child runs as: `owner_uid` owns its files, `uid` is what it sees."""
 
     guise: Guise
@@ -58,23 +58,23 @@ class Account:
         return self.gid if self.guise is Guise.OTHER else os.getegid()
 
 
-def own_account() -> Account:
+def own_account() -> SystemAccount:
     """Return the account of this very process."""
-    return Account(Guise.SAME, os.geteuid(), os.getegid())
+    return SystemAccount(Guise.SAME, os.geteuid(), os.getegid())
 
 
-def postgres_account() -> Account:
+def postgres_account() -> SystemAccount:
     """Return the account that Postgres can run as here; ServiceError when there is none."""
     root = os.geteuid() == 0
     if not root and _has_entry(os.geteuid()):
         return own_account()
     entry = _unprivileged_entry()
     if entry is not None and sys.platform == "linux":
-        inside = Account(Guise.NAMESPACE, entry.pw_uid, entry.pw_gid)
+        inside = SystemAccount(Guise.NAMESPACE, entry.pw_uid, entry.pw_gid)
         if _namespaces_work(inside):
             return inside
         if root:
-            return Account(Guise.OTHER, entry.pw_uid, entry.pw_gid)
+            return SystemAccount(Guise.OTHER, entry.pw_uid, entry.pw_gid)
     who = "root" if root else f"a user without a passwd entry (uid {os.geteuid()})"
     raise ServiceError(
         "Postgres",
@@ -85,7 +85,7 @@ def postgres_account() -> Account:
 
 def start(
     argv: Sequence[str],
-    account: Account,
+    account: SystemAccount,
     *,
     directory: Path,
     environment: Mapping[str, str],
@@ -114,7 +114,7 @@ def start(
     )
 
 
-def _preparation(account: Account, death_signal: signal.Signals) -> Callable[[], None] | None:
+def _preparation(account: SystemAccount, death_signal: signal.Signals) -> Callable[[], None] | None:
     if sys.platform != "linux":
         return None
     parent = os.getpid()
@@ -131,7 +131,7 @@ def _preparation(account: Account, death_signal: signal.Signals) -> Callable[[],
     return prepare
 
 
-def _enter_namespace(account: Account) -> None:
+def _enter_namespace(account: SystemAccount) -> None:
     uid, gid = os.geteuid(), os.getegid()
     if _libc.unshare(CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
@@ -143,7 +143,7 @@ def _enter_namespace(account: Account) -> None:
         Path(f"/proc/self/{name}").write_text(text, "ascii")
 
 
-def _namespaces_work(account: Account) -> bool:
+def _namespaces_work(account: SystemAccount) -> bool:
     child = os.fork()
     if child == 0:
         try:

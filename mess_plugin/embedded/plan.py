@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from mess_plugin.embedded.launch import Account
+from mess_plugin.embedded.launch import SystemAccount
 from mess_plugin.embedded.logs import Log
 
 
@@ -42,7 +42,7 @@ class Plan(Protocol):
     def is_callers_own(self) -> bool:
         """Whether it is a program given to `up`, whose crashes are nobody's reason to wait."""
 
-    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:
+    def prepare(self, log: Log) -> tuple[Sequence[str], SystemAccount]:
         """Make everything ready on disk, printing to `log`; ServiceError if it cannot start."""
 
     def is_ready(self, pid: int) -> bool:

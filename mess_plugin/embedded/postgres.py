@@ -18,7 +18,7 @@ from pathlib import Path
 from mess_plugin.atomic_file import write_text
 from mess_plugin.embedded import binaries, launch, processes
 from mess_plugin.embedded.home import Home, unwritable
-from mess_plugin.embedded.launch import Account, Guise
+from mess_plugin.embedded.launch import Guise, SystemAccount
 from mess_plugin.embedded.logs import Log, most_telling
 from mess_plugin.embedded.memory import memory_bytes
 from mess_plugin.embedded.plan import plain_environment
@@ -92,7 +92,7 @@ class Postgres:
         """Nothing but what the server needs."""
         return plain_environment(self.base_environment)
 
-    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:
+    def prepare(self, log: Log) -> tuple[Sequence[str], SystemAccount]:
         """Make the cluster if there is none and clear what a crash left behind."""
         server = binaries.postgres_program("postgres")
         account = launch.postgres_account()
@@ -129,7 +129,7 @@ class Postgres:
             return f"the disk of {self.directory} is full: free some space and try again"
         return "did not start"
 
-    def _make_places(self, account: Account) -> None:
+    def _make_places(self, account: SystemAccount) -> None:
         self.socket_directory.mkdir(mode=0o700, exist_ok=True)
         places = [self.socket_directory]
         if self.directory.exists():
@@ -140,7 +140,7 @@ class Postgres:
         if account.guise is Guise.OTHER:
             self._open_the_way(account)
 
-    def _open_the_way(self, account: Account) -> None:
+    def _open_the_way(self, account: SystemAccount) -> None:
         """Let the other account pass through our own directories; refuse to touch any other."""
         for ours in {self.home.path, self.home.run, self.sockets}:
             ours.chmod(ours.stat().st_mode | 0o001)
@@ -153,7 +153,7 @@ class Postgres:
                     f"pass {place}: chmod o+x it, or run MESS as an ordinary user",
                 )
 
-    def _only_for_us(self, account: Account) -> dict[str, str]:
+    def _only_for_us(self, account: SystemAccount) -> dict[str, str]:
         """Settings that let in nobody but the user that runs MESS.
 
         Where the server is an account that others are, too, a private directory keeps nobody out.
@@ -169,7 +169,7 @@ class Postgres:
             os.chown(place, account.owner_uid, account.owner_gid)
         return {name: str(self.directory / f"mess_{name}.conf") for name in rules}
 
-    def _make_cluster(self, account: Account, log: Log) -> None:
+    def _make_cluster(self, account: SystemAccount, log: Log) -> None:
         """Make the cluster beside its place and move it there, so that it is whole or absent."""
         draft = self.directory.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
@@ -189,7 +189,7 @@ class Postgres:
         draft.rename(self.directory)
 
     def _run(
-        self, argv: list[str], account: Account, where: Path, log: Log, statement: str = ""
+        self, argv: list[str], account: SystemAccount, where: Path, log: Log, statement: str = ""
     ) -> None:
         reader, writer = os.pipe()
         child = launch.start(
@@ -260,7 +260,7 @@ def _server_version() -> str:
     return found[1] if found else ""
 
 
-def _give(place: Path, account: Account) -> None:
+def _give(place: Path, account: SystemAccount) -> None:
     for folder, _, files in os.walk(place):
         os.chown(folder, account.owner_uid, account.owner_gid)
         for name in files:

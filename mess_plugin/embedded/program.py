@@ -14,7 +14,7 @@ from pathlib import Path
 from mess_plugin.atomic_file import write_text
 from mess_plugin.embedded import launch
 from mess_plugin.embedded.home import SERVICE, Home
-from mess_plugin.embedded.launch import Account
+from mess_plugin.embedded.launch import SystemAccount
 from mess_plugin.embedded.logs import Log
 from mess_plugin.errors import ServiceError, UsageError
 
@@ -143,7 +143,7 @@ class ProgramPlan:
         """SIGTERM with the program's grace."""
         return ((signal.SIGTERM, self.program.grace_s),)
 
-    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:  # noqa: ARG002
+    def prepare(self, log: Log) -> tuple[Sequence[str], SystemAccount]:  # noqa: ARG002
         """Nothing to prepare."""
         return self.program.argv, launch.own_account()
 

@@ -28,7 +28,7 @@ class ServiceState:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class HomeState:
     """A home that is running: its path, its supervisor, who holds it up and what it runs.
 
     `database_url` and `broker_url` are None while the server is not wanted or not ready.
@@ -48,12 +48,12 @@ class State:
         return next((each for each in self.services if each.name == name), None)
 
 
-def to_json(state: State) -> str:
+def to_json(state: HomeState) -> str:
     """Return the state as indented JSON."""
     return json.dumps(asdict(state), indent=1)
 
 
-def read(path: Path) -> State | None:
+def read(path: Path) -> HomeState | None:
     """Return the state last written; None when there is none or it is of another version.
 
     None, too, for a copy: the processes in it belong to the home that was copied.
@@ -61,7 +61,7 @@ def read(path: Path) -> State | None:
     try:
         value = json.loads(path.read_text("utf-8"))
         services = tuple(ServiceState(**each) for each in value.pop("services"))
-        state = State(**value, services=services)
+        state = HomeState(**value, services=services)
         return state if state.home in {"", str(path.parent.parent)} else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

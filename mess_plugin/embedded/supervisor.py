@@ -49,7 +49,7 @@ class Supervisor:
         self._idle_since_s: float | None = None
         self._pinned = False
         self._closing = False
-        self._written: states.State | None = None
+        self._written: states.HomeState | None = None
 
     def run(self) -> None:
         """Serve until nobody needs the home any more, or a signal says so."""
@@ -205,7 +205,7 @@ class Supervisor:
 
     def _write_state(self) -> None:
         services = (*self._servers.values(), *self._programs.values())
-        current = states.State(
+        current = states.HomeState(
             pid=os.getpid(),
             since_s=round(self._since_s, 3),
             pinned=self._pinned,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mess_plugin.embedded import binaries, launch
 from mess_plugin.embedded.home import Home, unwritable
-from mess_plugin.embedded.launch import Account
+from mess_plugin.embedded.launch import SystemAccount
 from mess_plugin.embedded.logs import Log
 from mess_plugin.embedded.plan import plain_environment
 
@@ -55,7 +55,7 @@ class Valkey:
         """Nothing but what the server needs."""
         return plain_environment(self.base_environment)
 
-    def prepare(self, log: Log) -> tuple[Sequence[str], Account]:  # noqa: ARG002
+    def prepare(self, log: Log) -> tuple[Sequence[str], SystemAccount]:  # noqa: ARG002
         """Make the data directory and clear the socket of a server that was killed."""
         server = binaries.valkey_server()
         try:

@@ -27,7 +27,7 @@ from mess_plugin.options import SHOW
 from mess_plugin.search.candidates import candidates_of, features_of
 from mess_plugin.search.engine import search
 from mess_plugin.search.query import DEFAULT_WEIGHTS, MAX_K, Query
-from mess_plugin.search.rerank import Weights
+from mess_plugin.search.rerank import ViewWeights
 from mess_plugin.search.scoring import score
 from mess_plugin.search.seeds import Seed, seed_of, seed_of_track
 from mess_plugin.store import Store
@@ -45,7 +45,7 @@ class System(msgspec.Struct, frozen=True):
     settings: Settings
     space: Space
     encoder: Encoder
-    weights: Weights
+    weights: ViewWeights
     """Of the views of the feel."""
     hear_facets: Callable[[Waveform, int], TrackFacets | None] = hear_sound
     """A waveform and its rate → its facets, None where there is too little sound."""

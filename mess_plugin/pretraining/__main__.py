@@ -24,22 +24,22 @@ from mess_plugin.pretraining.codec_copies import prepare_coded
 from mess_plugin.pretraining.data import Collection
 from mess_plugin.pretraining.fitting import fit_and_export
 from mess_plugin.pretraining.folds import folds
-from mess_plugin.pretraining.losses import Weights
+from mess_plugin.pretraining.losses import LossWeights
 from mess_plugin.pretraining.musicnn import MusiCNN
 from mess_plugin.pretraining.prepare import prepare
 from mess_plugin.pretraining.teachers import EncoderTeacher, MusiCNNTeacher, Teacher, teach
-from mess_plugin.pretraining.train import Plan, Trainer, train
+from mess_plugin.pretraining.train import Trainer, TrainingPlan, train
 
 TERMS = ("masked", "tones", "contrast", "local", "distil")
 MIXUP = "mixup"  # no term of the loss, but left out in the same way
 
 
-def without_parts(left_out: Sequence[str]) -> Plan:
+def without_parts(left_out: Sequence[str]) -> TrainingPlan:
     """The recipe without some of its TERMS, or without MIXUP. UsageError if no term is left."""
     if set(TERMS) <= set(left_out):
         raise UsageError("--without leaves no term of the loss: there is nothing to train")
-    weights = Weights(**{term: 0.0 for term in TERMS if term in left_out})
-    plan = Plan(weights=weights)
+    weights = LossWeights(**{term: 0.0 for term in TERMS if term in left_out})
+    plan = TrainingPlan(weights=weights)
     return replace(plan, mixup_db=None) if MIXUP in left_out else plan
 
 
@@ -70,9 +70,9 @@ def fold(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int,
               metavar="SECONDS", help="Use the middle of longer recordings.")  # fmt: skip
 @click.option("--also", nargs=2, type=click.Path(exists=True, path_type=Path), metavar="LIST AUDIO",
               help="More recordings to learn from, which --leave-out never leaves out.")  # fmt: skip
-@click.option("--steps", default=Plan().steps, show_default=True)
+@click.option("--steps", default=TrainingPlan().steps, show_default=True)
 @click.option(
-    "--frames", default=Plan().n_frames, show_default=True, help="Per window, 4 a second."
+    "--frames", default=TrainingPlan().n_frames, show_default=True, help="Per window, 4 a second."
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option("--without", multiple=True, type=click.Choice([*TERMS, MIXUP]),

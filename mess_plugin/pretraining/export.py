@@ -12,13 +12,13 @@ from safetensors.numpy import save_file
 
 from mess_plugin.encoders.mini import FILE_NAME
 from mess_plugin.model import Float32, Level, Projection
-from mess_plugin.pretraining.network import MiniNet
+from mess_plugin.pretraining.network import TrainableMiniNet
 
 WITHOUT = ("masked",)  # tensors that only training needs
 
 
 @torch.no_grad()
-def network_tensors(net: MiniNet) -> dict[str, Float32]:
+def network_tensors(net: TrainableMiniNet) -> dict[str, Float32]:
     """The network's weights as float32 arrays, under their names."""
     return {k: v.float().numpy() for k, v in net.state_dict().items() if k not in WITHOUT}
 

@@ -11,18 +11,26 @@ from mess_plugin.model import Level
 from mess_plugin.pretraining import network
 from mess_plugin.pretraining.data import Collection
 from mess_plugin.pretraining.export import export, network_tensors
-from mess_plugin.pretraining.projection import Recipe, fit
+from mess_plugin.pretraining.projection import ProjectionRecipe, fit
 from mess_plugin.pretraining.projection_samples import pool_collection, scaling
 
-SONG = Recipe(weights=(1.0, 0.3, 0.6, 0.3), album=1.0, change=1.0, total=0.0, shrinkage=0.1)
-WINDOW = Recipe(weights=(0.5, 0.3, 0.7, 1.0), album=0.0, change=1.0, total=1.0, shrinkage=0.1)
+SONG = ProjectionRecipe(
+    weights=(1.0, 0.3, 0.6, 0.3), album=1.0, change=1.0, total=0.0, shrinkage=0.1
+)
+WINDOW = ProjectionRecipe(
+    weights=(0.5, 0.3, 0.7, 1.0), album=0.0, change=1.0, total=1.0, shrinkage=0.1
+)
 RECIPES = {Level.SONG: SONG, Level.SECTION: SONG, Level.WINDOW: WINDOW}
 """Chosen by leave-albums-out cross-validation: docs/measurements/training.md. Blocks: learnt, mel, its
 movement, semitones. Sections are compared like songs, windows like places in one song."""
 
 
 def fit_and_export(
-    net: network.MiniNet, collection: Collection, tracks: list[int], unnamed: set[str], folder: Path
+    net: network.TrainableMiniNet,
+    collection: Collection,
+    tracks: list[int],
+    unnamed: set[str],
+    folder: Path,
 ) -> Path:
     """Fits every level on the given recordings and writes the weights; returns the file."""
     tensors = network_tensors(net.eval())

@@ -16,7 +16,7 @@ LOCAL_FRAMES = 8  # of a part, which the local term tells from other parts of it
 LOCAL_WIDTH = 64
 
 
-class Weights(msgspec.Struct, frozen=True):
+class LossWeights(msgspec.Struct, frozen=True):
     """The total is masked * L_H + tones * L_CQT + contrast * L_C + local * L_W + distil * L_D.
 
     0 leaves a term out.

@@ -22,7 +22,7 @@ BATCH_NORM_EPSILON = 1e-3
 DEAD_NORM = 1e-3  # a filter with a smaller norm is a constant
 
 
-class Layer(msgspec.Struct, frozen=True):
+class MusicnnLayer(msgspec.Struct, frozen=True):
     """Convolution, ReLU, then a factor and an offset per filter (batch normalisation).
 
     kernel: (filters, 1, steps, bands); the others (filters,). alive: numbers of the filters that
@@ -80,12 +80,12 @@ class MusiCNN:
         return torch.cat([joined, first, second, third], 1).transpose(1, 2)
 
 
-def _layer(tensors: dict[str, Tensor], i: int) -> Layer:
+def _layer(tensors: dict[str, Tensor], i: int) -> MusicnnLayer:
     name = f"conv2d_{i}" if i else "conv2d"
     # TensorFlow keeps (steps, bands, 1, filters); the middle layers see channels as bands.
     kernel = tensors[f"{name}/kernel"].permute(3, 2, 0, 1).contiguous()
     alive = (kernel.flatten(1).norm(dim=1) > DEAD_NORM).nonzero().squeeze(1)
-    return Layer(kernel, tensors[f"{name}/bias"], *_normalisation(tensors, i + 1), alive)
+    return MusicnnLayer(kernel, tensors[f"{name}/bias"], *_normalisation(tensors, i + 1), alive)
 
 
 def _normalisation(tensors: dict[str, Tensor], i: int) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from mess_plugin.encoders.mini.filters import Front
 from mess_plugin.encoders.mini.spectra import MELS_PER_FRAME, N_TONES, TONES_PER_FRAME
-from mess_plugin.pretraining.musicnn import TEMPORAL_STEPS, Layer, MusiCNN
+from mess_plugin.pretraining.musicnn import TEMPORAL_STEPS, MusiCNN, MusicnnLayer
 
 FILTERS = (23, 14, 3, 7, 17)  # of the five kinds of first-layer filters: those alive in MusiCNN
 HEIGHTS = (38, 67, 1, 1, 1)
@@ -118,7 +118,7 @@ class Stem(nn.Module):
             _inherit_middle(middle, layer, layer.kernel[:, 0].transpose(1, 2), layer.bias)
 
 
-def _inherit_middle(middle: nn.Module, layer: Layer, kernel: Tensor, bias: Tensor) -> None:
+def _inherit_middle(middle: nn.Module, layer: MusicnnLayer, kernel: Tensor, bias: Tensor) -> None:
     """Seven taps become three, twice as far apart."""
     assert isinstance(middle, Middle)
     assert middle.conv.bias is not None
@@ -155,7 +155,7 @@ class Block(nn.Module):
         return x + narrowed
 
 
-class MiniNet(nn.Module):
+class TrainableMiniNet(nn.Module):
     """Spectra → stem and trunk features of every frame."""
 
     stem_mean: Tensor

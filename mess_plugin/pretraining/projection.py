@@ -20,7 +20,7 @@ from mess_plugin.model import Float32, Projection
 Float64 = npt.NDArray[np.float64]
 
 
-class Recipe(msgspec.Struct, frozen=True):
+class ProjectionRecipe(msgspec.Struct, frozen=True):
     """How one level's projection is fitted.
 
     weights: share of each block's deviation in the result; album, change, total: how much the
@@ -50,7 +50,7 @@ class Samples(msgspec.Struct, frozen=True):
     blocks: tuple[int, ...]
 
 
-def fit(samples: Samples, recipe: Recipe) -> Projection:
+def fit(samples: Samples, recipe: ProjectionRecipe) -> Projection:
     """The projection of one level."""
     parts, start = [], 0
     for width, weight in zip(samples.blocks, recipe.weights, strict=True):
@@ -69,7 +69,7 @@ def fit(samples: Samples, recipe: Recipe) -> Projection:
     return _named(mean, matrix @ axes.T)
 
 
-def _whiten(samples: Samples, block: slice, recipe: Recipe) -> Float64:
+def _whiten(samples: Samples, block: slice, recipe: ProjectionRecipe) -> Float64:
     """(d, d) for one block, scaled so that the projected block has a total variance of one."""
     clean = samples.clean[:, block]
     mean, scale = clean.mean(axis=0), clean.std(axis=0)

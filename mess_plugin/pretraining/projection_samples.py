@@ -7,7 +7,7 @@ import torch
 
 from mess_plugin.encoders.mini.encoder import describe
 from mess_plugin.encoders.mini.network import MiniNet
-from mess_plugin.encoders.mini.spectra import FRAME_SAMPLES, N_MELS, N_TONES, RATE_HZ, Spectra
+from mess_plugin.encoders.mini.spectra import FRAME_SAMPLES, N_MELS, N_TONES, RATE_HZ, MiniSpectra
 from mess_plugin.model import Float32
 from mess_plugin.pretraining.augment import Augment, Batch, Strength
 from mess_plugin.pretraining.data import Collection, Place
@@ -69,5 +69,5 @@ def _spread(collection: Collection, track: int) -> list[Place]:
 
 
 def _pool(net: MiniNet, batch: Batch) -> np.ndarray:
-    frames = describe(net, Spectra(batch.mel.numpy(), batch.tones.numpy()))
+    frames = describe(net, MiniSpectra(batch.mel.numpy(), batch.tones.numpy()))
     return frames.mean(axis=1, dtype=np.float64)

@@ -18,16 +18,16 @@ from mess_plugin.atomic_file import replacing
 from mess_plugin.errors import UsageError
 from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix
 from mess_plugin.pretraining.data import Collection, Place, Sampler
-from mess_plugin.pretraining.losses import Heads, Weights, contrast_loss
+from mess_plugin.pretraining.losses import Heads, LossWeights, contrast_loss
 from mess_plugin.pretraining.musicnn import MusiCNN
-from mess_plugin.pretraining.network import MiniNet
+from mess_plugin.pretraining.network import TrainableMiniNet
 from mess_plugin.pretraining.targets import Codebooks, KMeans
 
 MASK_SPAN = 4  # frames
 STATISTICS_WINDOWS = 400
 
 
-class Plan(msgspec.Struct, frozen=True):
+class TrainingPlan(msgspec.Struct, frozen=True):
     """Everything that decides the outcome of a run, together with the collection."""
 
     steps: int = 1000
@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
     layers: int = 3
     seed: int = 0
     checkpoint_every: int = 50
-    weights: Weights = msgspec.field(default_factory=Weights)
+    weights: LossWeights = msgspec.field(default_factory=LossWeights)
     strength: Strength = msgspec.field(default_factory=Strength)
 
 
@@ -53,7 +53,7 @@ class Trainer:
     """One run. `teacher` gives the stem its first weights; without it the stem starts at random."""
 
     def __init__(
-        self, plan: Plan, collection: Collection, tracks: list[int], teacher: MusiCNN | None
+        self, plan: TrainingPlan, collection: Collection, tracks: list[int], teacher: MusiCNN | None
     ) -> None:
         if plan.codec and collection.coded is None:
             raise UsageError("the plan asks for coded copies, but the collection has none")
@@ -66,7 +66,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(plan.seed)
         self.sampler = Sampler(collection, tracks, plan.n_frames, plan.seed)
         self.augment = Augment(plan.strength, self.generator)
-        self.net = MiniNet(plan.width, plan.layers)
+        self.net = TrainableMiniNet(plan.width, plan.layers)
         if teacher is not None:
             self.net.stem.inherit(teacher)
             # The teacher's first layer heard a quarter of a million recordings: it stays.

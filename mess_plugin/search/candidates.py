@@ -15,7 +15,7 @@ from mess_plugin.model import Float32, Level, Space
 from mess_plugin.search.nearest import nearest
 from mess_plugin.search.query import FEEL
 from mess_plugin.search.references import Ref
-from mess_plugin.search.rerank import Profile, Weights, profile
+from mess_plugin.search.rerank import Profile, ViewWeights, profile
 from mess_plugin.search.seeds import Seed, resolve
 from mess_plugin.store import Store
 
@@ -136,7 +136,9 @@ def load_candidates(
     )
 
 
-def with_profiles(store: Store, space: Space, found: CandidateSet, views: Weights) -> CandidateSet:
+def with_profiles(
+    store: Store, space: Space, found: CandidateSet, views: ViewWeights
+) -> CandidateSet:
     """The same candidates with what the views of the feel take.
 
     What was forgotten meanwhile has no parts; what no facet was heard in has zeros there.
@@ -159,7 +161,7 @@ def with_facets(store: Store, found: CandidateSet, facets: Iterable[Facet]) -> C
     return replace(found, vectors=vectors)
 
 
-def candidates_of(seeds: Sequence[QueryFeatures], views: Weights) -> CandidateSet:
+def candidates_of(seeds: Sequence[QueryFeatures], views: ViewWeights) -> CandidateSet:
     """Voices as candidates, numbered from 0; zeros where one lacks a facet that another has."""
     profiles = tuple(profile(v.vectors[FEEL], v.seed.levels[views.parts]) for v in seeds)
     blank = {a: np.zeros_like(vector) for v in seeds for a, vector in v.vectors.items()}

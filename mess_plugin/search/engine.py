@@ -16,7 +16,7 @@ from mess_plugin.search.filters import allowed_ids
 from mess_plugin.search.query import FEEL, MAX_K, Query
 from mess_plugin.search.ranking import Question
 from mess_plugin.search.references import Recording, Ref, Reference
-from mess_plugin.search.rerank import Weights, weights_of
+from mess_plugin.search.rerank import ViewWeights, weights_of
 from mess_plugin.search.sections import HEEDED, answer_stretch, answer_with_sections
 from mess_plugin.search.seeds import Seed, resolve
 from mess_plugin.search.songs import answer_with_songs
@@ -71,7 +71,7 @@ def search(
     interval: Interval | None = None,
     section: str | None = None,
     space: Space | None = None,
-    views: Weights | None = None,
+    views: ViewWeights | None = None,
     explain: bool = True,
 ) -> SearchResult:
     """The at most k tracks that answer a question best; never a seed, nor what it is asked against.
@@ -140,7 +140,7 @@ def _answered(
     level: Level,
     interval: Interval | None,
     section: str | None,
-    views: Weights | None,
+    views: ViewWeights | None,
     explain: bool,
 ) -> SearchResult:
     taste = taste_of(store, space, query.listener) if query.listener else None

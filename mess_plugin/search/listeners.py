@@ -11,7 +11,7 @@ from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.search.query import check_listener
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import normalise_id
-from mess_plugin.store.verdicts import Account
+from mess_plugin.store.verdicts import ListenerAccount
 
 
 def join(store: Store, listener: str, name: str) -> None:
@@ -28,7 +28,7 @@ def leave(store: Store, name: str) -> None:
         raise UsageError(f"account {name!r} is nobody's")
 
 
-def accounts_document(accounts: Sequence[Account]) -> list[dict[str, object]]:
+def accounts_document(accounts: Sequence[ListenerAccount]) -> list[dict[str, object]]:
     """What `mess taste accounts --json` prints."""
     return [
         {"source": a.source, "account": a.account, "n_acts": a.n_acts, "listener": a.listener}
@@ -36,7 +36,7 @@ def accounts_document(accounts: Sequence[Account]) -> list[dict[str, object]]:
     ]
 
 
-def _named(store: Store, name: str) -> list[Account]:
+def _named(store: Store, name: str) -> list[ListenerAccount]:
     """Accounts of a name, which Jellyfin also writes with dashes and in capitals."""
     known = store.verdicts.accounts()
     plain = normalise_id(name)

@@ -9,7 +9,7 @@ import numpy as np
 from mess_plugin.atomic_file import replacing
 from mess_plugin.model import Float32
 from mess_plugin.search.explain import timestamp
-from mess_plugin.search.self_similarity import Form, contrasted
+from mess_plugin.search.self_similarity import MusicalForm, contrasted
 
 SIDE = 800  # pixels of the matrix
 _STRIP, _MARGIN = 24, 40
@@ -20,7 +20,7 @@ _LETTERS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2", "#e15759", "#
 _PAPER, _INK, _LINE = "white", "black", (255, 255, 255)
 
 
-def save_picture(form: Form, path: Path) -> None:
+def save_picture(form: MusicalForm, path: Path) -> None:
     """Write a PNG: the matrix, white lines at the boundaries, a strip of letters, and times.
 
     Written beside the target and moved into place. Raises OSError.

@@ -22,7 +22,7 @@ from mess_plugin.search.candidates import (
     with_profiles,
 )
 from mess_plugin.search.query import FEEL
-from mess_plugin.search.rerank import SONG_ALONE, Weights
+from mess_plugin.search.rerank import SONG_ALONE, ViewWeights
 from mess_plugin.search.scoring import Leaning, Scores, blend, lean, score
 from mess_plugin.store import Store
 
@@ -43,7 +43,7 @@ class Question(msgspec.Struct, frozen=True):
 
     seeds: Sequence[QueryFeatures]
     weights: Mapping[str, float]
-    views: Weights
+    views: ViewWeights
     against: Sequence[QueryFeatures] = ()
     exact_key: bool = False
     excluded: Sequence[int] = ()
@@ -100,7 +100,7 @@ def rank(
     return Ranking(table, scores, tuple(order))
 
 
-def _scored(asked: Question, table: CandidateSet, views: Weights) -> Scores:
+def _scored(asked: Question, table: CandidateSet, views: ViewWeights) -> Scores:
     scores = score(
         table, asked.seeds, asked.against, asked.weights, views=views, exact_key=asked.exact_key
     )

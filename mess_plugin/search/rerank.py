@@ -33,7 +33,7 @@ MAX_WINDOWS = 240  # of a recording; longer ones are thinned evenly: hours cost 
 _NO_TURN = 0.01  # a part that deviates less than this, of unit length, differs by rounding only
 
 
-class Weights(msgspec.Struct, frozen=True):
+class ViewWeights(msgspec.Struct, frozen=True):
     """How much each view counts beside the song vectors, which count 1.
 
     parts: the level whose vectors are laid against each other. facets: how much each facet counts,
@@ -60,14 +60,14 @@ class Weights(msgspec.Struct, frozen=True):
         return np.asarray(counts / counts.sum())
 
 
-WEIGHTS = Weights()
+WEIGHTS = ViewWeights()
 """For windows that are projected like songs. Cross-validated: docs/measurements/rerank.md."""
-SECTION_WEIGHTS = Weights(0.5, 0.5, Level.SECTION, facets=0.1)
+SECTION_WEIGHTS = ViewWeights(0.5, 0.5, Level.SECTION, facets=0.1)
 """For spaces whose windows are not projected like songs, but whose sections are: mess-mini's."""
-SONG_ALONE = Weights(0.0, 0.0)
+SONG_ALONE = ViewWeights(0.0, 0.0)
 
 
-def weights_of(space: Space) -> Weights:
+def weights_of(space: Space) -> ViewWeights:
     """The weights that were found to help in a space.
 
     Parts can only speak of songs where they are projected like songs, as by the maps that are fitted
@@ -132,7 +132,7 @@ class Side:
         return np.stack([song, windows, course], axis=1)
 
 
-def compare(one: Profile, other: Profile, weights: Weights = WEIGHTS) -> Likeness:
+def compare(one: Profile, other: Profile, weights: ViewWeights = WEIGHTS) -> Likeness:
     """All views of a pair; the score is their weighted mean. `Side.views` says what stands in."""
     views = Side([one]).views(other)[0]
     song, windows, course = views.tolist()

@@ -19,7 +19,7 @@ from mess_plugin.facets.scale import similarity as facet_similarity
 from mess_plugin.model import Float32
 from mess_plugin.search.candidates import CandidateSet, QueryFeatures
 from mess_plugin.search.query import FEEL
-from mess_plugin.search.rerank import SONG_ALONE, VIEWS, Side, Weights, profile
+from mess_plugin.search.rerank import SONG_ALONE, VIEWS, Side, ViewWeights, profile
 
 Bools = npt.NDArray[np.bool_]
 AGAINST = 0.5  # how much likeness to a negative seed takes away
@@ -100,7 +100,7 @@ def score(
     against: Sequence[QueryFeatures],
     weights: Mapping[str, float],
     *,
-    views: Weights = SONG_ALONE,
+    views: ViewWeights = SONG_ALONE,
     exact_key: bool = False,
 ) -> Scores:
     """Score all candidates by their mean likeness to the seeds, less that to the negative ones.
@@ -130,7 +130,7 @@ def lean(scores: Scores, table: CandidateSet, leaning: Leaning) -> Scores:
     return replace(rest, scores=rest.scores + added, leaning=added)
 
 
-def parts_of(weights: Mapping[str, float], views: Weights) -> dict[str, float]:
+def parts_of(weights: Mapping[str, float], views: ViewWeights) -> dict[str, float]:
     """Aspect → weight becomes part → weight: views and facets share what the feel counts."""
     parts: dict[str, float] = {}
     for aspect, weight in weights.items():
@@ -180,7 +180,7 @@ def _likeness(
     table: CandidateSet,
     seeds: Sequence[QueryFeatures],
     weights: Mapping[str, float],
-    views: Weights,
+    views: ViewWeights,
     exact_key: bool,
 ) -> dict[str, Float32]:
     """Part → (n,): mean likeness to the seeds. A facet that one lacks repeats the views' mean."""
@@ -215,7 +215,7 @@ def _in_facet(
     return np.asarray(np.where(silent, instead, found), dtype=np.float32)
 
 
-def _seen(table: CandidateSet, seeds: Sequence[QueryFeatures], views: Weights) -> Float32:
+def _seen(table: CandidateSet, seeds: Sequence[QueryFeatures], views: ViewWeights) -> Float32:
     """The feel in each of VIEWS: (n_voices, n, 3) float32; without profiles of the song alone."""
     if views == SONG_ALONE:
         songs = np.stack([v.vectors[FEEL] for v in seeds]) @ table.vectors[FEEL].T

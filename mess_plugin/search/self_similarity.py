@@ -19,7 +19,7 @@ from mess_plugin.store import Store
 MAX_STEPS = 600  # of the self-similarity; hours of music are averaged down to it
 
 
-class Form(msgspec.Struct, frozen=True):
+class MusicalForm(msgspec.Struct, frozen=True):
     """A seed with its sections in order of time and the self-similarity of its windows.
 
     similarity: (n, n) float32 cosines, evenly spread over the recording, n >= 1.
@@ -30,7 +30,7 @@ class Form(msgspec.Struct, frozen=True):
     similarity: Float32
 
 
-def form_of(store: Store, settings: Settings, ref: Ref) -> Form:
+def form_of(store: Store, settings: Settings, ref: Ref) -> MusicalForm:
     """The form of what a reference names (see `mess_plugin.search.references`).
 
     A file outside the library is heard on the fly. Raises UsageError where nothing is named.
@@ -44,7 +44,7 @@ def form_of(store: Store, settings: Settings, ref: Ref) -> Form:
         (Interval(*interval), label)
         for interval, label in zip(found.intervals.tolist(), labels, strict=True)
     )
-    return Form(seed, sections, self_similarity(seed.levels[Level.WINDOW], seed.duration_s))
+    return MusicalForm(seed, sections, self_similarity(seed.levels[Level.WINDOW], seed.duration_s))
 
 
 def self_similarity(windows: LevelVectors, duration_s: float) -> Float32:

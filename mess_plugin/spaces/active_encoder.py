@@ -20,7 +20,7 @@ from mess_plugin.store.recipes import Built
 _MOST_LOST = 0.01  # share of the library that may be missing from the new space
 
 
-class State(StrEnum):
+class SwitchState(StrEnum):
     """How far a switch is."""
 
     BUILDING = "building"  # files are left
@@ -36,14 +36,14 @@ class Switch(msgspec.Struct, frozen=True):
     built: Built
 
     @property
-    def state(self) -> State:
+    def state(self) -> SwitchState:
         """Whether it may be completed."""
         if self.built.left:
-            return State.BUILDING
+            return SwitchState.BUILDING
         n_music = self.built.done + self.built.lost
         too_many = self.built.lost > max(1.0, _MOST_LOST * n_music)
         nothing = self.built.lost > 0 and not self.built.done
-        return State.HELD if too_many or nothing else State.READY
+        return SwitchState.HELD if too_many or nothing else SwitchState.READY
 
 
 def resolve_settings(store: Store, settings: Settings) -> Settings:
@@ -117,7 +117,7 @@ def complete(store: Store) -> bool:
     from mess_plugin.spaces.refit import is_due, refit  # noqa: PLC0415  questions need no decoder
 
     switch = under_way(store)
-    if switch is None or switch.state is not State.READY:
+    if switch is None or switch.state is not SwitchState.READY:
         return False
     refit(store, switch.new, force=True)
     if is_due(store, switch.new):
@@ -125,7 +125,7 @@ def complete(store: Store) -> bool:
     with store.transaction():
         store.recipes.lock()
         now = under_way(store)
-        if now is None or now.new != switch.new or now.state is not State.READY:
+        if now is None or now.new != switch.new or now.state is not SwitchState.READY:
             return False  # chosen anew, or files came, meanwhile
         store.recipes.stop_building()
         store.recipes.answer_with(switch.new)

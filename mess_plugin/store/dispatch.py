@@ -10,7 +10,7 @@ import msgspec
 
 from mess_plugin.store.jobs import LOCKS_OF_WORKERS
 from mess_plugin.store.paths import to_text
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class Ended(msgspec.Struct, frozen=True):
 class Dispatch:
     """What is due, what is under way, and how fast it goes."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     @contextmanager
@@ -91,7 +91,7 @@ class Dispatch:
 class Workers:
     """The workers that live. Each holds an advisory lock, which goes when its session ends."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def enter(self, host: str, pid: int, worker_id: int | None = None) -> int:

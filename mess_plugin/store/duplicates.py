@@ -9,12 +9,12 @@ import msgspec
 
 from mess_plugin.facets import REVISION as FACETS
 from mess_plugin.model import Space
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 KINDS = ("same", "altered", "version", "live", "remaster")
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class LinkEvidence(msgspec.Struct, frozen=True):
     """What was heard in a pair; see `mess_plugin.duplicates.classify`.
 
     range_lu: how far their loudness ranges are apart, None where one of the two has none.
@@ -29,7 +29,7 @@ class Evidence(msgspec.Struct, frozen=True):
     range_lu: float | None = None
 
 
-class Link(msgspec.Struct, frozen=True):
+class DuplicateLink(msgspec.Struct, frozen=True):
     """Two tracks that are the same music, one_id < other_id.
 
     kind: "same", "remaster", "altered" or "version" by evidence, "live" by tags or a person's word.
@@ -40,19 +40,19 @@ class Link(msgspec.Struct, frozen=True):
     other_id: int
     kind: str
     state: str
-    evidence: Evidence | None = None
+    evidence: LinkEvidence | None = None
 
 
 class Duplicates:
     """Links. Nothing is deleted or merged on their account."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
-    def save_found(self, link: Link) -> None:
+    def save_found(self, link: DuplicateLink) -> None:
         """Note what was heard; what a person said of the pair stays."""
         assert link.evidence is not None
-        heard = {name: getattr(link.evidence, name) for name in Evidence.__struct_fields__}
+        heard = {name: getattr(link.evidence, name) for name in LinkEvidence.__struct_fields__}
         self._session.execute(
             "save_found_duplicate",
             one_id=link.one_id,
@@ -75,7 +75,7 @@ class Duplicates:
         low, high = sorted((one_id, other_id))
         return bool(self._session.rows("delete_duplicate", one_id=low, other_id=high))
 
-    def all(self) -> list[Link]:
+    def all(self) -> list[DuplicateLink]:
         """Every link, in order of the tracks."""
         return [_link(row) for row in self._session.rows("list_duplicates")]
 
@@ -114,6 +114,8 @@ class Duplicates:
         self._session.execute("forget_duplicate_searches")
 
 
-def _link(row: tuple[Any, ...]) -> Link:
+def _link(row: tuple[Any, ...]) -> DuplicateLink:
     one_id, other_id, kind, state, *heard = row
-    return Link(one_id, other_id, kind, state, None if heard[0] is None else Evidence(*heard))
+    return DuplicateLink(
+        one_id, other_id, kind, state, None if heard[0] is None else LinkEvidence(*heard)
+    )

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from mess_plugin.model import Float32, Interval, Level, LevelVectors, Space
 from mess_plugin.store.paths import to_text
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 from mess_plugin.store.statements import statement, template
 
 _HEADER_BYTES = 4  # of a halfvec on the wire: its dimension and two unused bytes
@@ -32,7 +32,7 @@ class Neighbour(msgspec.Struct, frozen=True):
 class Embeddings:
     """Vectors of all levels and spaces."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
         self._larger: set[tuple[int, Level, int]] = set()
 

@@ -20,13 +20,13 @@ from mess_plugin.facets import (
 from mess_plugin.facets.harmony import invariants
 from mess_plugin.model import Float32
 from mess_plugin.store.paths import to_text
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class Facets:
     """What recordings are like, facet by facet. Rows of other revisions count as missing."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def write(self, track_id: int, heard: TrackFacets) -> None:

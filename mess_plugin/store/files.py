@@ -11,7 +11,7 @@ import msgspec
 
 from mess_plugin.model import Tags
 from mess_plugin.store.paths import folded_tags, searchable, storable, to_bytes, to_text
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class SeenFile(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class SeenFile(msgspec.Struct, frozen=True):
 class Files:
     """Known files. None of the methods looks at the disk."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def locate(self, file_id: int, path: str, track_id: int, tags: Tags) -> bool:

@@ -18,7 +18,7 @@ from mess_plugin.options import FILTERS, LIMITS, Kind
 from mess_plugin.store.embeddings import unpacked_rows
 from mess_plugin.store.facets import unpacked
 from mess_plugin.store.paths import containing, to_bytes, to_text
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 Ids = npt.NDArray[np.int64]
 
@@ -49,7 +49,7 @@ class Facts(msgspec.Struct, frozen=True):
 class Filtering:
     """Which tracks pass filters, and bulk reads over them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def allowed(self, conditions: Mapping[str, Any]) -> list[Allowed]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mess_plugin.store.paths import to_text
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 _AT_ONCE = 10_000
 
@@ -67,7 +67,7 @@ class Kept(msgspec.Struct, frozen=True):
     refreshed_at: datetime | None
 
 
-class Edit(msgspec.Struct, frozen=True):
+class PlaylistEdit(msgspec.Struct, frozen=True):
     """A change by hand: `edit` is "pinned" or "removed"."""
 
     item: str
@@ -87,7 +87,7 @@ class Hint(msgspec.Struct, frozen=True):
 class Hosts:
     """What MESS knows of media servers; `host` is the server's own id."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     @contextmanager
@@ -235,12 +235,14 @@ class Hosts:
         """A playlist is not there any more."""
         self._session.execute("drop_playlist", host=host, listener=listener, playlist=playlist)
 
-    def edits(self, host: str, listener: str, playlist: str) -> list[Edit]:
+    def edits(self, host: str, listener: str, playlist: str) -> list[PlaylistEdit]:
         """What the listener changed by hand, in the order of the playlist."""
         rows = self._session.rows("list_edits", host=host, listener=listener, playlist=playlist)
-        return [Edit(*row) for row in rows]
+        return [PlaylistEdit(*row) for row in rows]
 
-    def save_edits(self, host: str, listener: str, playlist: str, edits: Sequence[Edit]) -> None:
+    def save_edits(
+        self, host: str, listener: str, playlist: str, edits: Sequence[PlaylistEdit]
+    ) -> None:
         """The listener's changes are these. To be called in a transaction."""
         place = {"host": host, "listener": listener, "playlist": playlist}
         self._session.execute("delete_edits", **place)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 _KINDS_COUNTED = 50  # further kinds of a source are counted together
 
@@ -46,7 +46,7 @@ class Feedback(msgspec.Struct, frozen=True):
 class Inbox:
     """Messages and what they said about listening."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def receive(self, source: str, kind: str, body: dict[str, Any]) -> int:

@@ -16,7 +16,7 @@ import msgspec
 
 from mess_plugin.store.files import SeenFile
 from mess_plugin.store.paths import LONGEST_PATH, storable, stored, to_bytes, to_text
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 LOCKS_OF_JOBS = 0x4D455353  # "MESS": the first key of the advisory locks of jobs
 LOCKS_OF_WORKERS = 0x4D455357  # "MESW": … of workers
@@ -61,7 +61,7 @@ class Failure(msgspec.Struct, frozen=True):
 class Jobs:
     """Work on files, and how it went."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def enqueue(

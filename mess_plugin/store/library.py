@@ -10,7 +10,7 @@ from typing import Any
 from mess_plugin.folding import fold
 from mess_plugin.model import Tags, Track
 from mess_plugin.store.paths import containing, to_bytes, to_text
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 _ID_DIGITS = 19
 
@@ -18,7 +18,7 @@ _ID_DIGITS = 19
 class Library:
     """Tracks."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def save(self, identity: str, duration_s: float, damage: str | None) -> int:

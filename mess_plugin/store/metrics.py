@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from mess_plugin.model import Space
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Metric(msgspec.Struct, frozen=True):
 class Metrics:
     """The metrics of a library."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def save(

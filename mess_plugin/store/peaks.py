@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from mess_plugin.model import Peaks
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class Waveforms:
     """Peaks by track; 2 kB each."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def get(self, track_id: int) -> Peaks | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Built(msgspec.Struct, frozen=True):
 class RecipeChoices:
     """The chosen recipes."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def get(self) -> Chosen:

@@ -9,7 +9,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from mess_plugin.store.paths import storable, to_bytes, to_text
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class Root(msgspec.Struct, frozen=True):
 class Roots:
     """Watched folders."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def save(self, root: Root) -> None:

@@ -9,7 +9,7 @@ import psycopg
 from mess_plugin.store.statements import statement
 
 
-class Session:
+class DbSession:
     """Runs statements of queries.sql by name."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class Smart(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class Smart(msgspec.Struct, frozen=True):
 class SmartPlaylists:
     """The declarations."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def all(self) -> list[Smart]:

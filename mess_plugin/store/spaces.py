@@ -12,7 +12,7 @@ from psycopg import sql
 
 from mess_plugin.encoders.base import EncoderInfo
 from mess_plugin.model import Level, Projection, Space
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 from mess_plugin.store.statements import template
 
 MAX_INDEXED_DIM = 4000  # what an HNSW index over halfvec takes
@@ -21,7 +21,7 @@ MAX_INDEXED_DIM = 4000  # what an HNSW index over halfvec takes
 class Spaces:
     """Where vectors live."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def raw(

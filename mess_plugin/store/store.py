@@ -25,7 +25,7 @@ from mess_plugin.store.metrics import Metrics
 from mess_plugin.store.peaks import Waveforms
 from mess_plugin.store.recipes import RecipeChoices
 from mess_plugin.store.roots import Roots
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 from mess_plugin.store.smart import SmartPlaylists
 from mess_plugin.store.spaces import Spaces
 from mess_plugin.store.verdicts import Verdicts
@@ -35,7 +35,7 @@ class Store:
     """One connection, grouped by what it is about. Not for sharing between threads."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._session = session = Session(connection)
+        self._session = session = DbSession(connection)
         self.files = Files(session)
         self.jobs = Jobs(session)
         self.library = Library(session)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Act(msgspec.Struct, frozen=True):
     duration_s: float
 
 
-class Account(msgspec.Struct, frozen=True):
+class ListenerAccount(msgspec.Struct, frozen=True):
     """An account that acts came from: how many, and whose it is, None where nobody claimed it."""
 
     source: str
@@ -45,7 +45,7 @@ class Account(msgspec.Struct, frozen=True):
 class Verdicts:
     """Likes, dislikes and skips; a later one replaces an earlier one on the same pair."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def save(self, listener: str, seed_id: int, track_id: int, word: str) -> None:
@@ -74,9 +74,9 @@ class Verdicts:
         """How often anybody heard each track, at least this share of it."""
         return dict(self._session.rows("count_plays", heard_from=heard_from))
 
-    def accounts(self) -> list[Account]:
+    def accounts(self) -> list[ListenerAccount]:
         """All accounts that did anything."""
-        return [Account(*row) for row in self._session.rows("list_accounts")]
+        return [ListenerAccount(*row) for row in self._session.rows("list_accounts")]
 
     def join(self, listener: str, source: str, account: str) -> None:
         """From now on what an account does and did is of this listener."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from mess_plugin.embedded import Lease, State, lease, state
+from mess_plugin.embedded import HomeState, Lease, lease, state
 from mess_plugin.embedded.processes import born
 
 Eventually = Callable[..., None]
@@ -34,7 +34,7 @@ def pid_of(home: Path, name: str) -> int:
     return service.pid
 
 
-def running(home: Path) -> State:
+def running(home: Path) -> HomeState:
     found = state(home)
     assert found is not None
     return found

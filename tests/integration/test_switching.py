@@ -12,7 +12,7 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.search import search
 from mess_plugin.spaces.active_encoder import (
-    State,
+    SwitchState,
     active_recipe,
     begin,
     complete,
@@ -69,7 +69,7 @@ def test_killed_in_the_middle_it_goes_on_and_the_old_one_answers_until_the_end(
         eventually(ticking(lambda: states(store, OLD).get("done") == 6), 90)
     switch = begin(store, changed, "descriptors")
     assert switch is not None
-    assert (switch.new, switch.built.left, switch.state) == (NEW, 6, State.BUILDING)
+    assert (switch.new, switch.built.left, switch.state) == (NEW, 6, SwitchState.BUILDING)
     assert {job.priority for job in store.dispatch.claim(1)} == {9}
     with program("mess_workers", settings, log) as worker:
         eventually(ticking(lambda: states(store, NEW).get("done", 0) >= 1), 90)
@@ -90,7 +90,7 @@ def test_killed_in_the_middle_it_goes_on_and_the_old_one_answers_until_the_end(
     assert len(answer.matches) == 3
     back = begin(store, settings, "descriptors")
     assert back is not None
-    assert back.state is State.READY  # nothing of the old was lost, so going back is at once
+    assert back.state is SwitchState.READY  # nothing of the old was lost, so going back is at once
     assert complete(store)
     assert active_recipe(store, settings) == OLD
 
@@ -120,12 +120,12 @@ def test_it_is_held_where_many_files_fail_and_tried_again_when_asked(
     finish(store, NEW, failing=3)
     switch = under_way(store)
     assert switch is not None
-    assert (switch.state, switch.built.lost) == (State.HELD, 3)
+    assert (switch.state, switch.built.lost) == (SwitchState.HELD, 3)
     assert not complete(store)
     assert active_recipe(store, changed) == OLD
     again = begin(store, changed, "descriptors")
     assert again is not None
-    assert again.state is State.BUILDING
+    assert again.state is SwitchState.BUILDING
 
 
 def test_a_changed_file_is_heard_again_by_both_and_outdated_by_all_others(

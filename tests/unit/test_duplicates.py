@@ -9,7 +9,7 @@ from mess_plugin.analysis.pooling import unit
 from mess_plugin.duplicates.classify import DuplicateFeatures, compare, kind_of, kind_with_tags
 from mess_plugin.duplicates.time_alignment import TimeAlignment, align
 from mess_plugin.model import Float32, LevelVectors, Tags
-from mess_plugin.store.duplicates import Evidence
+from mess_plugin.store.duplicates import LinkEvidence
 
 HOP_S, WINDOW_S, DIM = 2.5, 5.0, 24
 
@@ -77,7 +77,7 @@ def test_other_music_leads_nowhere() -> None:
 def test_the_kind_follows_the_evidence() -> None:
     def judged(lead: float, likeness: float = 0.95, **changed: float) -> str | None:
         values = {"coverage": 1.0, "speed": 1.0, "harmony": 0.99, "semitones": 0} | changed
-        evidence = Evidence(likeness=likeness, offset_s=0.0, **values)  # type: ignore[arg-type]
+        evidence = LinkEvidence(likeness=likeness, offset_s=0.0, **values)  # type: ignore[arg-type]
         alignment = TimeAlignment(likeness, lead, evidence.coverage, evidence.speed, 0.0)
         return kind_of(alignment, evidence)
 

@@ -14,7 +14,7 @@ from mess_plugin.cli.sections import HEIGHT, WIDTH, drawing
 from mess_plugin.model import Float32, Interval, Level, LevelVectors
 from mess_plugin.search.picture import save_picture
 from mess_plugin.search.seeds import Seed
-from mess_plugin.search.self_similarity import MAX_STEPS, Form, contrasted, self_similarity
+from mess_plugin.search.self_similarity import MAX_STEPS, MusicalForm, contrasted, self_similarity
 
 
 def two_halves(duration_s: float) -> LevelVectors:
@@ -26,12 +26,12 @@ def two_halves(duration_s: float) -> LevelVectors:
     return LevelVectors(intervals, unit(vectors.astype(np.float32)))
 
 
-def form(duration_s: float = 60.0) -> Form:
+def form(duration_s: float = 60.0) -> MusicalForm:
     half = duration_s / 2
     sections = ((Interval(0, half), "A"), (Interval(half, duration_s), "B"))
     windows = two_halves(duration_s)
     seed = Seed("r", "/r.flac", None, duration_s, {Level.WINDOW: windows})
-    return Form(seed, sections, self_similarity(windows, duration_s))
+    return MusicalForm(seed, sections, self_similarity(windows, duration_s))
 
 
 def test_halves_are_like_themselves_and_unlike_each_other() -> None:

@@ -15,7 +15,7 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.model import Interval
 from mess_plugin.search.query import Filters, Query, Range
-from mess_plugin.store.hosts import Edit, HostItem, Kept, KnownFile
+from mess_plugin.store.hosts import HostItem, Kept, KnownFile, PlaylistEdit
 
 
 def test_a_name_says_everything() -> None:
@@ -161,8 +161,8 @@ def kept(written: str, intended: str | None = None) -> Kept:
 
 def edits(kept_: Kept, current: str, before: str = "", there: str = "abcdefgh") -> list[str]:
     """ "+x" is pinned, "-x" removed."""
-    old = [Edit(c, None, "pinned" if c.islower() else "removed") for c in before]
-    old = [Edit(edit.item.lower(), None, edit.edit) for edit in old]
+    old = [PlaylistEdit(c, None, "pinned" if c.islower() else "removed") for c in before]
+    old = [PlaylistEdit(edit.item.lower(), None, edit.edit) for edit in old]
     found = manual_edits(kept_, current, old, lambda items: [i for i in items if i in there], {})
     return [("+" if edit.edit == "pinned" else "-") + edit.item for edit in found]
 

@@ -28,10 +28,10 @@ from mess_plugin.pretraining.augment import Augment, Batch, Strength, mix  # noq
 from mess_plugin.pretraining.checkpoint import TABLE_MAGIC, read_checkpoint  # noqa: E402
 from mess_plugin.pretraining.codec_copies import prepare_coded  # noqa: E402
 from mess_plugin.pretraining.data import Collection, Place, Sampler  # noqa: E402
-from mess_plugin.pretraining.losses import Heads, Weights, contrast_loss  # noqa: E402
-from mess_plugin.pretraining.network import N_STEM, MiniNet, Stem  # noqa: E402
+from mess_plugin.pretraining.losses import Heads, LossWeights, contrast_loss  # noqa: E402
+from mess_plugin.pretraining.network import N_STEM, Stem, TrainableMiniNet  # noqa: E402
 from mess_plugin.pretraining.prepare import prepare  # noqa: E402
-from mess_plugin.pretraining.projection import Recipe, Samples, fit  # noqa: E402
+from mess_plugin.pretraining.projection import ProjectionRecipe, Samples, fit  # noqa: E402
 from mess_plugin.pretraining.targets import assign, cluster  # noqa: E402
 from mess_plugin.pretraining.teachers import MusiCNNTeacher  # noqa: E402
 
@@ -86,7 +86,7 @@ def collection(music: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
 
 def test_network_in_numpy_equals_the_one_in_torch() -> None:
     torch.manual_seed(3)
-    net = MiniNet(layers=2).eval()
+    net = TrainableMiniNet(layers=2).eval()
     for parameter in net.parameters():  # normalisation factors of both signs among them
         torch.nn.init.normal_(parameter, std=0.15)
     seen = spectra(melody(4.0, 1))
@@ -225,7 +225,7 @@ def test_projection_forgets_what_differs_within_albums() -> None:
     changed = clean[:, None] + 0.1 * rng.standard_normal((n, 2, 6))
     albums = np.repeat([f"album{i}" for i in range(n // 4)], 4)
     samples = Samples(clean, changed, albums, (6,))
-    projection = fit(samples, Recipe((1.0,), 1.0, 0.1, 0.0, 0.01, width=3))
+    projection = fit(samples, ProjectionRecipe((1.0,), 1.0, 0.1, 0.0, 0.01, width=3))
     vectors = (clean - projection.mean) @ projection.matrix
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     same = albums[:, None] == albums
@@ -294,10 +294,10 @@ def test_mert_teaches_the_small_encoder(
     assert np.isfinite(made.encode(melody(3.0, 0)[None])).all()
 
 
-def small_plan(steps: int) -> training.Plan:
-    return training.Plan(
+def small_plan(steps: int) -> training.TrainingPlan:
+    return training.TrainingPlan(
         steps=steps, tracks_per_step=3, n_frames=8, width=48, layers=1, checkpoint_every=2,
-        warm_up=2, weights=Weights(distil=0.0),
+        warm_up=2, weights=LossWeights(distil=0.0),
     )  # fmt: skip
 
 

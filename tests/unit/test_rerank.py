@@ -13,7 +13,7 @@ from mess_plugin.search.rerank import (
     SONG_ALONE,
     Profile,
     Side,
-    Weights,
+    ViewWeights,
     compare,
     profile,
     weights_of,
@@ -74,7 +74,7 @@ def test_hours_are_thinned_evenly() -> None:
 
 def test_weights_weigh() -> None:
     one, other = made(1), made(2)
-    likeness = compare(one, other, Weights(windows=2.0, course=3.0))
+    likeness = compare(one, other, ViewWeights(windows=2.0, course=3.0))
     expected = (likeness.song + 2 * likeness.windows + 3 * likeness.course) / 6
     assert likeness.score == pytest.approx(expected)
 
@@ -105,9 +105,11 @@ def test_several_are_compared_at_once_as_one_by_one() -> None:
 
 
 def test_shares_add_up_to_one() -> None:
-    assert Weights(0.5, 1.0).shares == pytest.approx({"song": 0.4, "windows": 0.2, "course": 0.4})
+    assert ViewWeights(0.5, 1.0).shares == pytest.approx(
+        {"song": 0.4, "windows": 0.2, "course": 0.4}
+    )
     assert SONG_ALONE.shares == {"song": 1.0}
-    with_facets = Weights(0.5, 0.5, facets=0.1).shares
+    with_facets = ViewWeights(0.5, 0.5, facets=0.1).shares
     assert with_facets["song"] == pytest.approx(0.4)
     assert all(with_facets[facet] == pytest.approx(0.04) for facet in Facet)
     assert sum(with_facets.values()) == pytest.approx(1)

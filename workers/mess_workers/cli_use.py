@@ -16,8 +16,8 @@ from mess_plugin.encoders import describe
 from mess_plugin.errors import MessError, MissingWeights
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import (
-    State,
     Switch,
+    SwitchState,
     active_recipe,
     begin,
     complete,
@@ -90,9 +90,9 @@ def _wait(store: Store, queue: JobQueue, worker: Worker, show: Callable[[Progres
     """Do and wait until the switch is over, whoever completes it."""
     while (switch := under_way(store)) is not None:
         show(_progress(switch))
-        if switch.state is State.HELD:
+        if switch.state is SwitchState.HELD:
             raise MessError(held(switch))
-        if switch.state is State.READY and complete(store):
+        if switch.state is SwitchState.READY and complete(store):
             return
         worker.need()
         send_due(store, queue)

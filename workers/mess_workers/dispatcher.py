@@ -19,7 +19,7 @@ from mess_plugin.errors import ServiceError
 from mess_plugin.library.reconcile import Request, drain
 from mess_plugin.logs import log_to_stderr
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import State, active_recipe, under_way
+from mess_plugin.spaces.active_encoder import SwitchState, active_recipe, under_way
 from mess_plugin.spaces.refit import is_due
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.dispatch import Due
@@ -130,9 +130,9 @@ class Dispatcher:
         switch = under_way(self.store)
         if switch is None:
             return
-        if switch.state is State.READY:
+        if switch.state is SwitchState.READY:
             self.queue.send_switch()
-        elif switch.state is State.HELD and switch.new != self._held:
+        elif switch.state is SwitchState.HELD and switch.new != self._held:
             self._held = switch.new
             log.warning(
                 "%d files failed with %s: %s goes on answering",

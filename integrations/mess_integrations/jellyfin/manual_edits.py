@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from mess_plugin.store.hosts import Edit, Kept
+from mess_plugin.store.hosts import Kept, PlaylistEdit
 
 PINNED, REMOVED = "pinned", "removed"
 
@@ -16,10 +16,10 @@ PINNED, REMOVED = "pinned", "removed"
 def manual_edits(
     kept: Kept,
     current: Sequence[str],
-    before: Sequence[Edit],
+    before: Sequence[PlaylistEdit],
     still_there: Callable[[Sequence[str]], Collection[str]],
     tracks: Mapping[str, int],
-) -> list[Edit]:
+) -> list[PlaylistEdit]:
     """All manual edits, old and new; the pinned ones in the order of the playlist.
 
     current: what the playlist holds, without duplicates. still_there: which of some items the server
@@ -34,14 +34,14 @@ def manual_edits(
     lacking = [item for item in dict.fromkeys(wrote) if item not in held]
     taken_out = set(still_there(lacking)) if lacking else set()
     pins = [
-        pinned.get(item) or Edit(item, tracks.get(item), PINNED)
+        pinned.get(item) or PlaylistEdit(item, tracks.get(item), PINNED)
         for item in current
         if item in pinned or item not in written
     ]
     pins += [edit for item, edit in pinned.items() if item not in held and item not in taken_out]
     outs = [edit for item, edit in removed.items() if item not in held]
     outs += [
-        Edit(item, tracks.get(item), REMOVED)
+        PlaylistEdit(item, tracks.get(item), REMOVED)
         for item in lacking
         if item in taken_out and item not in removed
     ]

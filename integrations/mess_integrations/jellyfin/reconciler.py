@@ -24,7 +24,7 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import Store
-from mess_plugin.store.hosts import Edit, Kept
+from mess_plugin.store.hosts import Kept, PlaylistEdit
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -162,7 +162,7 @@ class Reconciler:
         self.seen.append(JellyfinPlaylist(playlist, name))
         return playlist
 
-    def _edits(self, kept: Kept, current: Sequence[str]) -> list[Edit]:
+    def _edits(self, kept: Kept, current: Sequence[str]) -> list[PlaylistEdit]:
         place = (self.link.server, self.link.user_id, kept.playlist)
         before = self.store.hosts.edits(*place)
         items = {*current, *kept.written, *(edit.item for edit in before)}
@@ -175,13 +175,13 @@ class Reconciler:
         )
 
     def _wanted(
-        self, rule: Rule, edits: Sequence[Edit], seen: Sequence[JellyfinPlaylist]
+        self, rule: Rule, edits: Sequence[PlaylistEdit], seen: Sequence[JellyfinPlaylist]
     ) -> list[str]:
         """Pinned items first, then answers. Raises UsageError where there would be none."""
         pins = [edit for edit in edits if edit.edit == PINNED]
         own = current_items(self.store, self.link, pins)
         refs = resolve_seed(self.store, self.api, self.link, rule.seed, own, seen)
-        unwanted = [*edits, *(Edit(item, None, REMOVED) for item in own)]
+        unwanted = [*edits, *(PlaylistEdit(item, None, REMOVED) for item in own)]
         found = resolve_items(
             self.store, self.settings, self.account, rule, refs, rule.size - len(own), unwanted
         )
@@ -193,7 +193,7 @@ class Reconciler:
         self,
         rule: Rule,
         playlist: str,
-        edits: Sequence[Edit],
+        edits: Sequence[PlaylistEdit],
         items: Sequence[str],
         *,
         changed: bool,

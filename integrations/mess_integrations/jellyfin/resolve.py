@@ -19,7 +19,7 @@ from mess_plugin.model import Match
 from mess_plugin.search import MAX_K, MAX_SEEDS, search
 from mess_plugin.search.references import find_track
 from mess_plugin.store import Store
-from mess_plugin.store.hosts import Edit
+from mess_plugin.store.hosts import PlaylistEdit
 
 _RECENT = 20  # tracks that "recent" takes as seeds
 _DEEPEN = 4  # how many times more matches are asked for where too few are visible
@@ -81,7 +81,7 @@ def _nothing(seed: RuleSeed, n_items: int) -> str:
     return f"none of {called} ({n_items} items) is indexed: see `mess jellyfin sync`"
 
 
-def current_items(store: Store, link: JellyfinLink, edits: Sequence[Edit]) -> list[str]:
+def current_items(store: Store, link: JellyfinLink, edits: Sequence[PlaylistEdit]) -> list[str]:
     """The items of edits by their ids of today: Jellyfin gives a moved file a new id."""
     known = store.hosts.items_of(
         link.server, [edit.track_id for edit in edits if edit.track_id is not None]
@@ -100,7 +100,7 @@ def resolve_items(
     rule: Rule,
     refs: Sequence[str],
     count: int,
-    without: Collection[Edit],
+    without: Collection[PlaylistEdit],
 ) -> list[str]:
     """At most `count` items that feel like the seeds and that the user may see, best first.
 

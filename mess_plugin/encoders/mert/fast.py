@@ -95,7 +95,7 @@ class FrontEnd(msgspec.Struct, frozen=True):
         return x
 
 
-class Layer(msgspec.Struct, frozen=True):
+class TransformerLayer(msgspec.Struct, frozen=True):
     """One transformer layer."""
 
     heads: int
@@ -135,7 +135,7 @@ class FastStates(msgspec.Struct, frozen=True):
     input_norm: Norm
     projection: Linear
     positions: PositionEmbedding
-    layers: tuple[Layer, ...]
+    layers: tuple[TransformerLayer, ...]
     encoder_norm: Norm
 
     @torch.inference_mode()
@@ -178,8 +178,8 @@ def build(
     def norm(name: str) -> Norm:
         return Norm(tensors[f"{name}.weight"], tensors[f"{name}.bias"], architecture.norm_eps)
 
-    def layer(name: str) -> Layer:
-        return Layer(
+    def layer(name: str) -> TransformerLayer:
+        return TransformerLayer(
             heads=architecture.heads,
             pre_norm=architecture.pre_norm,
             query_key_value=linear(*(f"{name}.attention.{part}_proj" for part in "qkv")),

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from mess_plugin.encoders.base import EncoderInfo, EncoderOptions
 from mess_plugin.encoders.mini import DIM, FILE_NAME, LICENCE, NAME, RATE_HZ, SHIPPED
 from mess_plugin.encoders.mini.network import MiniNet
-from mess_plugin.encoders.mini.spectra import FRAME_SAMPLES, Spectra, spectra
+from mess_plugin.encoders.mini.spectra import FRAME_SAMPLES, MiniSpectra, spectra
 from mess_plugin.errors import ConfigError, MissingWeights, WrongWeights
 from mess_plugin.model import Float32, Level, Projection
 
@@ -67,7 +67,7 @@ class Mini:
         ]
         return np.concatenate(frames)
 
-    def frames(self, seen: Spectra) -> Float32:
+    def frames(self, seen: MiniSpectra) -> Float32:
         """Spectra of n windows → (n, n_frames, dim): what `encode` makes of them."""
         heard = describe(self._net, seen)
         heard -= self._mean
@@ -75,12 +75,12 @@ class Mini:
         return heard
 
 
-def stacked(seen: Sequence[Spectra]) -> Spectra:
+def stacked(seen: Sequence[MiniSpectra]) -> MiniSpectra:
     """Spectra of equally long windows as one."""
-    return Spectra(np.stack([one.mel for one in seen]), np.stack([one.tones for one in seen]))
+    return MiniSpectra(np.stack([one.mel for one in seen]), np.stack([one.tones for one in seen]))
 
 
-def describe(net: MiniNet, seen: Spectra) -> Float32:
+def describe(net: MiniNet, seen: MiniSpectra) -> Float32:
     """Spectra of n windows → (n, n_frames, width) features in their own units, block by block."""
     learnt = net(seen)
     movement = np.abs(np.diff(seen.mel, axis=1, prepend=seen.mel[:, :1]))

@@ -17,7 +17,7 @@ from mess_plugin.encoders.mini.spectra import (
     MEL_HOP,
     MELS_PER_FRAME,
     TONES_PER_FRAME,
-    Spectra,
+    MiniSpectra,
 )
 from mess_plugin.model import Float32
 
@@ -40,13 +40,13 @@ class MiniNet:
         self.front = Front(tensors)
         self.middle = [_Middle(tensors, f"stem.middle.{i}") for i in range(N_MIDDLE)]
 
-    def __call__(self, seen: Spectra) -> Float32:
+    def __call__(self, seen: MiniSpectra) -> Float32:
         """Spectra of n windows → (n, n_frames, width): stem features, then the trunk's.
 
         A single window without the first axis gives (n_frames, width).
         """
         if seen.mel.ndim == 2:
-            single: Float32 = self(Spectra(seen.mel[None], seen.tones[None]))[0]
+            single: Float32 = self(MiniSpectra(seen.mel[None], seen.tones[None]))[0]
             return single
         n, n_frames = len(seen.mel), seen.mel.shape[1] // MELS_PER_FRAME
         steps = self.stem(seen.mel).reshape(-1, n, n_frames, STEPS_PER_FRAME)

@@ -44,7 +44,7 @@ DECIMATION_TAPS = 64
 DECIMATED_BLOCK = 64  # samples of the output that one row of a matrix product makes
 
 
-class Spectra(msgspec.Struct, frozen=True):
+class MiniSpectra(msgspec.Struct, frozen=True):
     """What one window looks like.
 
     mel: (n_frames * MELS_PER_FRAME, N_MELS) float32, log10 power above a floor, at least 0.
@@ -55,7 +55,7 @@ class Spectra(msgspec.Struct, frozen=True):
     tones: Float32
 
 
-def spectra(window: Float32) -> Spectra:
+def spectra(window: Float32) -> MiniSpectra:
     """Spectra of one window.
 
     window: (n_samples,) float32 mono at RATE_HZ with at least FRAME_SAMPLES samples; what is left
@@ -70,7 +70,7 @@ def level_gain(window: Float32) -> float:
     return min(LEVEL_RMS / max(rms, 1e-12), MAX_GAIN)
 
 
-def scaled_spectra(scaled: Float32) -> Spectra:
+def scaled_spectra(scaled: Float32) -> MiniSpectra:
     """Spectra of a window as loud as it is."""
     n_frames = len(scaled) // FRAME_SAMPLES
     power = _power(scaled, MEL_FFT, MEL_HOP, n_frames * MELS_PER_FRAME, MEL_BINS)
@@ -81,7 +81,7 @@ def scaled_spectra(scaled: Float32) -> Spectra:
     long_power = _power(_decimate(scaled), TONE_FFT, hop, n_tones, len(low))
     short_power = power.reshape(-1, MELS_PER_FRAME // TONES_PER_FRAME, MEL_BINS).mean(axis=1)
     tones = np.concatenate([long_power @ low, short_power @ high], axis=1)
-    return Spectra(mel, _logarithm(tones))
+    return MiniSpectra(mel, _logarithm(tones))
 
 
 def _logarithm(power: Float32) -> Float32:
