@@ -14,6 +14,7 @@ import numpy as np
 from mess_plugin.metric.judgements import Comparisons, Ints
 from mess_plugin.metric.linear_map import Floats, fit_linear_map, leads
 from mess_plugin.model import Float32
+from mess_plugin.search.preferences import certainty
 
 FOLDS = 5
 LEAST_GROUPS = 8  # of tracks that belong together
@@ -65,13 +66,12 @@ def cross_validated(vectors: Float32, comparisons: Comparisons) -> Trial:
     without = np.array([plain[(groups == name) & counted].mean() for name in names])
     with_ = np.array([fitted[(groups == name) & counted].mean() for name in names])
     gains = with_ - without
-    error = max(float(gains.std(ddof=1) / np.sqrt(len(gains))), 1e-3)
     return Trial(
         int(counted.sum()),
         len(names),
         float(without.mean()),
         float(with_.mean()),
-        float(gains.mean()) / error,
+        certainty(gains),
         best_pull(vectors, comparisons),
     )
 

@@ -189,3 +189,12 @@ def held_out(pairs: Pairs) -> tuple[Floats, Floats, Floats]:
             rows = pairs.at(pairs.seed_ids == seeds[place])
             right[:, place] = [model.right(rows) for model in models]
     return right[0], right[1], right[2]
+
+
+def certainty(gains: Floats) -> float:
+    """The mean gain of held-out groups, (n,), in its standard errors, n at least 2.
+
+    An equal gain of all groups is certain, no gain is not: the error is at least .001.
+    """
+    error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
+    return float(gains.mean()) / max(error, 1e-3)

@@ -18,7 +18,14 @@ from mess_plugin.model import Space
 from mess_plugin.options import ASPECTS
 from mess_plugin.search.candidates import CandidateSet, load_candidates
 from mess_plugin.search.feedback import Evidence, evidence_of
-from mess_plugin.search.preferences import Floats, Model, Pairs, fit, held_out, preferences
+from mess_plugin.search.preferences import (
+    Model,
+    Pairs,
+    certainty,
+    fit,
+    held_out,
+    preferences,
+)
 from mess_plugin.search.query import DEFAULT_WEIGHTS
 from mess_plugin.search.scoring import Leaning
 from mess_plugin.store import Store
@@ -90,8 +97,8 @@ def fit_taste(listener: str, found: Sequence[Evidence], known: CandidateSet) -> 
     if n < LEAST_PAIRS or n_seeds < LEAST_SEEDS:
         return Taste(listener, sources, n, n_seeds, dict(DEFAULT_WEIGHTS), None, None)
     without, weighed, leaning = held_out(pairs)
-    best = weighed if _certainty(weighed - without) >= CERTAIN else without
-    gains = (_certainty(leaning - best), _certainty(leaning - without))
+    best = weighed if certainty(weighed - without) >= CERTAIN else without
+    gains = (certainty(leaning - best), certainty(leaning - without))
     leans = min(gains) >= LEANING_CERTAIN
     model = fit(pairs, leaning=leans)
     weights = zip(ASPECTS, model.weights.tolist(), strict=True)
@@ -104,7 +111,7 @@ def fit_taste(listener: str, found: Sequence[Evidence], known: CandidateSet) -> 
         {aspect: weight for aspect, weight in weights if weight > 1e-6},
         float(without.mean()),
         float(right.mean()),
-        _certainty(right - without),
+        certainty(right - without),
         _leaning(model, pairs, known) if leans else None,
     )
 
@@ -116,10 +123,3 @@ def _leaning(model: Model, pairs: Pairs, known: CandidateSet) -> Leaning:
     along = known.vectors[Facet.TIMBRE][judged] @ direction
     toward, away = int(ids[along.argmax()]), int(ids[along.argmin()])
     return Leaning(direction, model.share, toward, away)
-
-
-def _certainty(gains: Floats) -> float:
-    """Mean over standard error; an equal gain of all seeds is certain, no gain is not."""
-    mean = float(gains.mean())
-    error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    return mean / max(error, 1e-3)
