@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from mess_plugin.store.paths import storable
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 
 
 class ServiceHealth(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ class ServiceHealth(msgspec.Struct, frozen=True):
 class Health:
     """What services report."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: DbSession) -> None:
         self._session = session
 
     def started(self, service: str, host: str) -> None:
