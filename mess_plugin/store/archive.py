@@ -15,7 +15,7 @@ from psycopg import sql
 from mess_plugin.errors import StoreError
 from mess_plugin.model import Level
 from mess_plugin.store.migrate import migrate, migrations
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 from mess_plugin.store.spaces import Spaces, index_name
 from mess_plugin.store.statements import template
 
@@ -34,7 +34,7 @@ _LOCK_WAIT_S = 10
 class Archive:
     """Copies everything out of a database, or into it."""
 
-    def __init__(self, session: Session, spaces: Spaces) -> None:
+    def __init__(self, session: DbSession, spaces: Spaces) -> None:
         self._session = session
         self._spaces = spaces
 

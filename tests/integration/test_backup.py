@@ -32,7 +32,7 @@ from mess_plugin.spaces.refit import refit
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.archive import Archive
 from mess_plugin.store.migrate import migrate, migrations
-from mess_plugin.store.session import Session
+from mess_plugin.store.session import DbSession
 from mess_plugin.store.spaces import Spaces
 from tests.event_tools import write_songs
 from tests.steering_library import index_files, settings_for
@@ -247,7 +247,7 @@ def test_a_backup_of_an_older_mess_is_brought_up_to_date(
                 "INSERT INTO files (path, size_bytes, mtime_ns, track_id, artist)"
                 " VALUES ('a', 1, 1, 1, 'Björk')"
             )
-            session = Session(connection)
+            session = DbSession(connection)
             found: dict[str, bytes] = {}
             archive = Archive(session, Spaces(session))
             rows = archive.copy_out(
