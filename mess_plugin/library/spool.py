@@ -11,6 +11,7 @@ Nothing heavy is imported here: this runs inside the host.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -79,9 +80,19 @@ def read(home: Path) -> Iterator[tuple[Path, Changes]]:
 
 
 def _decode(raw: dict[str, Any]) -> Changes:
+    """Raises ValueError, KeyError or TypeError where something is no path that a disk could have."""
     return Changes(
-        tuple(raw["touched"]),
-        tuple((old, new) for old, new in raw["moved"]),
-        tuple(raw["removed"]),
-        raw["root"],
+        tuple(map(_path, raw["touched"])),
+        tuple((_path(old), _path(new)) for old, new in raw["moved"]),
+        tuple(map(_path, raw["removed"])),
+        _path(raw["root"]),
     )
+
+
+def _path(text: object) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"a path is {text!r}")
+    if "\0" in text:
+        raise ValueError("a path contains NUL")
+    os.fsencode(text)
+    return text

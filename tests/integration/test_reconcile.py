@@ -12,6 +12,9 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from mess_plugin.config import Settings
 from mess_plugin.library import reconcile as module
@@ -19,6 +22,8 @@ from mess_plugin.library import spool
 from mess_plugin.library.reconcile import Notice, Request, drain, reconcile
 from mess_plugin.library.spool import Changes
 from mess_plugin.store import Store, open_store
+from mess_plugin.store.files import SeenFile
+from mess_plugin.store.paths import stored
 from mess_workers.broker import JobQueue
 from mess_workers.file_events import answer_events
 from mess_workers.index_run import IndexRun
@@ -323,3 +328,31 @@ def test_a_watcher_sees_a_mark_come_and_go(store: Store, settings: Settings, mus
         folder.close()
     (root,) = store.roots.all()
     assert root.passed_over == {}
+
+
+_NUMBERS = st.one_of(
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([0, -1, 2**63 - 1, 2**63, -(2**63) - 1, 2**64 - 1]),
+)
+
+
+@given(
+    name=st.binary(min_size=1, max_size=5000).map(lambda raw: raw.replace(b"\0", b"x")),
+    numbers=st.tuples(_NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS),
+)
+@hypothesis_settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_file_is_noted_once_and_known_again(
+    store: Store, name: bytes, numbers: tuple[int, int, int, int]
+) -> None:
+    size, mtime, ctime, inode = numbers
+    found = SimpleNamespace(st_size=size, st_mtime_ns=mtime, st_ctime_ns=ctime, st_ino=inode)
+    path = os.fsdecode(b"/" + name)
+    seen = SeenFile.of(path, found)  # type: ignore[arg-type]
+    with store.transaction() as transaction:
+        assert len(store.jobs.enqueue([seen], RECIPE).job_ids) == 1
+        again = store.jobs.enqueue([seen], RECIPE)
+        assert (again.unchanged, len(again.job_ids)) == (0, 0 if again.failed_before else 1)
+        assert list(store.files.known_paths([path])) == [stored(path)]
+        raise psycopg.Rollback(transaction)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from mess_plugin.library import spool
 from mess_plugin.library.spool import Changes
@@ -37,3 +40,16 @@ def test_a_damaged_file_is_set_aside_and_blocks_nothing(tmp_path: Path) -> None:
     assert [found.touched for _, found in spool.read(tmp_path)] == [("/m/y",)]
     assert damaged.with_suffix(".damaged").read_text() == "not JSON"
     assert damaged not in spool.waiting(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "touched", [[1], ["/m/\ud800"], ["/m/a\0b"], None, [["/m/a"]], 7], ids=repr
+)
+def test_what_is_no_path_is_set_aside(tmp_path: Path, touched: object) -> None:
+    """A path that no disk could have would stop whoever takes the changes, again and again."""
+    kept = spool.keep(tmp_path, changes("/m/x"))
+    raw = json.loads(kept.read_text()) | {"touched": touched}
+    kept.write_text(json.dumps(raw))
+    assert list(spool.read(tmp_path)) == []
+    assert spool.waiting(tmp_path) == []
+    assert kept.with_suffix(".damaged").exists()
