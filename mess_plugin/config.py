@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from mess_plugin.atomic_file import write_bytes
 from mess_plugin.errors import ConfigError, UnknownName
 from mess_plugin.private_folder import is_open_to_all
 
@@ -152,6 +153,23 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     given = {name: value for name, value in overrides.items() if value is not None}
     values.update(given, home=home)
     return _convert(values, sources | dict.fromkeys(given, "command line"))
+
+
+def write_setting(home: Path, name: str, value: object) -> None:
+    """Write one setting into `config.toml`, which keeps its comments and its order.
+
+    Raises ConfigError where the file cannot be read or written.
+    """
+    import tomlkit  # noqa: PLC0415  only where a setting is written
+
+    path = home / "config.toml"
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        document = tomlkit.parse(text)
+        document[name] = value
+        write_bytes(path, tomlkit.dumps(document).encode())
+    except (OSError, ValueError) as error:
+        raise ConfigError("file", str(path), f"cannot be changed: {error}") from error
 
 
 def _read_file(path: Path, known: set[str]) -> dict[str, Any]:

@@ -201,6 +201,7 @@ def status_document(store: Store, settings: Settings) -> dict[str, object]:
                 "state": root.state,
                 "detail": root.detail,
                 "observer": root.observer,
+                "is_watched": root.is_watched,
                 "walked_at": root.walked_at.isoformat() if root.walked_at else None,
                 "passed_over": root.passed_over,
                 "left_out": root.left_out,

@@ -601,7 +601,19 @@ DELETE FROM roots WHERE path <> ALL (%(paths)s::bytea[])
 
 -- All watched folders.
 -- name: list_roots
-SELECT path, state, detail, observer, walked_at, passed_over, left_out FROM roots ORDER BY path
+SELECT path, state, detail, observer, walked_at, passed_over, left_out, EXISTS (
+    SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
+        AND classid = %(space)s::int::oid
+        AND objid = (hashtext(encode(path, 'hex')) & 2147483647)::oid
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+FROM roots ORDER BY path
+
+-- This session watches a folder until it ends; several may.
+-- name: hold_root
+SELECT pg_advisory_lock_shared(
+    %(space)s::int, hashtext(encode(%(path)s::bytea, 'hex')) & 2147483647
+)
 
 -- Events ----------------------------------------------------------------------------------------
 

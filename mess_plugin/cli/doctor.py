@@ -23,6 +23,7 @@ from mess_plugin.services import connected, ping_broker
 from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.spaces.recipe import weights_of
 from mess_plugin.store import open_store
+from mess_plugin.store.roots import Root
 
 _LOW_DISK_GB = 1.0
 
@@ -190,14 +191,16 @@ def _background(settings: Settings) -> Iterator[Check]:
         yield Check("background", False, f"{problem}: see {settings.home / 'log'}")
     if problems:
         return
-    watched = [root for root in roots if root.state == "watched"]
-    others = [
-        f"{root.path} is {root.state}: {root.detail}" for root in roots if root not in watched
-    ]
-    detail = (
-        "; ".join([f"{len(watched)} folders watched", *others]) if roots else "nothing is watched"
-    )
+    others = [detail for root in roots if (detail := _root_problem(root))]
+    n_well = len(roots) - len(others)
+    detail = "; ".join([f"{n_well} folders watched", *others]) if roots else "nothing is watched"
     yield Check("watcher", None if others or not roots else True, detail)
+
+
+def _root_problem(root: Root) -> str:
+    if not root.is_watched:
+        return f"{root.path} is not watched now: `mess up` does"
+    return "" if root.state == "watched" else f"{root.path} is {root.state}: {root.detail}"
 
 
 def _torch() -> Iterator[Check]:

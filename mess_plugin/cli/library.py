@@ -81,9 +81,12 @@ def say_roots_and_pace(document: dict[str, Any]) -> None:
     """Watched folders, the pace, and messages that wait."""
     for root in document["roots"]:
         detail = f": {root['detail']}" if root["detail"] else ""
-        say(f"{root['state']} by {root['observer'] or 'nobody'}: {root['path']}{detail}")
+        state = f"{root['state']} by {root['observer'] or 'nobody'}"
+        say(f"{state if root['is_watched'] else 'not watched now'}: {root['path']}{detail}")
         for line in describe_omissions(root["passed_over"], root["left_out"]):
             say(f"    {line}")
+    if not document["roots"]:
+        say("nothing is watched: `mess watch --add FOLDER`")
     if document["ignore"]:
         say(f"ignored: {', '.join(document['ignore'])}")
     for problem in document["problems"]:
@@ -94,7 +97,7 @@ def say_roots_and_pace(document: dict[str, Any]) -> None:
     if pace["jobs_per_s"]:
         say(f"{pace['jobs_per_s']:.2f} files a second within the last minute")
     if document["library"]["missed_files"]:
-        say(f"{document['library']['missed_files']} files are missed and will be forgotten")
+        say(f"{document['library']['missed_files']} files vanished and are soon forgotten")
 
 
 def say_switch(switch: dict[str, Any]) -> None:

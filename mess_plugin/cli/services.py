@@ -25,7 +25,7 @@ def up() -> None:
     with connected(settings, broker=True) as ready:
         with open_store(ready.database_url or ""):
             pass  # the schema is brought up to date before anything else starts
-        state = embedded.up(settings.home, _programs(settings))
+        state = start_background(settings)
     for service in state.services:
         say(f"{service.name}: {service.phase} (pid {service.pid})")
     for point in sorted(entry_points(group="mess.greetings")):
@@ -38,6 +38,11 @@ def down() -> None:
     """Stop everything that `mess up` started."""
     settings = load_settings()
     say("stopped" if embedded.down(settings.home) else "nothing was up")
+
+
+def start_background(settings: Settings) -> embedded.State:
+    """Keep servers and programs running as the settings say; what runs otherwise is replaced."""
+    return embedded.up(settings.home, _programs(settings))
 
 
 def _programs(settings: Settings) -> list[embedded.Program]:

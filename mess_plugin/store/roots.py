@@ -11,6 +11,8 @@ from psycopg.types.json import Jsonb
 from mess_plugin.store.paths import storable, to_bytes, to_text
 from mess_plugin.store.session import DbSession
 
+LOCKS_OF_ROOTS = 0x4D455352  # "MESR": the first key of the advisory locks of watched folders
+
 
 class Root(msgspec.Struct, frozen=True):
     """A watched folder.
@@ -29,6 +31,8 @@ class Root(msgspec.Struct, frozen=True):
     """Files that are no audio by their ending, at the last walk: ending → number."""
     left_out: dict[str, int] = {}
     """Folders that are no part of the library, at the last walk: reason → number."""
+    is_watched: bool = False
+    """A watcher is there just now; the state is what it, or the last one, found."""
 
 
 class Roots:
@@ -46,6 +50,10 @@ class Roots:
             detail=root.detail.encode("utf-8", "backslashreplace").decode(),
             observer=root.observer,
         )
+
+    def hold(self, path: str) -> None:
+        """This session watches a folder, for as long as it lasts."""
+        self._session.row("hold_root", space=LOCKS_OF_ROOTS, path=to_bytes(path))
 
     def remember_mounts(self, path: str, mounts: Sequence[str]) -> None:
         """Something is mounted at these places below a watched folder."""
@@ -92,7 +100,10 @@ class Roots:
 
     def all(self) -> list[Root]:
         """All watched folders, in order of path."""
-        return [Root(to_text(path), *rest) for path, *rest in self._session.rows("list_roots")]
+        return [
+            Root(to_text(path), *rest)
+            for path, *rest in self._session.rows("list_roots", space=LOCKS_OF_ROOTS)
+        ]
 
 
 def _storable(counts: Mapping[str, int]) -> dict[str, int]:

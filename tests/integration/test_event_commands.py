@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mess_plugin.config import Settings
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
 from mess_workers.broker import JobQueue
+from mess_workers.cli_watch import greet
 from mess_workers.dispatcher import send_due
 from tests.audio_files import noise, write_audio
 from tests.event_tools import kill, program, see, settings_for, variables, write_songs
@@ -206,3 +208,44 @@ def test_index_ends_badly_where_every_file_failed_and_says_why(
     write_songs(music, 1, first_seed=5)
     code, said = run(settings, index, str(music), log=tmp_path / "log")
     assert (code, "1 indexed, 0 unchanged, 1 failed" in said) == (0, True)
+
+
+def test_watched_folders_are_added_and_removed(settings: Settings, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    file = settings.home / "config.toml"
+    file.write_text('# mine\nencoder = "descriptors"  # small\n')
+
+    def change(*words: str) -> tuple[int, str]:
+        return run(settings, "mess_workers.cli_watch:watch", *words, log=tmp_path / "log")
+
+    code, said = change("--add", str(one), "--add", f"{two}/")
+    assert (code, f"watched: {one}, {two}" in said) == (0, True)
+    assert "`mess up` watches in the background" in said
+    assert tomllib.loads(file.read_text())["watch"] == [str(one), str(two)]
+    assert file.read_text().startswith('# mine\nencoder = "descriptors"  # small\n')
+    assert change("--remove", str(one))[0] == 0
+    assert tomllib.loads(file.read_text())["watch"] == [str(two)]
+    for words, wrong in (
+        (["--remove", str(one)], "is not watched"),
+        (["--add", str(tmp_path / "none")], "no such file"),
+        (["--add", str(one), str(two)], "do nothing else"),
+    ):
+        code, said = change(*words)
+        assert (code != 0, wrong in said) == (True, True), said
+    assert tomllib.loads(file.read_text())["watch"] == [str(two)]
+    two.rmdir()
+    assert change("--remove", str(two))[0] == 0
+    assert tomllib.loads(file.read_text())["watch"] == []
+
+
+def test_what_is_watched_is_said_when_all_is_up(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    assert greet(settings) == "nothing is watched: `mess watch --add FOLDER`"
+    want(store, settings, write_songs(tmp_path / "music", 2))
+    assert greet(settings) == f"nothing is watched: `mess watch --add {tmp_path / 'music'}`"
+    watching = msgspec.structs.replace(settings, watch=(str(tmp_path),))
+    assert greet(watching) == f"watching {tmp_path}"

@@ -118,6 +118,7 @@ def test_a_share_that_hangs_holds_up_no_other_folder(
     eventually(lambda: names(store, disk) == ["meanwhile.flac"])
     assert names(store, share.folder) == ["before.flac"]  # nothing is given up
     assert state_of(store, disk).state == "watched"
+    assert state_of(store, disk).is_watched
 
     add(share.folder, "later.flac")
     share.answers.set()
@@ -127,7 +128,11 @@ def test_a_share_that_hangs_holds_up_no_other_folder(
 
 
 def test_watching_ends_while_a_share_hangs(
-    settings: Settings, share: Share, disk: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    share: Share,
+    disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually: Callable[..., None],
 ) -> None:
     monkeypatch.setattr("mess_workers.watch.supervisor._END_S", 0.5)
     share.answers.clear()
@@ -137,9 +142,11 @@ def test_watching_ends_while_a_share_hangs(
             target=watch_folders, args=(store, settings, [str(disk), str(share.folder)], stop)
         )
         watch.start()
+        eventually(lambda: [root.is_watched for root in store.roots.all()] == [True])
         stop.set()
         watch.join(10)
         assert not watch.is_alive()
+        eventually(lambda: not state_of(store, disk).is_watched)
 
 
 def test_a_message_about_a_share_that_hangs_holds_up_no_work(

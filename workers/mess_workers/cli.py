@@ -125,7 +125,11 @@ def _recipe(store: Store, settings: Settings, coverage: float | None) -> Recipe:
     if not state.ready:
         raise MissingWeights(recipe.encoder, state.detail)
     if str(recipe) != active_recipe(store, settings):
-        say(f"indexing with {recipe}; answers come from {active_recipe(store, settings)}")
+        answering = Recipe.parse(active_recipe(store, settings))
+        if answering.encoder == recipe.encoder:
+            say(f"{recipe.encoder} indexes with other options than those that answers come from")
+        else:
+            say(f"indexing with {recipe.encoder}; answers come from {answering.encoder}")
     return recipe
 
 
@@ -153,9 +157,10 @@ def progress_bar(what: str, *, quiet: bool) -> Iterator[Callable[[Progress], Non
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("left,"),
+        TimeElapsedColumn(),
+        TextColumn("so far"),
     )
     with Bar(*columns, console=console, speed_estimate_period=60) as bar:
         task = bar.add_task(what, total=None, rate="")

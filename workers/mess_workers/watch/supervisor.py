@@ -143,6 +143,7 @@ class RootWatch(StoreThread):
 
     def work(self, store: Store) -> None:
         """Watch, and walk when somebody asks for it or the root answers again."""
+        store.roots.hold(self.root)
         folder = WatchedFolder(store, self._settings, self.root)
         asked_s = time.monotonic()
         try:
