@@ -40,7 +40,7 @@ def down() -> None:
     say("stopped" if embedded.down(settings.home) else "nothing was up")
 
 
-def start_background(settings: Settings) -> embedded.State:
+def start_background(settings: Settings) -> embedded.HomeState:
     """Keep servers and programs running as the settings say; what runs otherwise is replaced."""
     return embedded.up(settings.home, _programs(settings))
 

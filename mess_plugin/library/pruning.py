@@ -1,8 +1,9 @@
-"""Which known files are really gone, and when that is too many to be believed.
+"""Deletions: which vanished files are marked missing, and which are held until a person confirms.
 
-An unmounted disk looks like a library whose files were all deleted. So nothing is given up below a
-folder that is not there, below an empty one, or where too large a part would go at once; then a
-person has to confirm it. What is given up is hidden first, and forgotten after a grace time.
+An unmounted disk looks like a library whose files were all deleted. So nothing is marked missing
+below a root that is missing or empty, below a mount point whose disk is away, or where more than
+`PRUNE_AT_MOST` of the recordings would be lost. Missing files are hidden, and forgotten after
+`keep_missing_s`.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ _ALWAYS_FINE = 10  # files; a small library may lose most of itself
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """Files given up now; why more were not, None where nothing was held back; and which."""
+    """The result of a check for deletions."""
 
     gone: int
+    """Files that were marked missing now."""
     refused: str | None = None
+    """Why others were not; None where none was held."""
     held: Set[str] = field(default=frozenset(), compare=False)
+    """The vanished files that were held."""
 
 
 NOTHING = Pruned(0)
@@ -34,7 +38,7 @@ NOTHING = Pruned(0)
 
 
 def give_up(store: Store, root: str, gone: Sequence[str]) -> Pruned:
-    """Hide known files below a root that are not there any more, where that can be believed."""
+    """Mark vanished files below a root as missing, unless so many at once need a confirmation."""
     if not gone:
         return NOTHING
     away = unmounted(store, root)
@@ -51,7 +55,7 @@ def give_up(store: Store, root: str, gone: Sequence[str]) -> Pruned:
 
 
 def forget_vanished(store: Store, root: str) -> int:
-    """Forget every known file at or below a root that is gone: a person said so. Returns how many."""
+    """Forget all vanished files at or below a root, after a person confirmed it. Returns how many."""
     known = store.files.known_paths([root])
     gone = [file_id for path, file_id in known.items() if is_gone(path)]
     store.files.forget_files(gone)
@@ -69,10 +73,10 @@ def unmounted(store: Store, root: str) -> list[str]:
 
 
 def suspicion(store: Store, root: str, gone: Sequence[str]) -> str | None:
-    """Why vanished files are not believed to be gone, None where they are.
+    """Why vanished files below a root need a confirmation, None where they do not.
 
-    Counted are all that are lost below the root, those missed before included. A file whose recording
-    lies elsewhere by now is not lost: it was moved while nobody looked.
+    All lost recordings of the root count, those of files marked missing before included. A recording
+    that has another file is not lost: it was moved.
     """
     if not gone:
         return None

@@ -1,8 +1,8 @@
-"""What is at these paths now? One answer for everybody who heard that files may have changed.
+"""Brings the ledger in line with what is at some paths now.
 
-The watcher and its nightly walk, the webhooks, beets' spool and `mess index` all hand paths to
-`reconcile`. What is done follows from what is there, never from what was said to have happened, so
-lost, repeated and late news do no harm.
+The watcher and its nightly scan, webhooks, beets' spool and `mess index` all hand paths to
+`reconcile`. It looks at the disk and not at what an event said, so lost, repeated and late events do
+no harm.
 """
 
 from __future__ import annotations
@@ -35,42 +35,42 @@ from mess_plugin.store.files import SeenFile
 from mess_plugin.store.paths import stored
 
 BATCH_FILES = 500
-"""Files that are noted in one statement."""
+"""Files per statement."""
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """What was heard of a file."""
+    """What an event said about a file."""
 
     noticed_at: datetime | None = None
-    """When it was first known to be new or changed, None for now."""
+    """When it was first known to be new or changed; None for now."""
     was_written: bool = False
-    """Somebody was seen writing to it."""
+    """A process wrote to it."""
 
 
 class Request(msgspec.Struct, frozen=True):
-    """How the files that are found are wanted."""
+    """Options of `reconcile`."""
 
     recipe: str
     settle_s: float = 0.0
-    """Files that were written within so many seconds are not wanted yet, but returned."""
+    """Files written within so many seconds are returned as unsettled and not enqueued."""
     batch: UUID | None = None
     """The jobs of one run of `mess index`."""
     retry_failed: bool = False
-    """Also want those that failed before and have not changed."""
+    """Also enqueue files that failed before and have not changed."""
     force: bool = False
-    """Want all."""
+    """Enqueue all files."""
     ignore: tuple[str, ...] = ()
     """The setting `ignore`."""
 
     @classmethod
     def of(cls, store: Store, settings: Settings) -> Self:
-        """What is wanted by default: the recipe that answers, and what the settings leave out."""
+        """Defaults: the recipe in use, and the patterns of the setting `ignore`."""
         return cls(active_recipe(store, settings), ignore=settings.ignore)
 
 
 @dataclass(slots=True)
 class Reconciled:
-    """What was found and done."""
+    """The result of `reconcile`."""
 
     job_ids: list[int] = field(default_factory=list)
     n_seen: int = 0
@@ -82,11 +82,11 @@ class Reconciled:
     unreadable: list[str] = field(default_factory=list)
     """Lines "PATH: REASON" about folders and files that could not be looked at."""
     passed_over: Counter[str] = field(default_factory=Counter)
-    """Files that are no audio by their ending, counted by ending."""
+    """Files without an audio suffix, counted by suffix."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """Folders that are no part of the library, counted by reason."""
+    """Ignored folders, counted by reason."""
     pruned: Pruned = NOTHING
-    """Known files that were given up, or why they were not."""
+    """Vanished files that were marked missing, or why they were not."""
 
 
 def reconcile(
@@ -100,16 +100,15 @@ def reconcile(
 ) -> Reconciled:
     """Bring the ledger in line with what is at or below some absolute paths now.
 
-    Files that are there are noted, and wanted where they are new, changed or unfinished. Known files
-    that are gone are given up where `pruning.give_up` believes it: hidden at once, forgotten after
-    the grace time. So are, without a doubt, files that are there and left out by now. Nothing is
-    written about a file that can only not be looked at.
+    Files on disk are noted, and enqueued if they are new, changed or unfinished. Known files that
+    vanished are marked missing unless `pruning.give_up` holds them; known files that are ignored by
+    now are marked missing at once. Nothing is written about files that cannot be accessed.
 
-    paths: files or folders; a mapping says what was heard of each. root: the folder
-    that all of them lie in, whose rules and guards hold; None where a person named each path: then
-    every one is looked at for itself and nothing is given up. seen: files that this run has seen
-    already, which are passed over; those found are added. on_batch: called with the result so far
-    after every `BATCH_FILES` files.
+    paths: files or folders; a mapping adds what events said about each. root: the folder that
+    contains all of them, for the ignore rules and the guards against mass deletion. None: a person
+    named each path, so it is its own root, and nothing is marked missing. seen: files to skip
+    because this run has seen them; the files found are added. on_batch: called with the result so
+    far after every `BATCH_FILES` files.
     """
     found = Reconciled()
     present = set() if seen is None else seen

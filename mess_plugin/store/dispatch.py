@@ -1,4 +1,4 @@
-"""The part of the ledger that decides what is sent to the workers, and who the workers are."""
+"""Which jobs are sent to the workers, and which workers are alive."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from mess_plugin.store.session import DbSession
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A job that was claimed for sending. priority: 0 the most urgent, 9 the least."""
+    """A job that was claimed for sending."""
 
     job_id: int
     priority: int
+    """From 0, the most urgent, to 9."""
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How it goes: jobs per second within the last minute, and seconds from notice to searchable.
-
-    median_s and late_s (the 95th percentile) are of the last hour, None where nothing was indexed.
-    """
+    """Throughput and latency of indexing."""
 
     jobs_per_s: float
+    """Finished within the last minute."""
     median_s: float | None
+    """Seconds from noticing a file until it is searchable, within the last hour; None without any."""
     late_s: float | None
+    """The 95th percentile of the same."""
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A job that is over. took_s: from the first notice of the file to the end."""
+    """A job that is over."""
 
     path: str
     state: str
     outcome: str
     at: datetime
     took_s: float
+    """From noticing the file to the end of its job."""
 
 
 class Dispatch:
-    """What is due, what is under way, and how fast it goes."""
+    """Due jobs, sent jobs and throughput."""
 
     def __init__(self, session: DbSession) -> None:
         self._session = session

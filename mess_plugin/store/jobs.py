@@ -1,4 +1,4 @@
-"""The ledger's jobs: which work on which file is wanted, and how it went.
+"""The ledger's jobs: which files are to be indexed by which recipe, and how it went.
 
 A job is locked by an advisory lock of the session that runs it. When its process dies, so does the
 lock: no lease to wait for, and nothing ever runs twice at the same time. `dispatch.py` has the part
@@ -23,24 +23,25 @@ LOCKS_OF_WORKERS = 0x4D455357  # "MESW": … of workers
 
 
 class Enqueued(msgspec.Struct, frozen=True):
-    """What became of a group of seen files: the jobs that want doing, and how many files do not."""
+    """The result of `Jobs.enqueue`."""
 
     job_ids: tuple[int, ...]
+    """Jobs to be done."""
     unchanged: int
+    """Files that are done and have not changed."""
     failed_before: int
+    """Files that failed before and have not changed."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A job that is locked and running in this session.
-
-    attempts: times it was begun, this one included; interruptions: times that do not count among
-    them, because its whole worker or the database went away.
-    """
+    """A job that is locked and running in this session."""
 
     id: int
     recipe: str
     attempts: int
+    """Times it was begun, this one included."""
     interruptions: int
+    """Times that do not count as attempts, because the whole worker or the database went away."""
     file_id: int
     path: str
     size_bytes: int
@@ -48,7 +49,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A file that could not become music."""
+    """A failed job and its file."""
 
     path: str
     recipe: str
@@ -59,7 +60,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Jobs:
-    """Work on files, and how it went."""
+    """Jobs: one file by one recipe each."""
 
     def __init__(self, session: DbSession) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""Watched folders and what the last look at each found."""
+"""Watched folders, and what the last scan of each found."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ LOCKS_OF_ROOTS = 0x4D455352  # "MESR": the first key of the advisory locks of wa
 
 
 class Root(msgspec.Struct, frozen=True):
-    """A watched folder.
-
-    state: "watched"; "absent" where it is not there (nothing below it is forgotten meanwhile);
-    "refused" where so much vanished that a person must confirm it; "failing" where watching it ends
-    in an error. observer: how it is watched.
-    """
+    """A watched folder."""
 
     path: str
     state: str
+    """"watched"; "absent" where it is missing (then nothing below it is forgotten); "refused" where so
+    many files vanished that a person must confirm it; "failing" where watching it ends in an error."""
     detail: str = ""
+    """The reason of a state other than "watched"."""
     observer: str = ""
+    """"inotify" or "polling"; "" where nothing observes it."""
     walked_at: datetime | None = None
+    """End of the last complete scan."""
     passed_over: dict[str, int] = {}
-    """Files that are no audio by their ending, at the last walk: ending → number."""
+    """Files without an audio suffix at the last scan: suffix → number."""
     left_out: dict[str, int] = {}
-    """Folders that are no part of the library, at the last walk: reason → number."""
+    """Ignored folders at the last scan: reason → number."""
     is_watched: bool = False
-    """A watcher is there just now; the state is what it, or the last one, found."""
+    """Whether a watcher is running now; the state is from this one or from the last."""
 
 
 class Roots:
