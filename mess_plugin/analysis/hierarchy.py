@@ -13,7 +13,8 @@ import numpy as np
 
 from mess_plugin.analysis.pooling import audible, pool, project
 from mess_plugin.analysis.sections import Sections, find_sections
-from mess_plugin.analysis.windows import SILENCE_DB, TimelineBuilder, Window, grid, slide, spread
+from mess_plugin.analysis.timeline import TimelineBuilder
+from mess_plugin.analysis.windows import SILENCE_DB, Window, grid, slide, spread
 from mess_plugin.encoders.base import Encoder, EncoderInfo
 from mess_plugin.errors import AudioError
 from mess_plugin.model import Float32, Level, LevelVectors, Projection, Timeline, Waveform
@@ -95,6 +96,7 @@ def listen(
             else:
                 builder.skip(window)
         n_windows += len(batch)
+        builder.settle(batch[-1][0].start_samples)
     if not n_windows:
         raise AudioError(source, "empty", "there is no sound in it")
     timeline = builder.build()

@@ -35,9 +35,10 @@ def pool(timeline: Timeline, intervals: Float32, pooling: str) -> Float32:
     heard = timeline.loudness_db >= SILENCE_DB
     pooled = np.empty((len(intervals), width), dtype=np.float32)
     for row, (first, last) in enumerate(_steps(timeline, intervals)):
-        frames = timeline.frames[first:last]
-        audible_frames = frames[heard[first:last]]
-        pooled[row] = _statistics(audible_frames if len(audible_frames) else frames, pooling)
+        frames, sounds = timeline.frames[first:last], heard[first:last]
+        if sounds.any() and not sounds.all():
+            frames = frames[sounds]
+        pooled[row] = _statistics(frames, pooling)
     return pooled
 
 

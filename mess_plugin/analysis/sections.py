@@ -9,6 +9,8 @@ first appearance (the usual notation of musical form).
 
 from __future__ import annotations
 
+from bisect import bisect
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -21,19 +23,19 @@ MIN_SECTION_S = 6.0
 PEAK_DEVIATIONS = 0.75  # a boundary stands this many standard deviations above the mean novelty
 SAME_LABEL = 0.45  # cosine of two sections, in the track's own centred space, that share a letter
 _MAX_RATE_HZ = 2.0  # boundaries are not heard finer than this
+_CHUNK_FRAMES = 1 << 12
+_CHUNK_COLUMNS = 64
 
 
 class Sections(msgspec.Struct, frozen=True):
-    """The form of one recording.
-
-    intervals: (n, 2) float32 seconds, contiguous from 0 to the end, n >= 1; labels: n letters;
-    novelty: (n_frames,) float32 in [0, 1] at novelty_hz.
-    """
+    """The form of one recording."""
 
     intervals: Float32
+    """(n, 2) seconds, contiguous from 0 to the end, n >= 1."""
     labels: tuple[str, ...]
+    """A letter for each."""
     novelty: Float32
-    novelty_hz: float
+    """(n_frames,) in [0, 1], at most at 2 Hz."""
 
 
 def find_sections(timeline: Timeline) -> Sections:
@@ -46,7 +48,7 @@ def find_sections(timeline: Timeline) -> Sections:
     cuts_s = [index / rate_hz for index in _peaks(curve, rate_hz, timeline.duration_s)]
     edges = np.array([0.0, *cuts_s, timeline.duration_s])
     intervals = np.stack((edges[:-1], edges[1:]), axis=1).astype(np.float32)
-    return Sections(intervals, _labels(frames, rate_hz, intervals), curve, rate_hz)
+    return Sections(intervals, _labels(frames, rate_hz, intervals), curve)
 
 
 def novelty(frames: Float32, rate_hz: float) -> Float32:
@@ -65,24 +67,29 @@ def novelty(frames: Float32, rate_hz: float) -> Float32:
     # With rows f and signed taper g, sum_ij g_i g_j <f_i, f_j> = |sum_i g_i f_i|²: the whole
     # correlation along the diagonal is one convolution of the frames.
     weights = np.sign(offsets) * taper
-    contrast = _correlate(frames.astype(np.float64), weights, half)
-    raw = np.maximum((contrast**2).sum(axis=1), 0.0)
+    raw = np.empty(n_frames)
+    for start in range(0, n_frames, _CHUNK_FRAMES):
+        stop = min(start + _CHUNK_FRAMES, n_frames)
+        raw[start:stop] = _contrast(frames, weights, start, stop)
     edge = np.minimum(np.arange(n_frames), n_frames - np.arange(n_frames))
     raw[edge < half // 2] = 0.0
     top = raw.max()
     return np.asarray(raw / top if top > 0 else raw, dtype=np.float32)
 
 
-def _correlate(
-    frames: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], half: int
+def _contrast(
+    frames: Float32, weights: npt.NDArray[np.float64], start: int, stop: int
 ) -> npt.NDArray[np.float64]:
-    padded = np.concatenate(
-        (np.zeros((half, frames.shape[1])), frames, np.zeros((half, frames.shape[1])))
-    )
-    out = np.zeros_like(frames)
+    """Squared length of the weighted sum of frames around each of some: (stop - start,)."""
+    half = len(weights) // 2
+    first, last = start - half, stop + half - 1
+    around = frames[max(0, first) : last].astype(np.float64)
+    padded = np.pad(around, ((max(0, -first), max(0, last - len(frames))), (0, 0)))
+    found = np.zeros((stop - start, frames.shape[1]))
     for k, weight in enumerate(weights):
-        out += weight * padded[k : k + len(frames)]
-    return out
+        found += weight * padded[k : k + stop - start]
+    squares: npt.NDArray[np.float64] = (found**2).sum(axis=1)
+    return squares
 
 
 def _standardised(timeline: Timeline) -> tuple[Float32, float]:
@@ -93,9 +100,17 @@ def _standardised(timeline: Timeline) -> tuple[Float32, float]:
         step, n = 1, len(timeline.frames)
     frames = sloped(timeline.frames)
     coarse = frames[: n * step].reshape(n, step, -1).mean(axis=1)
-    spread = coarse.std(axis=0)
-    centred = (coarse - coarse.mean(axis=0)) / np.maximum(spread, 1e-3 * max(spread.max(), 1e-9))
-    return unit(centred.astype(np.float32)), timeline.rate_hz / step
+    spread = np.concatenate([part.std(axis=0) for part in _columns(coarse)])
+    coarse -= coarse.mean(axis=0)
+    coarse /= np.maximum(spread, 1e-3 * max(spread.max(), 1e-9))
+    for start in range(0, n, _CHUNK_FRAMES):
+        coarse[start : start + _CHUNK_FRAMES] = unit(coarse[start : start + _CHUNK_FRAMES])
+    return coarse, timeline.rate_hz / step
+
+
+def _columns(rows: Float32) -> list[Float32]:
+    """Columns in groups: what is computed of them needs little memory beside."""
+    return [rows[:, i : i + _CHUNK_COLUMNS] for i in range(0, rows.shape[1], _CHUNK_COLUMNS)]
 
 
 def sloped(frames: Float32) -> Float32:
@@ -108,11 +123,15 @@ def sloped(frames: Float32) -> Float32:
     """
     if len(frames) < 3:
         return frames
-    still = np.diff(frames, axis=0) == 0
+    stands = [(np.diff(part, axis=0) == 0).mean(axis=0) for part in _columns(frames)]
+    stairs = np.flatnonzero(np.concatenate(stands) > 0.5)
+    if not len(stairs):
+        return frames
     out = frames.copy()
     places = np.arange(len(frames))
-    for column in np.flatnonzero(still.mean(axis=0) > 0.5):
-        edges = np.concatenate(([0], np.flatnonzero(~still[:, column]) + 1, [len(frames)]))
+    for column in stairs:
+        moves = np.diff(frames[:, column]) != 0
+        edges = np.concatenate(([0], np.flatnonzero(moves) + 1, [len(frames)]))
         middles = (edges[:-1] + edges[1:] - 1) / 2
         out[:, column] = np.interp(places, middles, frames[edges[:-1], column])
     return out
@@ -127,26 +146,29 @@ def _peaks(curve: Float32, rate_hz: float, duration_s: float) -> list[int]:
     is_peak = (inner >= curve[:-2]) & (inner > curve[2:]) & (inner > threshold)
     candidates = np.flatnonzero(is_peak) + 1
     apart = MIN_SECTION_S * rate_hz
-    end = duration_s * rate_hz
-    chosen: list[int] = []
-    for index in candidates[np.argsort(-curve[candidates], kind="stable")]:
-        if all(abs(index - other) >= apart for other in (0, end, *chosen)):
-            chosen.append(int(index))
-    return sorted(chosen)
+    chosen: list[float] = [0, duration_s * rate_hz]
+    for index in candidates[np.argsort(-curve[candidates], kind="stable")].tolist():
+        place = bisect(chosen, index)
+        if all(abs(index - other) >= apart for other in chosen[max(0, place - 1) : place + 1]):
+            chosen.insert(place, index)
+    return [int(index) for index in chosen[1:-1]]
 
 
 def _labels(frames: Float32, rate_hz: float, intervals: Float32) -> tuple[str, ...]:
     """Each section joins the letter it is most like, or opens the next one."""
-    centres: list[npt.NDArray[np.float64]] = []
+    centres = np.empty((len(intervals), frames.shape[1]))
+    lengths = np.empty(len(intervals))
     labels: list[str] = []
+    n = 0
     for start_s, end_s in intervals:
         first = int(start_s * rate_hz)
         part = frames[first : max(first + 1, int(end_s * rate_hz))].mean(axis=0, dtype=np.float64)
-        similarities = [_cosine(part, centre) for centre in centres]
-        best = int(np.argmax(similarities)) if similarities else -1
+        length = float(np.linalg.norm(part))
+        similarities = centres[:n] @ part / np.maximum(lengths[:n] * length, 1e-12)
+        best = int(np.argmax(similarities)) if n else -1
         if best < 0 or similarities[best] < SAME_LABEL:
-            centres.append(part)
-            best = len(centres) - 1
+            centres[n], lengths[n] = part, length
+            best, n = n, n + 1
         labels.append(letter(best))
     return tuple(labels)
 
@@ -155,7 +177,3 @@ def letter(index: int) -> str:
     """0 → "A", 25 → "Z", 26 → "A1", 52 → "A2" …"""
     turn, place = divmod(index, 26)
     return chr(ord("A") + place) + (str(turn) if turn else "")
-
-
-def _cosine(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
-    return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))

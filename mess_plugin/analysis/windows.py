@@ -1,20 +1,15 @@
-"""Waveform → windows with times, and the frames of windows joined back into one timeline."""
+"""Waveform → windows with times."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from mess_plugin.model import Float32, Timeline, Waveform
+from mess_plugin.model import Float32, Waveform
 
-TIMELINE_HZ = 4.0  # steps per second kept of a recording: fine enough for a beat at 120 bpm
 SILENCE_DB = -60.0  # RMS re full scale; below it there is nothing to hear
-_FLOOR_DB = -120.0
-_FLOOR_POWER = 10.0 ** (_FLOOR_DB / 10)
 _SILENT_POWER = 10.0 ** (SILENCE_DB / 10)
 _ROUNDING = 1e-9  # a third and a third and a third is a whole
 
@@ -80,101 +75,6 @@ def spread(windows: Iterable[Window], coverage: float) -> Iterator[tuple[Window,
 
 def _power(waveform: Waveform) -> float:
     return float(np.mean(np.square(waveform, dtype=np.float64)))
-
-
-@dataclass(slots=True)
-class TimelineBuilder:
-    """Joins the frames of (overlapping) windows into one even timeline.
-
-    Each encoder frame is added to the step that its centre falls into; a step is the mean of all
-    that fell into it. Steps are at most TIMELINE_HZ and never finer than the encoder's frames. A step
-    that no frame fell into takes the frames of the nearest step that has some.
-    """
-
-    rate_hz: int  # samples per second of the waveform
-    _steps_hz: float = 0.0
-    _sums: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
-    _counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    _power: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    _power_counts: npt.NDArray[np.int64] = field(
-        default_factory=lambda: np.zeros(0, dtype=np.int64)
-    )
-    _end_samples: int = 0
-
-    def add(self, window: Window, frames: Float32) -> None:
-        """Add one window with its frames, (n_frames, dim)."""
-        n_samples = len(window.waveform)
-        window_s = n_samples / self.rate_hz
-        if not self._steps_hz:
-            self._steps_hz = min(TIMELINE_HZ, len(frames) / window_s)
-        start_s = window.start_samples / self.rate_hz
-        centres_s = start_s + (np.arange(len(frames)) + 0.5) * (window_s / len(frames))
-        steps = np.floor(centres_s * self._steps_hz).astype(np.int64)
-        self._grow(int(np.ceil((start_s + window_s) * self._steps_hz)), frames.shape[1])
-        np.add.at(self._sums, steps, frames)
-        np.add.at(self._counts, steps, 1)
-        self._add_power(window)
-
-    def skip(self, window: Window) -> None:
-        """Add one window that the encoder did not hear, for its loudness and its place in time.
-
-        Raises ValueError before any window was added with its frames.
-        """
-        if not self._steps_hz:
-            raise ValueError("the first window must come with its frames")
-        end_s = (window.start_samples + len(window.waveform)) / self.rate_hz
-        self._grow(int(np.ceil(end_s * self._steps_hz)), self._sums.shape[1])
-        self._add_power(window)
-
-    def _add_power(self, window: Window) -> None:
-        n_samples = len(window.waveform)
-        sample_steps = np.floor(
-            (window.start_samples + np.arange(n_samples)) * (self._steps_hz / self.rate_hz)
-        ).astype(np.int64)
-        power = np.bincount(sample_steps, weights=window.waveform.astype(np.float64) ** 2)
-        samples = np.bincount(sample_steps)
-        self._power[: len(power)] += power
-        self._power_counts[: len(samples)] += samples
-        self._end_samples = max(self._end_samples, window.start_samples + n_samples)
-
-    def _grow(self, n_steps: int, dim: int) -> None:
-        if n_steps <= len(self._counts):
-            return
-        room = max(n_steps, 2 * len(self._counts))
-        sums = np.zeros((room, dim))
-        if len(self._sums):
-            sums[: len(self._sums)] = self._sums
-        self._sums = sums
-        for name in ("_counts", "_power", "_power_counts"):
-            old = getattr(self, name)
-            new = np.zeros(room, dtype=old.dtype)
-            new[: len(old)] = old
-            setattr(self, name, new)
-
-    def build(self) -> Timeline:
-        """The timeline so far. Raises ValueError where no window was added."""
-        if not self._end_samples:
-            raise ValueError("no window was added")
-        duration_s = self._end_samples / self.rate_hz
-        n_steps = max(1, int(np.ceil(duration_s * self._steps_hz)))
-        counts = self._counts[:n_steps]
-        source = _nearest(np.flatnonzero(counts), n_steps)
-        frames = self._sums[source] / counts[source, None]
-        power = self._power[:n_steps] / np.maximum(self._power_counts[:n_steps], 1)
-        loudness_db = 10.0 * np.log10(np.maximum(power, _FLOOR_POWER))
-        return Timeline(
-            frames.astype(np.float32), self._steps_hz, loudness_db.astype(np.float32), duration_s
-        )
-
-
-def _nearest(known: npt.NDArray[np.intp], n_steps: int) -> npt.NDArray[np.intp]:
-    """For each step the nearest of the known ones, which ascend; the earlier of two equally near."""
-    steps = np.arange(n_steps)
-    after = np.searchsorted(known, steps).clip(max=len(known) - 1)
-    before = (after - 1).clip(min=0)
-    earlier = np.abs(steps - known[before]) <= np.abs(known[after] - steps)
-    nearest: npt.NDArray[np.intp] = np.where(earlier, known[before], known[after])
-    return nearest
 
 
 def grid(duration_s: float, window_s: float, hop_s: float) -> Float32:

@@ -114,3 +114,48 @@ def test_three_hours_need_hardly_more_memory_than_one() -> None:
     one_hour_mb, three_hours_mb = map(float, done.stdout.split())
     assert three_hours_mb < 1500
     assert three_hours_mb - one_hour_mb < 250  # timeline, novelty and pooled vectors do grow
+
+
+TWELVE_HOURS = (
+    MEASURE.partition("encoder = Cheap()")[0]
+    + """
+class Wide:
+    # Frames as wide and as many as those of mess-mini, from a stream of few samples.
+    projections = {}
+    info = EncoderInfo(
+        name="wide", revision="1", rate_hz=1000, window_s=10.0, hop_s=10.0, min_s=0.25, dim=736,
+        layers="none", pooling="mean", licence="none",
+    )
+    def __init__(self):
+        self.generator = np.random.default_rng(0)
+        self.sound = np.zeros(736, np.float32)
+    def encode(self, windows):
+        frames = np.empty((len(windows), 40, 736), np.float32)
+        for window in range(len(windows)):
+            if self.generator.random() < 0.3:  # another part begins
+                self.sound = self.generator.standard_normal(736, np.float32)
+            frames[window] = self.sound + 0.3 * self.generator.standard_normal((40, 736), np.float32)
+        return frames
+
+start_mb = peak_mb()
+analysis = analyse(blocks(12 * 3600, 1000), Wide(), window_s=5, hop_s=2.5, source="twelve hours")
+assert analysis.duration_s >= 12 * 3600
+assert len(analysis.sections.labels) > 500
+print(start_mb, peak_mb(), analysis.timeline.rate_hz)
+"""
+)
+
+
+def test_twelve_hours_fit_into_a_worker() -> None:
+    """They took 3.3 GB, sums of 8 bytes and several copies of them for the sections."""
+    done = subprocess.run(
+        [sys.executable, "-c", TWELVE_HOURS],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=280,
+    )
+    start_mb, peak_mb, steps_hz = map(float, done.stdout.split())
+    assert peak_mb < 600
+    assert peak_mb - start_mb < 450
+    assert steps_hz == 1.0

@@ -7,15 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mess_plugin.analysis.windows import (
-    SILENCE_DB,
-    TIMELINE_HZ,
-    TimelineBuilder,
-    Window,
-    grid,
-    slide,
-    spread,
-)
+from mess_plugin.analysis import timeline as timelines
+from mess_plugin.analysis.timeline import TIMELINE_HZ, TimelineBuilder
+from mess_plugin.analysis.windows import SILENCE_DB, Window, grid, slide, spread
 from mess_plugin.model import Float32
 
 RATE_HZ = 100
@@ -142,6 +136,36 @@ def test_the_timeline_equals_a_direct_computation(
     np.testing.assert_allclose(timeline.frames, wanted, rtol=1e-4, atol=1e-5)
     assert len(timeline.frames) == len(timeline.loudness_db)
     assert len(timeline.frames) >= timeline.duration_s * timeline.rate_hz
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(40, 3000), spans, st.integers(0, 2**32 - 1))
+def test_settled_steps_and_halved_rates_change_no_mean(
+    n_samples: int, span: tuple[int, int], seed: int
+) -> None:
+    """At most 32 steps, and every window settles what lies before it."""
+    generator = np.random.default_rng(seed)
+    windows = list(slide([generator.standard_normal(n_samples).astype(np.float32)], *span))
+    frames = [generator.standard_normal((4, 3)).astype(np.float32) for _ in windows]
+    builder = TimelineBuilder(RATE_HZ)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timelines, "MOST_STEPS", 32)
+        for window, rows in zip(windows, frames, strict=True):
+            builder.add(window, rows)
+            builder.settle(window.start_samples)
+        timeline = builder.build()
+    assert len(timeline.frames) <= 32
+    plain_hz = min(TIMELINE_HZ, 4 * RATE_HZ / len(windows[0].waveform))
+    halvings = round(np.log2(plain_hz / timeline.rate_hz))
+    assert timeline.rate_hz == pytest.approx(plain_hz / 2**halvings)
+    assert n_samples / RATE_HZ * timeline.rate_hz > (16 if halvings else 0)
+    wanted = direct(windows, frames, timeline.rate_hz, len(timeline.frames))
+    np.testing.assert_allclose(timeline.frames, wanted, rtol=1e-4, atol=1e-5)
+    whole = TimelineBuilder(RATE_HZ)
+    for window, rows in zip(windows, frames, strict=True):
+        whole.add(window, rows)
+    if not halvings:
+        np.testing.assert_array_equal(whole.build().frames, timeline.frames)
 
 
 def test_loudness_is_in_decibels_of_full_scale_and_has_a_floor() -> None:
