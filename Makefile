@@ -23,6 +23,7 @@ demo: .venv/installed
 	$(DEMO) similar "lucky 13" --k 5
 	@echo "== where else does it sound like seconds 40 to 55 of “Farewell”?"
 	$(DEMO) similar farewell --start 40 --end 55 --k 5
+	@echo "See and hear it:  MESS_HOME=$(CURDIR)/.demo .venv/bin/mess up && MESS_HOME=$(CURDIR)/.demo .venv/bin/mess open   (http://127.0.0.1:8765)"
 	@echo "Your own music:   .venv/bin/mess index ~/Music   then   .venv/bin/mess similar WORDS"
 
 test: .venv/tested check

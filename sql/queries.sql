@@ -1199,7 +1199,8 @@ WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id
 -- Every track of a space with its song vector, as bytes, and what is known of it.
 -- name: song_features
 SELECT halfvec_send(song.vector), card.id, card.path, card.title, card.artist, card.genre, card.year,
-    coalesce(card.bpm, measures.tempo_bpm), measures.mode, measures.activity, measures.loudness_lufs
+    coalesce(card.bpm, measures.tempo_bpm), measures.mode, measures.activity, measures.loudness_lufs,
+    measures.tonic, card.album
 FROM song_embeddings AS song
 JOIN track_cards AS card ON card.id = song.track_id
 LEFT JOIN measures ON measures.track_id = song.track_id AND measures.revision = %(revision)s

@@ -44,6 +44,8 @@ class Facts(msgspec.Struct, frozen=True):
     mode: str | None
     activity: float | None
     loudness_lufs: float | None
+    tonic: int | None = None
+    album: str | None = None
 
 
 class Filtering:

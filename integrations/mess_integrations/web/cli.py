@@ -10,6 +10,7 @@ import click
 from mess_integrations.web.sessions import Sessions
 from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import Settings, load_settings
+from mess_plugin.errors import ServiceError
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  what is listened at, not listened here
 
@@ -23,10 +24,28 @@ def open_page(print_only: bool, url: str | None) -> None:
     The link works once, within ten minutes, in any browser that reaches this machine.
     """
     settings = load_settings()
+    if url is None and not _answers(page_address(settings)):
+        raise ServiceError(
+            "http",
+            f"nothing answers at {page_address(settings)}: `mess up` or `mess serve` starts it",
+        )
     link = link_to(settings, url)
     say(link)
     if not print_only and not webbrowser.open(link):
         say("no browser could be started here: open this link in one")
+
+
+def _answers(address: str) -> bool:
+    """Whether the service is there; one that was just started gets a moment."""
+    from urllib3 import PoolManager, Retry  # noqa: PLC0415  not to list commands
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    patience = Retry(total=6, backoff_factor=0.1)
+    try:
+        PoolManager(retries=patience, timeout=2.0).request("GET", f"{address}/healthz")
+    except HTTPError:
+        return False
+    return True
 
 
 def link_to(settings: Settings, url: str | None = None) -> str:

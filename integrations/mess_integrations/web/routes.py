@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from mess_integrations.http.routing import Endpoint
-from mess_integrations.web import assets, outlines, signing_in, sound, suggestions, uploads
+from mess_integrations.web import (
+    assets,
+    lists,
+    live,
+    outlines,
+    points,
+    signing_in,
+    sound,
+    suggestions,
+    uploads,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *assets.ENDPOINTS,
@@ -12,4 +22,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *outlines.ENDPOINTS,
     *sound.ENDPOINTS,
     *uploads.ENDPOINTS,
+    *live.ENDPOINTS,
+    *lists.ENDPOINTS,
+    *points.ENDPOINTS,
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import secrets
 import threading
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from mess_plugin.atomic_file import write_bytes
 from mess_plugin.errors import ConfigError, UnknownName
 from mess_plugin.private_folder import make_private
 
@@ -141,7 +141,7 @@ class Sessions:
                 yield content
                 after = msgspec.json.encode(content)
                 if after != before or not self._path.exists():
-                    self._write(after)
+                    write_bytes(self._path, after, mode=0o600)
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -152,13 +152,6 @@ class Sessions:
             return _File()
         except msgspec.MsgspecError as error:
             raise self._unusable(error) from error
-
-    def _write(self, data: bytes) -> None:
-        draft = self._path.with_suffix(f".{os.getpid()}.draft")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        draft.replace(self._path)
 
     def _refresh(self) -> None:
         """Read the file again where another process, or another thread, has changed it."""

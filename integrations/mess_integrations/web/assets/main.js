@@ -2,14 +2,23 @@
 
 import { ask, connection } from "./api.js";
 import { Ask } from "./ask.js";
+import { Lists } from "./lists.js";
+import { MapView } from "./map.js";
 import { player, loop, nudge, stop, switchSides, toggle } from "./player.js";
 import { PlayerBar } from "./playerbar.js";
 import { html, render, useEffect } from "./preact.js";
 import { route } from "./route.js";
 import { SignIn } from "./signin.js";
+import { StatusView } from "./status.js";
 import { useStore } from "./store.js";
+import { TrackView } from "./track.js";
 
-const VIEWS = /** @type {const} */ ([["ask", "Ask"]]);
+const VIEWS = /** @type {const} */ ([
+  ["ask", "Ask"],
+  ["lists", "Lists"],
+  ["map", "Map"],
+  ["status", "Status"],
+]);
 
 function Page() {
   const { view, rest, words } = useStore(route, (now) => now);
@@ -25,8 +34,17 @@ function Page() {
       <button class="link out" onClick=${signOut}>Sign out</button>
     </header>
     ${problem && html`<p class="banner" role="alert">${problem}</p>`}
-    <${Ask} words=${words} />
+    <${View} key=${view} view=${view} rest=${rest} words=${words} />
     <${PlayerBar} />`;
+}
+
+/** @param {{ view: string, rest: string[], words: URLSearchParams }} props */
+function View({ view, rest, words }) {
+  if (view === "track") return html`<${TrackView} id=${Number(rest[0])} />`;
+  if (view === "lists") return html`<${Lists} kind=${rest[0] ?? "alike"} words=${words} />`;
+  if (view === "map") return html`<${MapView} words=${words} />`;
+  if (view === "status") return html`<${StatusView} />`;
+  return html`<${Ask} words=${words} />`;
 }
 
 async function signOut() {

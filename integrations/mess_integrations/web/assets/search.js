@@ -12,9 +12,9 @@ import { clock, count, nameOf, span, titleOf } from "./words.js";
  *   stretch: import("./types.js").Stretch | null }} Choice
  *
  * @param {{ onChoose: (choice: Choice) => void, onSound: (sound: Blob, name: string) => void,
- *   isLarge?: boolean, label: string }} props
+ *   isLarge?: boolean, isBare?: boolean, label: string }} props
  */
-export function Search({ onChoose, onSound, isLarge = false, label }) {
+export function Search({ onChoose, onSound, isLarge = false, isBare = false, label }) {
   const [text, setText] = useState("");
   const [choices, setChoices] = useState(/** @type {Choice[]} */ ([]));
   const [note, setNote] = useState("");
@@ -83,12 +83,12 @@ export function Search({ onChoose, onSound, isLarge = false, label }) {
       aria-controls="suggestions" aria-activedescendant=${isShown && choices[active] ? `choice-${active}` : undefined}
       value=${text} onFocus=${() => setOpen(true)} onKeyDown=${key}
       onInput=${(/** @type {InputEvent} */ event) => (setOpen(true), setText(/** @type {HTMLInputElement} */ (event.currentTarget).value))} />
-    <button class="quiet" onClick=${() => picker.current?.click()} title="Ask with a sound file">
+    ${!isBare && html`<button class="quiet" onClick=${() => picker.current?.click()} title="Ask with a sound file">
       <${Icon} name="file" /><span>Sound file</span></button>
     <button class="quiet ${recording ? "hot" : ""}" onClick=${() => record(onSound, setNote)}
       title="Record ten seconds from the microphone" aria-pressed=${recording}>
       <${Icon} name="mic" /><span>${recording ? "Listening…" : "Record"}</span></button>
-    <input ref=${picker} type="file" accept="audio/*,video/mp4,.flac,.ape,.wv,.dsf,.opus" hidden onChange=${picked} />
+    <input ref=${picker} type="file" accept="audio/*,video/mp4,.flac,.ape,.wv,.dsf,.opus" hidden onChange=${picked} />`}
     <div class="suggestions" hidden=${!isShown}>
       <ul id="suggestions" role="listbox" aria-label="Suggestions">
         ${choices.map(

@@ -90,8 +90,8 @@ function Dial({ name, value, rest, onChange }) {
   </div>`;
 }
 
-/** @param {{ question: Question, onChange: (question: Question, isFinal?: boolean) => void }} props */
-export function Chips({ question, onChange }) {
+/** @param {{ question: Question, only?: "filters", onChange: (question: Question, isFinal?: boolean) => void }} props */
+export function Chips({ question, only, onChange }) {
   /** @param {Partial<Question>} changes */
   const set = (changes) => onChange({ ...question, ...changes }, true);
   /** @param {string} name @param {boolean} isOn @param {Partial<Question>} on @param {Partial<Question>} off @param {string} title */
@@ -105,10 +105,10 @@ export function Chips({ question, onChange }) {
       chip(mood, question.moods.includes(mood), { moods: [...question.moods, mood] },
         { moods: question.moods.filter((one) => one !== mood) }, `Only what is ${mood}`),
     )}
-    ${chip("one per artist", question.per_artist === 1, { per_artist: 1 }, { per_artist: 0 }, "At most one answer of each artist")}
+    ${!only && html`${chip("one per artist", question.per_artist === 1, { per_artist: 1 }, { per_artist: 0 }, "At most one answer of each artist")}
     ${chip("one per album", question.per_album === 1, { per_album: 1 }, { per_album: 0 }, "At most one answer of each album")}
     ${chip("varied", question.diversity > 0, { diversity: 0.3 }, { diversity: 0 }, "Answers that differ from each other")}
-    ${chip("by my taste", question.listener !== "", { listener: "me" }, { listener: "" }, "What you liked and disliked sets what counts, if it helps")}
+    ${chip("by my taste", question.listener !== "", { listener: "me" }, { listener: "" }, "What you liked and disliked sets what counts, if it helps")}`}
     <details class="more" open=${hasTexts(question)}>
       <summary>More filters</summary>
       <div class="fields">
