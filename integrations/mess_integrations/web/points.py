@@ -11,7 +11,7 @@ import numpy as np
 
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.exploring.clusters import Clusters, cluster
-from mess_plugin.exploring.feature_matrix import Landscape, survey
+from mess_plugin.exploring.feature_matrix import FeatureMatrix, read_features
 from mess_plugin.exploring.layout import lay_out
 from mess_plugin.facets import key as keys
 from mess_plugin.model import Float32
@@ -38,16 +38,16 @@ def points(service: HttpService, call: Call) -> Reply:
         mark = (service.home_id, store.library.mark(), query.layout, query.seed)
         if _last[0] != mark:
             with service.metrics.query_s.labels("map").time():
-                landscape = survey(store, service.settings)
-                found = cluster(landscape, seed=query.seed)
-                places = lay_out(landscape.vectors, query.layout, seed=query.seed)
-            _last = (mark, msgspec.json.encode(_columns(landscape, found, places)))
+                features = read_features(store, service.settings)
+                found = cluster(features, seed=query.seed)
+                places = lay_out(features.vectors, query.layout, seed=query.seed)
+            _last = (mark, msgspec.json.encode(_columns(features, found, places)))
         data = _last[1]
     return Reply(text=data)
 
 
-def _columns(landscape: Landscape, found: Clusters, places: Float32) -> dict[str, Any]:
-    facts = landscape.facts
+def _columns(features: FeatureMatrix, found: Clusters, places: Float32) -> dict[str, Any]:
+    facts = features.facts
     albums, album_of = _numbered([one.album for one in facts])
     x, y = np.round(places.T * _SCALE).astype(int).tolist()
     return {
