@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 
@@ -19,13 +21,15 @@ from mess_plugin.documents import background_problems
 from mess_plugin.encoders import DEFAULT_ENCODER, describe, descriptions
 from mess_plugin.errors import MessError
 from mess_plugin.library.pathmap import PathMap
-from mess_plugin.services import connected, ping_broker
+from mess_plugin.services import connected, home_id, ping_broker
 from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.spaces.recipe import weights_of
 from mess_plugin.store import open_store
 from mess_plugin.store.roots import Root
 
 _LOW_DISK_GB = 1.0
+_SERVERS = frozenset({"postgres", "valkey"})  # checked by asking them
+_ANSWER_S = 5.0
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -104,7 +108,7 @@ def checks(settings: Settings) -> Iterator[Check]:
             database, chosen = _database(ready)
             yield database
             yield _guarded("broker", lambda: ping_broker(ready.broker_url or ""))
-            yield _worker(settings, ready)
+            yield from _programs(settings, ready)
             yield from _background(ready)
     except MessError as error:
         yield Check("services", False, str(error))
@@ -167,16 +171,42 @@ def _database(settings: Settings) -> tuple[Check, Settings | None]:
     return Check("database", True, f"Postgres {postgres}, pgvector {pgvector}"), chosen
 
 
-def _worker(settings: Settings, ready: Settings) -> Check:
-    if ready.broker_url == settings.broker_url:
-        return Check("worker", None, "start one with `mess worker`; `mess index` brings its own")
+def _programs(settings: Settings, ready: Settings) -> Iterator[Check]:
+    """What `mess up` keeps running here, each by itself; else what that means."""
     running = embedded.state(settings.home)
-    worker = running.service("worker") if running else None
-    if worker is None:
-        return Check("worker", None, "none in the background: `mess index` brings its own")
-    if worker.phase != "running":
-        return Check("worker", False, f"{worker.phase} ({worker.problem}): see {worker.log}")
-    return Check("worker", True, f"running (pid {worker.pid})")
+    programs = [one for one in running.services if one.name not in _SERVERS] if running else []
+    if not programs:
+        own = ready.broker_url == settings.broker_url
+        detail = "start one with `mess worker`" if own else "none in the background"
+        yield Check("worker", None, f"{detail}; `mess index` brings its own")
+    for one in programs:
+        if one.phase == "running":
+            yield Check(one.name, True, one.detail or f"running (pid {one.pid})")
+        else:
+            detail = f"{one.phase}: {one.problem or f'last {one.last_exit}'}: see {one.log}"
+            yield Check(one.name, False, detail)
+    serving = running.service("http") if running else None
+    where = serving.detail if serving and serving.detail else f"http://{settings.listen}"
+    yield from _address(settings, where, is_ours=bool(serving and serving.phase == "running"))
+
+
+def _address(settings: Settings, where: str, *, is_ours: bool) -> Iterator[Check]:
+    """Whether it is this home that answers where its clients ask."""
+    try:
+        with urllib.request.urlopen(f"{where}/healthz", timeout=_ANSWER_S) as answer:  # noqa: S310
+            home = json.loads(answer.read(4096))["home"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        if is_ours:
+            yield Check("address", False, f"{where} does not answer as MESS does ({error})")
+        return
+    if home != home_id(settings.home):
+        detail = (
+            f"{where} is another home's: clients of this one ask the wrong library; set `listen` "
+            "to another address, or `mess down` the other home"
+        )
+        yield Check("address", False if is_ours else None, detail)
+    elif is_ours:
+        yield Check("address", True, f"{where} is answered by this home")
 
 
 def _background(settings: Settings) -> Iterator[Check]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import click
 
@@ -27,10 +28,26 @@ def up() -> None:
             pass  # the schema is brought up to date before anything else starts
         state = start_background(settings)
     for service in state.services:
-        say(f"{service.name}: {service.phase} (pid {service.pid})")
+        say(service_line(service))
+    if not settings.watch:
+        say("watch: no folder is watched: set `watch` in config.toml, then `mess up` again")
+    if not all(service.phase == "running" for service in state.services):
+        say(f"not everything runs: mend it and run `mess up` again; logs are in {_logs(settings)}")
+        raise SystemExit(1)
     for point in sorted(entry_points(group="mess.greetings")):
         say(point.load()(settings))
-    say(f"logs are in {settings.home / 'log'}; `mess down` stops everything")
+    say(f"logs are in {_logs(settings)}; `mess down` stops everything")
+
+
+def service_line(service: embedded.ServiceState) -> str:
+    """One service for people: where it is, or why it is not."""
+    if service.phase == "running":
+        return f"{service.name}: {service.detail or 'running'} (pid {service.pid})"
+    return f"{service.name}: {service.phase}: {service.problem or f'see {service.log}'}"
+
+
+def _logs(settings: Settings) -> Path:
+    return settings.home / "log"
 
 
 @click.command()
@@ -54,7 +71,9 @@ def _programs(settings: Settings) -> list[embedded.Program]:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     variables = {**kept, **environment(settings)}
     return [
-        embedded.Program(point.name, (sys.executable, "-m", point.value), variables)
+        embedded.Program(
+            point.name, (sys.executable, "-m", point.value), variables, says_ready=True
+        )
         for point in sorted(entry_points(group="mess.programs"))
         if _is_on(settings, point.name)
     ]

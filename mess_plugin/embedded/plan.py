@@ -39,14 +39,17 @@ class Plan(Protocol):
         """The wait before the first restart; it doubles with every failure in a row."""
 
     @property
-    def is_callers_own(self) -> bool:
-        """Whether it is a program given to `up`, whose crashes are nobody's reason to wait."""
+    def is_ready_when_started(self) -> bool:
+        """Whether nobody waits for more than its start: a program that does not say when it works."""
 
     def prepare(self, log: Log) -> tuple[Sequence[str], SystemAccount]:
         """Make everything ready on disk, printing to `log`; ServiceError if it cannot start."""
 
     def is_ready(self, pid: int) -> bool:
         """Whether the process serves now; called every few milliseconds while it starts."""
+
+    def detail(self, pid: int) -> str:
+        """What to show of it while it runs, such as its address; "" for nothing."""
 
     def explain(self, last_words: str) -> str:
         """Say what to do about a process that ended while starting and said `last_words`."""

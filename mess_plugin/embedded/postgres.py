@@ -74,7 +74,7 @@ class Postgres:
     name = "postgres"
     title = "Postgres"
     first_backoff_s = 0.1
-    is_callers_own = False
+    is_ready_when_started = False
     stop_signals = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0))  # fast, then immediate
 
     @property
@@ -116,6 +116,10 @@ class Postgres:
         except OSError:
             return False
         return len(lines) > STATUS_LINE and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+    def detail(self, pid: int) -> str:  # noqa: ARG002
+        """Nothing: only programs of this home know its address."""
+        return ""
 
     def explain(self, last_words: str) -> str:
         """Name the two failures that a user can mend, else quote."""

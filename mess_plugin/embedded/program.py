@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from mess_plugin import readiness
 from mess_plugin.atomic_file import write_text
 from mess_plugin.embedded import launch
 from mess_plugin.embedded.home import SERVICE, Home
@@ -26,7 +27,8 @@ RESERVED = frozenset({"postgres", "valkey", "supervisor"})
 class Program:
     """A command to keep running: `argv` from its first word, `environment` whole.
 
-    `name` is lower case and names its log; `grace_s` passes between SIGTERM and SIGKILL when it is
+    `name` is lower case and names its log; `says_ready`: it calls `announce_ready` once it works, and
+    until then it counts as starting; `grace_s` passes between SIGTERM and SIGKILL when it is
     stopped. UsageError when the name or the arguments cannot be.
     """
 
@@ -34,6 +36,7 @@ class Program:
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)  # it may hold secrets
     grace_s: float = 10.0
+    says_ready: bool = False
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or self.name in RESERVED:
@@ -105,18 +108,18 @@ def _program(value: Mapping[str, object]) -> Program:
         tuple(str(word) for word in argv),
         {str(name): str(text) for name, text in environment.items()},
         float(grace_s),
+        bool(value.get("says_ready", False)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramPlan:
-    """The plan of a program: it is ready as soon as it runs."""
+    """The plan of a program: it is ready as soon as it says so, or else as soon as it runs."""
 
     home: Home
     program: Program
 
     first_backoff_s = 0.5
-    is_callers_own = True
 
     @property
     def name(self) -> str:
@@ -135,8 +138,17 @@ class ProgramPlan:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What the caller of `up` gave."""
-        return self.program.environment
+        """What the caller of `up` gave, and where to say that it works."""
+        return {**self.program.environment, readiness.VARIABLE: str(self._ready_file)}
+
+    @property
+    def is_ready_when_started(self) -> bool:
+        """Whether it does not say when it works."""
+        return not self.program.says_ready
+
+    @property
+    def _ready_file(self) -> Path:
+        return self.home.run / f"{self.name}.ready"
 
     @property
     def stop_signals(self) -> Sequence[tuple[signal.Signals, float]]:
@@ -144,12 +156,19 @@ class ProgramPlan:
         return ((signal.SIGTERM, self.program.grace_s),)
 
     def prepare(self, log: Log) -> tuple[Sequence[str], SystemAccount]:  # noqa: ARG002
-        """Nothing to prepare."""
+        """Forget what an earlier process said."""
+        self._ready_file.unlink(missing_ok=True)
         return self.program.argv, launch.own_account()
 
     def is_ready(self, pid: int) -> bool:
-        """Whether it got as far as existing."""
-        return pid > 0
+        """Whether it has said so, or got as far as existing."""
+        return (
+            not self.program.says_ready or readiness.read_ready(self._ready_file, pid) is not None
+        )
+
+    def detail(self, pid: int) -> str:
+        """What it said of itself."""
+        return readiness.read_ready(self._ready_file, pid) or ""
 
     def explain(self, last_words: str) -> str:  # noqa: ARG002 - a program's words are quoted anyway
         """Say what there is to say."""

@@ -44,6 +44,7 @@ class Service:
         self._child: subprocess.Popen[bytes] | None = None
         self._drain: Callable[[], bool] = lambda: False
         self._born: str | None = None
+        self._detail = ""
         self._launched = False
         self._since_s = time.time()
         self._began_s = 0.0
@@ -55,8 +56,8 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether it does what callers wait for; a program only has to have been started."""
-        return self.phase == "running" or (self._launched and self.plan.is_callers_own)
+        """Whether it does what callers wait for."""
+        return self.phase == "running" or (self._launched and self.plan.is_ready_when_started)
 
     def want(self) -> None:
         """Ask for it: a service that waits for its next try is tried at once."""
@@ -85,6 +86,7 @@ class Service:
         if self.phase == "starting":
             if not self.plan.is_ready(self._child.pid):
                 return now_s + READY_POLL_S
+            self._detail = self.plan.detail(self._child.pid)
             self._enter("running")
         if self.phase == "stopping":
             return self._step_stopping(now_s)
@@ -102,6 +104,7 @@ class Service:
             last_exit=self._last_exit,
             problem=str(self.problem) if self.problem else None,
             log=str(self.log.path),
+            detail=self._detail,
         )
 
     def _step_idle(self, now_s: float) -> float | None:
@@ -152,6 +155,7 @@ class Service:
         self._born = processes.born(self._child.pid)
         self._launched = True
         self._began_s = time.monotonic()
+        self._detail = ""
         self._enter("starting")
 
     def _ended(self, code: int, now_s: float) -> None:

@@ -12,7 +12,8 @@ class ServiceState:
     """One supervised process.
 
     `phase` is starting, running, stopping, waiting (for a restart) or stopped; `since_s` is the
-    Unix time at which that phase began; `restarts` counts since the supervisor started; `born`
+    Unix time at which that phase began; `detail` is what it says of itself, such as its address;
+    `restarts` counts since the supervisor started; `born`
     tells a process from a later one with the same pid.
     """
 
@@ -25,6 +26,7 @@ class ServiceState:
     last_exit: str | None
     problem: str | None
     log: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

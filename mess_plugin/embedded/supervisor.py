@@ -177,11 +177,14 @@ class Supervisor:
                 if (service := self._servers.get(name) or self._programs.get(name)) is not None
             ]
             unready = [service for service in services if not service.ready]
-            problem = next((each.problem for each in unready if each.problem), None)
-            if not unready:
-                self._clients.answer(client, self._endpoints())
-            elif problem is not None:
+            # Without a server nothing can be done; of a program that fails, the state tells.
+            problem = next(
+                (each.problem for each in unready if each.problem and not _tells(each)), None
+            )
+            if problem is not None:
                 self._clients.answer(client, {"error": list(problem.args)})
+            elif all(each.problem for each in unready):
+                self._clients.answer(client, self._endpoints())
 
     def _endpoints(self) -> dict[str, str | None]:
         """Return the URLs of what runs; socket paths are plain, so nothing needs quoting."""
@@ -251,6 +254,11 @@ class Supervisor:
     def _note(self, text: str) -> None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._log.write(f"{stamp} {text}\n".encode())
+
+
+def _tells(service: Service) -> bool:
+    """Whether it is a program that says when it works."""
+    return isinstance(service.plan, ProgramPlan) and not service.plan.is_ready_when_started
 
 
 def serve(home: Home, lock: int | None, listener_descriptor: int | None) -> int:

@@ -37,7 +37,7 @@ class Valkey:
     name = "valkey"
     title = "Valkey"
     first_backoff_s = 0.1
-    is_callers_own = False
+    is_ready_when_started = False
     stop_signals = ((signal.SIGTERM, 15.0),)  # it writes its file to the end
 
     @property
@@ -79,6 +79,10 @@ class Valkey:
                 return link.recv(16).startswith(b"+PONG")
             except OSError:
                 return False
+
+    def detail(self, pid: int) -> str:  # noqa: ARG002
+        """Nothing: only programs of this home know its address."""
+        return ""
 
     def explain(self, last_words: str) -> str:
         """Name the failures that a user can mend, else quote."""

@@ -18,6 +18,7 @@ from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import ServiceError
 from mess_plugin.library.reconcile import Request, drain
 from mess_plugin.logs import log_to_stderr
+from mess_plugin.readiness import announce_ready
 from mess_plugin.services import connected
 from mess_plugin.spaces.active_encoder import SwitchState, active_recipe, under_way
 from mess_plugin.spaces.refit import is_due
@@ -184,6 +185,7 @@ def dispatch(ready: Settings, stop: threading.Event) -> None:
         while not stop.is_set():
             intake.check()
             dispatcher.tick()
+            announce_ready()
             store.dispatch.wait(_LOOK_S)
 
 

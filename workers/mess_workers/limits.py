@@ -5,10 +5,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from celery.signals import after_setup_logger, after_setup_task_logger, worker_process_init
+from celery.signals import (
+    after_setup_logger,
+    after_setup_task_logger,
+    worker_process_init,
+    worker_ready,
+)
 
 from mess_plugin.config import Settings
 from mess_plugin.logs import formatter
+from mess_plugin.readiness import announce_ready
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +34,7 @@ def set_up(settings: Settings) -> None:
             handler.setFormatter(formatter(settings.log_format))
 
     worker_process_init.connect(limit, weak=False)
+    worker_ready.connect(lambda **_: announce_ready(), weak=False)
     for ready in (after_setup_logger, after_setup_task_logger):
         ready.connect(use_format, weak=False)
 

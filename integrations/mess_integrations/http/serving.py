@@ -17,6 +17,7 @@ from mess_integrations.http.connections import LimitedProtocol, WaitingConnectio
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, ServiceError
 from mess_plugin.logs import log_to_stderr
+from mess_plugin.readiness import announce_ready
 from mess_plugin.services import connected
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,9 @@ def serve_http(settings: Settings) -> None:
     token = token_for(settings)
     with connected(settings, broker=True) as ready, listening(host, port) as listener:
         app = make_app(ready, token)
-        log.info("listening on http://%s:%d", host, listener.getsockname()[1])
+        where = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        log.info("listening on %s", where)
+        announce_ready(where)
         try:
             uvicorn.Server(configuration(app)).run(sockets=[listener])
         finally:

@@ -17,6 +17,7 @@ from mess_plugin.cli.output import say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError, StoreError
 from mess_plugin.logs import log_to_stderr
+from mess_plugin.readiness import announce_ready
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 
@@ -121,6 +122,7 @@ def _follow_linked(
     links = load(settings.home)
     accounts = [JellyfinAccount.of(one) for one in links]
     servers = [_ServerFollower(store, settings, group, links) for group in by_server(accounts)]
+    announce_ready(", ".join(sorted({one.url for one in links})) or "nobody is linked")
     try:
         while not stop.wait(_LOOK_S) and _written(settings.home) == written:
             for server in servers:

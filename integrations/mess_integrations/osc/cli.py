@@ -9,6 +9,7 @@ import click
 from mess_integrations.osc.server import serve
 from mess_plugin.cli.output import say
 from mess_plugin.config import load_settings
+from mess_plugin.readiness import announce_ready
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
 
@@ -32,4 +33,5 @@ def osc(host: str | None, port: int | None, reply_port: int | None, announce: bo
 
 
 def _say_where(host: str, port: int) -> None:
+    announce_ready(f"{host}:{port} (UDP and TCP)")
     say(f"listening at {host}:{port} (UDP and TCP); Ctrl-C ends it")

@@ -18,7 +18,8 @@ from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError, StoreError
 from mess_plugin.library.pruning import is_there
 from mess_plugin.library.walk import watched_roots
-from mess_plugin.logs import log_to_stderr
+from mess_plugin.logs import log_to_stderr, one_line
+from mess_plugin.readiness import announce_ready
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.roots import Root
@@ -188,6 +189,7 @@ def watch_folders(
     watching = [RootWatch(settings, root) for root in roots]
     looked_s = time.monotonic()
     with running(watching):
+        announce_ready(", ".join(map(one_line, roots)))
         while not stop.is_set():
             for one in watching:
                 one.check()
@@ -209,6 +211,7 @@ def main() -> None:
     roots = watched_roots(settings.watch)
     if not roots:
         log.info("nothing to watch: set `watch` in config.toml, then `mess down` and `mess up`")
+        announce_ready("nothing to watch: set `watch`")
         stop.wait()
         return
     with connected(settings) as ready:
