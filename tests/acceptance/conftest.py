@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 
 from mess_plugin import embedded
 from tests.page_host import CHROMIUM, Served, Tab, chromium, signed_in, tab_in
+from tests.programs import left_out
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
@@ -122,7 +123,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def browser() -> Iterator[Browser]:
     """The system's Chromium; where it is missing, the tests that need it are left out by name."""
     if CHROMIUM is None:
-        pytest.skip("chromium is not installed (Debian package chromium)")
+        left_out("chromium is not installed (Debian package chromium)")
     with chromium() as started:
         yield started
 

@@ -24,6 +24,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 
 from tests.osc_peer import SAMPLES, Client, rows
+from tests.programs import left_out, program
 
 ROOT = SAMPLES.parent
 CLIENTS = ROOT / "integrations" / "osc-clients"
@@ -79,13 +80,6 @@ def seed(served: Server) -> Path:
     return sorted((served.music / "angelic-asylum").iterdir())[0]
 
 
-def _needs(program: str, package: str) -> str:
-    found = shutil.which(program)
-    if found is None:
-        pytest.skip(f"{program} is not installed (Debian package {package})")
-    return found
-
-
 def _run(command: list[str], timeout_s: float = 60, **more: object) -> str:
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=timeout_s, check=False, **more  # type: ignore[call-overload]
@@ -103,7 +97,7 @@ def test_python_osc(served: Server, seed: Path) -> None:
 
 
 def test_oscsend_and_oscdump(served: Server, seed: Path) -> None:
-    oscsend, oscdump = _needs("oscsend", "liblo-tools"), _needs("oscdump", "liblo-tools")
+    oscsend, oscdump = program("oscsend", "liblo-tools"), program("oscdump", "liblo-tools")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -133,7 +127,7 @@ def test_oscsend_and_oscdump(served: Server, seed: Path) -> None:
 
 
 def test_oscsend_over_tcp(served: Server, seed: Path) -> None:
-    oscsend = _needs("oscsend", "liblo-tools")
+    oscsend = program("oscsend", "liblo-tools")
     client = Client(("127.0.0.1", served.port))
     client.send("/mess/subscribe", 1)
     client.until("/mess/subscribed")
@@ -162,7 +156,7 @@ def _lines_until(process: subprocess.Popen[str], last: str, timeout_s: float = 3
 
 
 def test_pure_data(served: Server, seed: Path) -> None:
-    pd = _needs("pd", "puredata-core")
+    pd = program("pd", "puredata-core")
     escaped = str(seed).replace(" ", "\\ ")
     messages = (
         f"mess-connect disconnect; mess-connect connect 127.0.0.1 {served.port}; "
@@ -185,7 +179,7 @@ def test_pure_data(served: Server, seed: Path) -> None:
 
 
 def test_supercollider(served: Server, seed: Path, tmp_path: Path) -> None:
-    sclang = _needs("sclang", "supercollider-language")
+    sclang = program("sclang", "supercollider-language")
     script = tmp_path / "ask.scd"
     script.write_text(
         f'"{CLIENTS / "supercollider" / "mess.scd"}".load;\n'
@@ -202,9 +196,9 @@ def test_supercollider(served: Server, seed: Path, tmp_path: Path) -> None:
 
 
 def test_the_reaper_script(served: Server, seed: Path) -> None:
-    lua = _needs("lua5.4", "lua5.4")
+    lua = program("lua5.4", "lua5.4")
     if "no" in _run([lua, "-e", "print(pcall(require, 'socket') and 'yes' or 'no')"]):
-        pytest.skip("LuaSocket is not installed (Debian package lua-socket)")
+        left_out("LuaSocket is not installed (Debian package lua-socket)")
     script = str(CLIENTS / "reaper" / "mess_lookup.lua")
     text = _run([lua, str(STUB), script, str(seed), str(served.port), str(ord("2"))])
     assert f"TITLE\tMESS: feels like {seed.name}" in text
@@ -224,9 +218,9 @@ def test_the_reaper_script(served: Server, seed: Path) -> None:
 
 
 def test_the_reaper_script_says_when_nobody_answers(seed: Path) -> None:
-    lua = _needs("lua5.4", "lua5.4")
+    lua = program("lua5.4", "lua5.4")
     if "no" in _run([lua, "-e", "print(pcall(require, 'socket') and 'yes' or 'no')"]):
-        pytest.skip("LuaSocket is not installed (Debian package lua-socket)")
+        left_out("LuaSocket is not installed (Debian package lua-socket)")
     script = str(CLIENTS / "reaper" / "mess_lookup.lua")
     text = _run([lua, str(STUB), script, str(seed), "9", "0"], 90)
     assert "ROW\tMESS does not answer. Is `mess osc` running?" in text
