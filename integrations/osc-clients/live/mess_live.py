@@ -22,7 +22,7 @@ LIVE_REPLY_PORT = 11001  # where AbletonOSC answers, whoever asked
 MESS_PORT = 7770
 
 
-class NoAnswer(Exception):
+class NoReply(Exception):
     """Somebody does not answer, or answers with an error; the text is for the user."""
 
 
@@ -49,15 +49,15 @@ class Link:
         self._socket.sendto(build_msg(address, list(arguments) or "").dgram, self._address)
 
     def receive(self, timeout_s: float) -> OscMessage:
-        """The next message. Raises NoAnswer."""
+        """The next message. Raises NoReply."""
         self._socket.settimeout(max(0.001, timeout_s))
         try:
             return OscMessage(self._socket.recv(65536))
         except (TimeoutError, ConnectionRefusedError):
-            raise NoAnswer(f"{self._name} does not answer: is it running?") from None
+            raise NoReply(f"{self._name} does not answer: is it running?") from None
 
     def ask(self, address: str, *arguments: ArgValue, timeout_s: float = 2.0) -> list[ArgValue]:
-        """The arguments of the answer that comes at the same address. Raises NoAnswer."""
+        """The arguments of the answer that comes at the same address. Raises NoReply."""
         deadline_s = time.monotonic() + timeout_s
         self.send(address, *arguments)
         while True:
@@ -65,11 +65,11 @@ class Link:
             if answer.address == address:
                 return list(answer.params)
             if answer.address == "/live/error":
-                raise NoAnswer(f"Live says: {' '.join(map(str, answer.params))}")
+                raise NoReply(f"Live says: {' '.join(map(str, answer.params))}")
 
 
 def selected_stretch(live: Link, bpm: float | None) -> Stretch:
-    """File and range of the selected clip. Raises NoAnswer where there is none to look up.
+    """File and range of the selected clip. Raises NoReply where there is none to look up.
 
     Live gives the markers of a clip that is not warped in seconds of the file, those of a warped
     one in beats, and AbletonOSC does not tell how beats map to the file. With `bpm`, the tempo of
@@ -81,7 +81,7 @@ def selected_stretch(live: Link, bpm: float | None) -> Stretch:
         return live.ask(f"/live/clip/get/{name}", track, scene)[2]
 
     if not get("is_audio_clip"):
-        raise NoAnswer("the selected clip holds no audio")
+        raise NoReply("the selected clip holds no audio")
     path = str(get("file_path"))
     start, end = float(str(get("start_marker"))), float(str(get("end_marker")))
     if not get("warping"):
@@ -92,7 +92,7 @@ def selected_stretch(live: Link, bpm: float | None) -> Stretch:
 
 
 def look_up(mess: Link, stretch: Stretch, k: int, secret: str) -> list[str]:
-    """Lines for people, best match first. Raises NoAnswer."""
+    """Lines for people, best match first. Raises NoReply."""
     keys: list[ArgValue] = ["k", k, *(("auth", secret) if secret else ())]
     mess.send("/mess/client/port", 0)
     mess.send("/mess/lookup/file", "live", stretch.path, stretch.start_s, stretch.end_s, *keys)
@@ -101,7 +101,7 @@ def look_up(mess: Link, stretch: Stretch, k: int, secret: str) -> list[str]:
     while True:
         answer = mess.receive(deadline_s - time.monotonic())
         if answer.address == "/mess/error":
-            raise NoAnswer(f"MESS says: {answer.params[3]}")
+            raise NoReply(f"MESS says: {answer.params[3]}")
         if answer.address == "/mess/lookup/match":
             _, rank, _, score, start_s, end_s, _, artist, title, path = answer.params
             name = f"{artist} - {title}" if title else path
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             mess = Link("mess osc", given.mess_port)
             lines = look_up(mess, stretch, given.k, given.secret)
             print("\n".join(lines) or "nothing in the library feels like this")
-        except NoAnswer as error:
+        except NoReply as error:
             print(error, file=sys.stderr)
             if given.once:
                 return 1
