@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import psycopg
 from pgvector.psycopg import register_vector
 
 from benchmarks.exact_windows import batches
+from benchmarks.synthetic_facets import copy_rows, described
 from benchmarks.synthetic_music import Music
 from mess_plugin.config import Settings
 from mess_plugin.model import Level, Space
@@ -75,6 +77,21 @@ def fill(
                 embeddings.write(space, row + 1, music.levels(row))
     admin.execute("RESET session_replication_role")
     admin.execute("VACUUM ANALYZE")
+
+
+def describe(admin: Connection, n_tracks: int) -> None:
+    """Facets and measures of all tracks, where there are none: the closer look counts them too."""
+    if admin.execute("SELECT FROM facets LIMIT 1").fetchone() is not None:
+        return
+    rng = np.random.default_rng(3)
+    admin.execute("SET session_replication_role = replica")
+    with admin.transaction():
+        for batch in batches(n_tracks, 2000):
+            ids = [row + 1 for row in batch]
+            for table, (types, rows) in described(rng, ids).items():
+                copy_rows(admin, table, types, rows)
+    admin.execute("RESET session_replication_role")
+    admin.execute("VACUUM ANALYZE facets, measures")
 
 
 def build_indexes(admin: Connection, space: Space, memory: str) -> None:

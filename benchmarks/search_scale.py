@@ -44,10 +44,9 @@ import psycopg
 from pgvector.psycopg import register_vector
 from usearch.index import Index
 
-from benchmarks.exact_windows import ExactWindows, batches
-from benchmarks.made_up_library import build_indexes, fill
+from benchmarks.exact_windows import ExactWindows
+from benchmarks.made_up_library import build_indexes, describe, fill
 from benchmarks.server_cost import server_cpu_s, server_memory_mb
-from benchmarks.synthetic_facets import copy_rows, described
 from benchmarks.synthetic_music import HOP_S, WINDOW_S, Music
 from mess_plugin import embedded
 from mess_plugin.config import Settings
@@ -167,21 +166,6 @@ def questions(
         yield "section, index: p50 / p95 / CPU ms", figures
         yield from window_recalls(store, settings, space, music, asking[:30], part)
         yield "insertion of one track, p50 / p95 ms", insert_some(store, admin, space, music)
-
-
-def describe(admin: psycopg.Connection[object], n_tracks: int) -> None:
-    """Facets and measures of all tracks, where there are none: the closer look counts them too."""
-    if admin.execute("SELECT FROM facets LIMIT 1").fetchone() is not None:
-        return
-    rng = np.random.default_rng(3)
-    admin.execute("SET session_replication_role = replica")
-    with admin.transaction():
-        for batch in batches(n_tracks, 2000):
-            ids = [row + 1 for row in batch]
-            for table, (types, rows) in described(rng, ids).items():
-                copy_rows(admin, table, types, rows)
-    admin.execute("RESET session_replication_role")
-    admin.execute("VACUUM ANALYZE facets, measures")
 
 
 def ask_all(

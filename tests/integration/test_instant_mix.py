@@ -319,7 +319,9 @@ def test_a_wrong_address_is_one_line(one: Bench, eventually: Callable[..., None]
 
 def test_spread_keeps_artists_and_albums_apart() -> None:
     keys = [("a", "x")] * 4 + [("b", "y"), ("c", "z"), ("b", "w"), ("", ""), ("", "")]
-    order = spread(keys)
-    assert order == [0, 4, 5, 7, 1, 6, 8, 2, 3]
-    assert spread([]) == []
-    assert spread([("a", "x")] * 3) == [0, 1, 2]
+    assert spread(keys, 9, 9) == [0, 4, 5, 7, 1, 6, 8, 2, 3]
+    assert spread(keys, 2, 9) == [0, 4, 5, 7, 1, 6, 8, 2, 3]
+    assert spread(keys, 1, 9) == [0, 4, 5, 7, 8, 1, 2, 3, 6]
+    assert spread(keys, 9, 1) == [0, 4, 5, 7, 6, 8, 1, 2, 3]
+    assert spread([], 1, 1) == []
+    assert spread([("a", "x")] * 3, 2, 2) == [0, 1, 2]

@@ -8,7 +8,7 @@ raises NoAnswer and Jellyfin answers itself: clients remember an empty list as "
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -35,12 +35,19 @@ MIX_SIZE = 200  # Jellyfin's own mixes hold as many
 SIMILAR_SIZE = 50  # the default of Jellyfin 12
 MAX_SIZE = 500
 _MAX_SEEDS = 20  # of an album, artist or playlist
-_RANK_S = 1.2  # so that mix or Jellyfin's own answer comes within 2 s
+_RANK_S = 1.5  # so that mix or Jellyfin's own answer comes within 2 s
 _RANKED_AT_ONCE = 8
 _POOL = 500  # tracks whose albums or artists are ranked
 _PER_ARTIST, _PER_ALBUM = 0.1, 0.05  # shares of a mix
-_APART = {"artist": 2, "album": 3}  # places between two tracks of one, where the mix allows it
+_ARTIST_APART, _ALBUM_APART = 2, 3  # places between two tracks of one
+_CHOICE = 1.5  # times as many tracks as wanted, for artists to be mixed
 _RANK_OFFSET = 60  # reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009)
+_KINDS = {
+    "Audio": "songs",
+    "MusicAlbum": "albums",
+    "MusicArtist": "artists",
+    "Playlist": "playlists",
+}
 _LEAN = [("enableImages", "false"), ("enableUserData", "false")]
 _AUDIO = [("recursive", "true"), ("includeItemTypes", "Audio")]
 
@@ -114,8 +121,7 @@ class InstantMix:
             raise NoAnswer("this is neither a mix nor similar items")
         item, is_mix = normalise_id(route["id"]), route["what"].lower() == "instantmix"
         limit = _limit(asked, MIX_SIZE if is_mix else SIMILAR_SIZE)
-        kind = self._kind(asked, route["kind"].lower(), item)
-        seeds = self._seeds(asked, kind, item)
+        kind, seeds = self._seeds(asked, route["kind"].lower(), item)
         user, server = self._upstream.user(asked), self._upstream.server()
         of_tracks = is_mix or kind == "songs"
         n = max(limit, MIX_SIZE) if of_tracks else _POOL
@@ -142,38 +148,26 @@ class InstantMix:
             future.cancel()
             raise NoAnswer(f"MESS did not answer within {_RANK_S:g} s") from None
 
-    def _kind(self, asked: ClientRequest, kind: str, item: str) -> str:
-        """What an item is, as the client sees it: "songs", "albums", "artists" or "playlists"."""
-        if kind != "items":
-            return kind
+    def _seeds(self, asked: ClientRequest, kind: str, item: str) -> tuple[str, list[str]]:
+        """What an item is, and the songs to start from, at most _MAX_SEEDS that the client may see."""
         query = [*asked.credentials, *_LEAN]
-        found = self._upstream.by_id(asked, [item], query).by_id().get(item)
-        kinds = {
-            "Audio": "songs",
-            "MusicAlbum": "albums",
-            "MusicArtist": "artists",
-            "Playlist": "playlists",
-        }
-        if found is None or found.type not in kinds:
-            raise NoAnswer(f"item {item} is {found.type if found else 'not visible'}: no music")
-        return kinds[found.type]
-
-    def _seeds(self, asked: ClientRequest, kind: str, item: str) -> list[str]:
-        """Items to start from, at most _MAX_SEEDS, all of which the client may see."""
-        query = [*asked.credentials, *_LEAN]
-        match kind:
-            case "songs":
-                found = self._upstream.by_id(asked, [item], query)
-            case "playlists":
-                found = self._upstream.items(asked, f"/Playlists/{item}/Items", query)
-            case _:
-                of = {"albums": ("albumIds", item), "artists": ("artistIds", item)}[kind]
-                query = [*query, *_AUDIO, of, ("sortBy", "Random"), ("limit", "100")]
-                found = self._upstream.items(asked, "/Items", query)
-        audio = [one.id for one in found.items if one.type == "Audio"]
+        if kind in ("items", "songs"):
+            found = self._upstream.by_id(asked, [item], query).by_id().get(item)
+            kind = _KINDS.get(found.type, "") if found else ""
+            if not kind:
+                raise NoAnswer(f"item {item} is {found.type if found else 'not visible'}: no music")
+        if kind == "songs":
+            return kind, [item]
+        if kind == "playlists":
+            listed = self._upstream.items(asked, f"/Playlists/{item}/Items", query)
+        else:
+            of = "albumIds" if kind == "albums" else "artistIds"
+            some = [*_AUDIO, (of, item), ("sortBy", "Random"), ("limit", "100")]
+            listed = self._upstream.items(asked, "/Items", [*query, *some])
+        audio = [one.id for one in listed.items if one.type == "Audio"]
         if not audio:
             raise NoAnswer(f"{kind} {item}: no music in it that the client may see")
-        return [audio[n] for n in _evenly(len(audio), _MAX_SEEDS)]
+        return kind, [audio[n] for n in _evenly(len(audio), _MAX_SEEDS)]
 
     def _rank(
         self, server: str, seeds: Sequence[str], user: str | None, n: int, *, is_mix: bool
@@ -184,16 +178,14 @@ class InstantMix:
             tracks = list(dict.fromkeys(known[seed] for seed in seeds if seed in known))
             if not tracks:
                 raise NoAnswer("none of the seeds is indexed: see `mess jellyfin sync`")
-            query = Query(
-                listener=_listener(store, user),
-                per_artist=max(2, round(n * _PER_ARTIST)) if is_mix else None,
-                per_album=max(2, round(n * _PER_ALBUM)) if is_mix else None,
-            )
             refs = [f"mess:{track}" for track in tracks]
-            matches = search(store, self._settings, refs, query, k=n, explain=False).matches
+            query = Query(listener=_listener(store, user))
+            more = round(n * _CHOICE) if is_mix else n
+            matches = search(store, self._settings, refs, query, k=more, explain=False).matches
             if is_mix:
                 keys = [(m.track.tags.artist or "", m.track.tags.album or "") for m in matches]
-                matches = tuple(matches[place] for place in spread(keys))
+                order = spread(keys, max(2, round(n * _PER_ARTIST)), max(2, round(n * _PER_ALBUM)))
+                matches = tuple(matches[place] for place in order[:n])
             items = store.hosts.items_of(server, [match.track.id for match in matches])
         found = [items[match.track.id][0] for match in matches if match.track.id in items]
         if not found:
@@ -235,26 +227,36 @@ class InstantMix:
         return sorted(worth, key=lambda one: -worth[one])
 
 
-def spread(keys: Sequence[tuple[str, str]]) -> list[int]:
-    """An order in which one artist (and album) does not follow itself, as near to 0, 1, … as can be.
+def spread(keys: Sequence[tuple[str, str]], per_artist: int, per_album: int) -> list[int]:
+    """An order in which artists and albums are mixed, as near to 0, 1, … as can be.
 
-    keys: (artist, album) of each place; empty text is under no rule. Each place takes the first that
-    is left whose artist is not among the last two and whose album is not among the last three, else
-    the first that is left.
+    keys: (artist, album) of each place; empty text is under no rule. Tracks beyond per_artist and
+    per_album come last. Before them, each place takes the first that is left whose artist is not among
+    the last two and whose album is not among the last three, else the first that is left.
     """
-    left = list(range(len(keys)))
+    artists: Counter[str] = Counter()
+    albums: Counter[tuple[str, str]] = Counter()
+    left: list[int] = []
+    beyond: list[int] = []
+    for place, (artist, album) in enumerate(keys):
+        fits = not artist or artists[artist] < per_artist
+        fits = fits and (not album or albums[artist, album] < per_album)
+        artists[artist] += fits
+        albums[artist, album] += fits
+        (left if fits else beyond).append(place)
     order: list[int] = []
-
-    def fits(place: int) -> bool:
-        artist, album = keys[place]
-        recent = [keys[one] for one in order[-_APART["album"] :]]
-        artists = [one for one, _ in recent[-_APART["artist"] :]]
-        return not (artist and artist in artists) and not (album and (artist, album) in recent)
-
     while left:
-        order.append(next(filter(fits, left), left[0]))
+        recent = [keys[one] for one in order[-_ALBUM_APART:]]
+        artists_before = {artist for artist, _ in recent[-_ARTIST_APART:] if artist}
+        albums_before = {key for key in recent if key[1]}
+        best = (
+            one
+            for one in left
+            if keys[one][0] not in artists_before and keys[one] not in albums_before
+        )
+        order.append(next(best, left[0]))
         left.remove(order[-1])
-    return order
+    return order + beyond
 
 
 def _listener(store: Store, user: str | None) -> str | None:
