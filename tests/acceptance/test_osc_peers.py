@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 
 from tests.osc_peer import SAMPLES, Client, rows
+from tests.osc_server import OscServer
 from tests.programs import left_out, program
 
 ROOT = SAMPLES.parent
@@ -31,52 +31,19 @@ CLIENTS = ROOT / "integrations" / "osc-clients"
 STUB = Path(__file__).parent.parent / "reaper_stub.lua"
 
 
-class Server:
-    """`mess osc` in a process of its own, over a library that was indexed by `mess index`."""
-
-    def __init__(self, home: Path, music: Path) -> None:
-        self.music = music
-        self._environment = {
-            **os.environ,
-            "MESS_HOME": str(home),
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "workers", "integrations")),
-        }  # fmt: skip
-        command = "from mess_plugin.cli.main import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", command, "index", str(music), "--jobs", "1"],
-            env=self._environment, capture_output=True, text=True, timeout=200, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mess_integrations.osc", "--port", "0"],
-            env=self._environment, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert self.process.stderr is not None
-        line = self.process.stderr.readline()
-        found = re.search(r"listening at 127\.0\.0\.1:(\d+)", line)
-        assert found is not None, line
-        self.port = int(found[1])
-
-    def stop(self) -> int:
-        """End it as a supervisor does; its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
-
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OscServer]:
     base = tmp_path_factory.mktemp("acceptance")
     music = base / "my music"
     for name in ("angelic-asylum", "noiz2sa", "flare"):
         shutil.copytree(SAMPLES / name, music / name)
-    one = Server(base / "home", music)
+    one = OscServer(base / "home", music)
     yield one
     assert one.stop() == 0
 
 
 @pytest.fixture
-def seed(served: Server) -> Path:
+def seed(served: OscServer) -> Path:
     return sorted((served.music / "angelic-asylum").iterdir())[0]
 
 
@@ -87,7 +54,7 @@ def _run(command: list[str], timeout_s: float = 60, **more: object) -> str:
     return str(done.stdout + done.stderr)
 
 
-def test_python_osc(served: Server, seed: Path) -> None:
+def test_python_osc(served: OscServer, seed: Path) -> None:
     client = Client(("127.0.0.1", served.port))
     found = rows(client.ask("/mess/lookup/file", "a", str(seed), 5.0, 15.0, "k", 5))
     client.close()
@@ -96,7 +63,7 @@ def test_python_osc(served: Server, seed: Path) -> None:
     assert str(seed) not in {row[9] for row in found}
 
 
-def test_oscsend_and_oscdump(served: Server, seed: Path) -> None:
+def test_oscsend_and_oscdump(served: OscServer, seed: Path) -> None:
     oscsend, oscdump = program("oscsend", "liblo-tools"), program("oscdump", "liblo-tools")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -126,7 +93,7 @@ def test_oscsend_and_oscdump(served: Server, seed: Path) -> None:
     assert all(str(served.music) in line for line in matches)
 
 
-def test_oscsend_over_tcp(served: Server, seed: Path) -> None:
+def test_oscsend_over_tcp(served: OscServer, seed: Path) -> None:
     oscsend = program("oscsend", "liblo-tools")
     client = Client(("127.0.0.1", served.port))
     client.send("/mess/subscribe", 1)
@@ -155,7 +122,7 @@ def _lines_until(process: subprocess.Popen[str], last: str, timeout_s: float = 3
     return found
 
 
-def test_pure_data(served: Server, seed: Path) -> None:
+def test_pure_data(served: OscServer, seed: Path) -> None:
     pd = program("pd", "puredata-core")
     escaped = str(seed).replace(" ", "\\ ")
     messages = (
@@ -178,7 +145,7 @@ def test_pure_data(served: Server, seed: Path) -> None:
     assert not [line for line in lines if "error" in line], lines
 
 
-def test_supercollider(served: Server, seed: Path, tmp_path: Path) -> None:
+def test_supercollider(served: OscServer, seed: Path, tmp_path: Path) -> None:
     sclang = program("sclang", "supercollider-language")
     script = tmp_path / "ask.scd"
     script.write_text(
@@ -195,7 +162,7 @@ def test_supercollider(served: Server, seed: Path, tmp_path: Path) -> None:
     assert all(str(served.music) in line for line in found)
 
 
-def test_the_reaper_script(served: Server, seed: Path) -> None:
+def test_the_reaper_script(served: OscServer, seed: Path) -> None:
     lua = program("lua5.4", "lua5.4")
     if "no" in _run([lua, "-e", "print(pcall(require, 'socket') and 'yes' or 'no')"]):
         left_out("LuaSocket is not installed (Debian package lua-socket)")
@@ -251,7 +218,7 @@ class AbletonOsc:
             self._socket.sendto(packet, ("127.0.0.1", self.reply_port))
 
 
-def _ask_live(served: Server, clip: dict[str, object], *options: str) -> str:
+def _ask_live(served: OscServer, clip: dict[str, object], *options: str) -> str:
     live = AbletonOsc(clip)
     return _run(
         [sys.executable, str(CLIENTS / "live" / "mess_live.py"), "--once", "--k", "3",
@@ -260,7 +227,7 @@ def _ask_live(served: Server, clip: dict[str, object], *options: str) -> str:
     )  # fmt: skip
 
 
-def test_the_live_bridge(served: Server, seed: Path) -> None:
+def test_the_live_bridge(served: OscServer, seed: Path) -> None:
     clip = {"is_audio_clip": True, "file_path": str(seed), "warping": False,
             "start_marker": 5.0, "end_marker": 15.0}  # fmt: skip
     text = _ask_live(served, clip)
@@ -273,7 +240,7 @@ def test_the_live_bridge(served: Server, seed: Path) -> None:
     assert "MESS says" in _ask_live(served, {**clip, "file_path": "/etc/passwd"})
 
 
-def test_the_live_bridge_says_when_live_is_not_there(served: Server) -> None:
+def test_the_live_bridge_says_when_live_is_not_there(served: OscServer) -> None:
     text = _run(
         [sys.executable, str(CLIENTS / "live" / "mess_live.py"), "--once", "--live-port", "9",
          "--live-reply-port", "0", "--mess-port", str(served.port)]
