@@ -29,7 +29,8 @@ from benchmarks.server_cost import server_cpu_s
 from mess_plugin import audio, embedded
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.library import index as indexing
-from mess_plugin.library.index import Heard, hear_whole, index
+from mess_plugin.library.hearing import Heard, hear_whole
+from mess_plugin.library.index import index
 from mess_plugin.library.reconcile import Request, reconcile
 from mess_plugin.model import Tags
 from mess_plugin.spaces.active_encoder import active_recipe

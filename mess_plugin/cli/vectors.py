@@ -42,7 +42,7 @@ def embed(files: tuple[str, ...], level: str, out: Path, encoder: str | None) ->
     from mess_plugin.analysis.hierarchy import (  # noqa: PLC0415  `mess export` needs none of it
         embed as embed_level,
     )
-    from mess_plugin.library.index import hear  # noqa: PLC0415
+    from mess_plugin.library.hearing import hear  # noqa: PLC0415
 
     check_file(out)
     settings = _as_the_library(load_settings(encoder=encoder))

@@ -12,22 +12,24 @@ from mess_plugin.model import Float32, Level, Projection
 
 
 class EncoderInfo(msgspec.Struct, frozen=True):
-    """What the rest of MESS must know of a loaded encoder.
-
-    rate_hz: sample rate it wants. window_s, hop_s: the excerpts it is fed; the last one ends at the
-    end of the recording and nothing is ever zero-padded. min_s: the shortest excerpt it accepts.
-    dim: width of its frames. layers, pooling ("mean" or "mean+std"): part of the space's identity.
-    """
+    """What the rest of MESS must know of a loaded encoder."""
 
     name: str
     revision: str
+    """Changes with the vectors that it gives."""
     rate_hz: int
+    """The sample rate that it wants."""
     window_s: float
+    """The excerpts that it is given; the last one ends at the end of the recording."""
     hop_s: float
+    """From the start of one excerpt to that of the next. Nothing is ever padded with zeros."""
     min_s: float
+    """The shortest excerpt that it takes; every longer length works."""
     dim: int
+    """Width of its frames."""
     layers: str
     pooling: str
+    """ "mean" or "mean+std"; like the layers part of the identity of the space."""
     licence: str
 
 
@@ -59,52 +61,51 @@ class Encoder(Protocol):
 
 
 class EncoderOptions(msgspec.Struct, frozen=True):
-    """How to load an encoder: every field has a default that works.
-
-    layers: which hidden states to use, e.g. "6", "4-8", "6,7"; None for the encoder's own default.
-    threads: intra-operation threads; indexing runs one single-threaded worker per core.
-    device: "cpu", "cuda" or "auto". weights: a local directory instead of the standard places.
-    precision: "fp32" is exact; "bf16" and "int8", where an encoder has them, are faster, live in a
-    space of their own and must have passed `EncoderDescription.test_precision` on this machine.
-    """
+    """How to load an encoder: every field has a default that works."""
 
     layers: str | None = None
+    """Which hidden states to use, e.g. "6", "4-8", "6,7"; None for the encoder's own default."""
     threads: int = 1
+    """Of one operation: indexing runs one single-threaded worker per core."""
     device: str = "cpu"
+    """ "cpu", "cuda" or "auto"."""
     weights: Path | None = None
+    """A local directory in place of the standard places."""
     precision: str = "fp32"
+    """ "fp32" is exact; "bf16" and "int8", where an encoder has them, are faster, live in a space of
+    their own and must have passed `EncoderDescription.test_precision` on this machine."""
 
 
 class WeightsState(msgspec.Struct, frozen=True):
-    """Whether an encoder can run on this machine. `detail` says where from, or what to do."""
+    """Whether an encoder can run on this machine."""
 
     ready: bool
     detail: str
+    """Where the weights are, or what to do."""
 
 
 class EncoderDescription(msgspec.Struct, frozen=True):
-    """A row of `mess encoders`, available without loading anything heavy.
-
-    weights_mb: 0 where there are none. weights_state(directory): in a directory of the user's own, or
-    in the standard places where that is None. speed: a rough class for people. extra: the optional
-    dependency group that brings its libraries, None where the base install is enough. runs_on_gpu:
-    whether it does where options.device says so.
-    download: fetches the weights after the licence was accepted; None where there is nothing to.
-    test_precision: compares options.precision with fp32 on windows of the user's music, returns the
-    result for people, and allows that precision on this machine; raises EncoderError where the two
-    do not agree. None where an encoder is always exact.
-    """
+    """A row of `mess encoders`, available without loading anything heavy."""
 
     name: str
     summary: str
     licence: str
     weights_mb: float
+    """0 where there are none."""
     dim: int
     rate_hz: int
     speed: str
+    """A rough class, for people."""
     extra: str | None
+    """The optional dependencies that it needs; None where the base install is enough."""
     weights_state: Callable[[Path | None], WeightsState]
+    """Looks in a directory of the user's own, or in the standard places where that is None."""
     load: Callable[[EncoderOptions], Encoder]
     runs_on_gpu: bool = False
+    """Whether it does where `EncoderOptions.device` says so."""
     download: Callable[[], Path] | None = None
+    """Fetches the weights after the licence was accepted; None where there is nothing to fetch."""
     test_precision: Callable[[EncoderOptions, Float32], str] | None = None
+    """Compares `EncoderOptions.precision` with fp32 on windows of the user's music, returns the result
+    for people, and allows that precision on this machine; raises EncoderError where the two do not
+    agree. None where an encoder is always exact."""

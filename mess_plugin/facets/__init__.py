@@ -1,6 +1,7 @@
 """Facets: what a recording is like in one respect, measured from the sound itself.
 
-    listening.py   blocks of sound → everything below, in one pass and bounded memory
+    extract.py     blocks of sound → everything below, in one pass and bounded memory
+    statistics.py  what all of it is computed from
     timbre.py      what it sounds like, whatever is played
     harmony.py     which chords follow which, in any key or in the exact one
     rhythm.py      the periods of its onsets

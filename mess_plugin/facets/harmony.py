@@ -17,7 +17,6 @@ from mess_plugin.facets.statistics import CHROMA_HZ, Sketch
 from mess_plugin.model import Float32
 
 LAGS_S = (0.0, 0.5, 1.0, 2.0)
-_TABLE = 12 * 12
 
 
 def describe(sketch: Sketch) -> Float32:

@@ -25,50 +25,54 @@ class Facet(StrEnum):
 
 
 class TempoEstimate(msgspec.Struct, frozen=True):
-    """Beats per minute and how far they stand out, in [0, 1]: 0 where nothing recurs."""
+    """A tempo and how sure it is."""
 
     bpm: float
     confidence: float
+    """How far the beat stands out, in [0, 1]: 0 where nothing recurs."""
 
 
 class KeyEstimate(msgspec.Struct, frozen=True):
-    """tonic: 0 is C, 11 is B; mode: "major" or "minor"; confidence in [0, 1]."""
+    """A key and how sure it is."""
 
     tonic: int
+    """0 is C, 11 is B."""
     mode: str
+    """ "major" or "minor"."""
     confidence: float
+    """In [0, 1]."""
 
 
 class Loudness(msgspec.Struct, frozen=True):
-    """EBU R128: integrated loudness in LUFS and loudness range in LU; None below the gate."""
+    """EBU R128; None below the gate, or where it was not metered."""
 
     integrated_lufs: float | None
     range_lu: float | None
 
 
 class Measures(msgspec.Struct, frozen=True):
-    """What people ask for by number. tempo, key: None where there is none to be heard.
-
-    activity: how much happens, in [0, 1], the share of a calibration library that is calmer; see
-    `mess_plugin.facets.energy`. brightness, drive: shares of that library as well, see
-    `mess_plugin.facets.attributes`; None where an older MESS heard the track.
-    """
+    """What people ask for by number."""
 
     tempo: TempoEstimate | None
+    """None where nothing recurs."""
     key: KeyEstimate | None
+    """None where there is no pitch."""
     loudness: Loudness
     activity: float
+    """How much happens: the share of a calibration library that is calmer, in [0, 1]; see
+    `mess_plugin.facets.energy`."""
     brightness: float | None = None
+    """Share of that library that is darker; None where an older MESS heard the track."""
     drive: float | None = None
+    """Share of that library that drives less; see `mess_plugin.facets.attributes`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackFacets:
-    """All of one recording: per facet a float32 vector of unit length, and the measures.
-
-    curve: (n,) float32, the course of energy over the recording in even steps, in [0, 1].
-    """
+    """All of one recording."""
 
     vectors: Mapping[Facet, Float32]
+    """Per facet a vector of unit length."""
     measures: Measures
     curve: Float32 = field(repr=False)
+    """(n,) the course of energy over the recording in even steps, in [0, 1]."""

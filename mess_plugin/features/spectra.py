@@ -20,16 +20,14 @@ SILENCE_POWER = 1e-10  # mean square below which a window counts as silent (-100
 
 
 class Spectra(msgspec.Struct, frozen=True):
-    """The short-time spectra of one window.
-
-    power: (n_spectra, FFT_SAMPLES // 2 + 1), divided by the window's mean power per bin.
-    mel_db: (n_spectra, MEL_BANDS) in dB relative to the same, not below FLOOR_DB.
-    times_s: (n_spectra,) centres. All of it is unchanged when the window's gain changes.
-    """
+    """The short-time spectra of one window; none of it changes with the window's gain."""
 
     power: Float32
+    """(n_spectra, FFT_SAMPLES // 2 + 1), divided by the window's mean power per bin."""
     mel_db: Float32
+    """(n_spectra, MEL_BANDS) in dB relative to the same, not below FLOOR_DB."""
     times_s: Float32
+    """(n_spectra,) centres."""
 
 
 def short_time_power(waveform: Waveform, fft_samples: int, hop_samples: int) -> Float32:

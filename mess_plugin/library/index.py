@@ -10,76 +10,19 @@ from pathlib import Path
 import msgspec
 
 from mess_plugin import audio
-from mess_plugin.analysis.hierarchy import Analysis, analyse, embed
+from mess_plugin.analysis.hierarchy import Analysis, embed
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
-from mess_plugin.facets import TrackFacets
-from mess_plugin.facets.extract import FacetListener, hear_facets
-from mess_plugin.facets.statistics import FACET_RATE_HZ
+from mess_plugin.library.hearing import hear_whole
 from mess_plugin.library.pathmap import SAME_PATHS, PathMap
 from mess_plugin.library.tags import read_tags
 from mess_plugin.library.walk import see
-from mess_plugin.model import Interval, Level, Space, Tags
+from mess_plugin.model import Level, Space, Tags
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.spaces.vectors import project_into, raw_space
 from mess_plugin.store import Store
 from mess_plugin.store.files import SeenFile
 from mess_plugin.store.jobs import Job
-
-
-class Heard(msgspec.Struct, frozen=True):
-    """A file after listening: what it is and what was heard in it.
-
-    facets: None where too little sounds for them.
-    """
-
-    analysis: Analysis
-    damage: str | None
-    facets: TrackFacets | None
-
-
-def hear(
-    path: Path,
-    encoder: Encoder,
-    recipe: Recipe,
-    limit_s: float | None,
-    interval: Interval | None = None,
-) -> Heard:
-    """Decode and analyse one file, or one stretch of it as if it were all there is.
-
-    Facets are for the library: `hear_whole` adds them. Raises AudioError with the reason where the
-    file cannot become music.
-    """
-    rate_hz = encoder.info.rate_hz
-    with audio.decode(path, rate_hz, interval=interval, limit_s=limit_s) as decoding:
-        analysis = analyse(
-            decoding,
-            encoder,
-            window_s=recipe.window_s,
-            hop_s=recipe.hop_s,
-            source=str(path),
-            coverage=recipe.coverage,
-        )
-        return Heard(analysis, decoding.damage, None)
-
-
-def hear_whole(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | None) -> Heard:
-    """Decode a file once and hear it with the encoder and for its facets; errors as for `hear`."""
-    rate_hz = encoder.info.rate_hz
-    listener = FacetListener()
-    with audio.decode(path, rate_hz, limit_s=limit_s, tap=listener.meter.push) as decoding:
-        blocks = listener.overhear(decoding) if rate_hz == FACET_RATE_HZ else decoding
-        analysis = analyse(
-            blocks,
-            encoder,
-            window_s=recipe.window_s,
-            hop_s=recipe.hop_s,
-            source=str(path),
-            coverage=recipe.coverage,
-        )
-        damage = decoding.damage
-    facets = listener.finish() if rate_hz == FACET_RATE_HZ else hear_facets(path, limit_s)
-    return Heard(analysis, damage, facets)
 
 
 class Indexed(msgspec.Struct, frozen=True):

@@ -127,7 +127,7 @@ def _heard_now(
 ) -> Seed:
     """Hear a file that the library does not know by this path; the same audio may be known."""
     from mess_plugin import audio  # noqa: PLC0415  a question about a known track needs neither
-    from mess_plugin.library.index import hear, hear_whole  # noqa: PLC0415
+    from mess_plugin.library.hearing import hear, hear_whole  # noqa: PLC0415
 
     if interval is None or path.stat().st_size <= _IDENTIFIED_BYTES:
         track_id = store.library.find_identity(audio.identify(path))

@@ -10,7 +10,7 @@ import pytest
 
 from mess_plugin import encoders
 from mess_plugin.encoders.base import Encoder, EncoderInfo
-from mess_plugin.library.index import Heard, hear, hear_whole
+from mess_plugin.library.hearing import Heard, hear, hear_whole
 from mess_plugin.model import Float32, Level, Projection
 from mess_plugin.spaces.recipe import Recipe
 from tests.audio_files import music, write_audio
