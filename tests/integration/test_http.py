@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import urllib.error
 import urllib.request
@@ -22,6 +23,7 @@ from mess_integrations.rate_limit import RateLimit, client_of
 from mess_plugin.config import Settings
 from mess_plugin.documents import search_document
 from mess_plugin.errors import ConfigError
+from mess_plugin.options import OPTIONS
 from mess_plugin.search import search
 from mess_plugin.services import home_id
 from mess_plugin.store import Store
@@ -324,11 +326,39 @@ def test_the_description_covers_every_endpoint(call: Client) -> None:
     described = {
         (method.upper(), path) for path, item in document["paths"].items() for method in item
     }
-    assert described == {(one.method, one.path) for one in ENDPOINTS}
+    own = {("GET", "/openapi.json"), ("GET", "/docs")}
+    assert described == {(one.method, one.path) for one in ENDPOINTS} | own
     parameters = document["paths"]["/v1/similar"]["get"]["parameters"]
     names = {"ref", "k", "offset", "start", "end", "section", "scope"}
-    assert {one["name"] for one in parameters} == names
+    assert {one["name"] for one in parameters} == names | {option.key for option in OPTIONS}
     assert [one["name"] for one in parameters if one["required"]] == ["ref"]
+
+
+def test_every_answer_has_a_schema_and_every_parameter_a_sentence(call: Client) -> None:
+    document = call("/openapi.json", token=None)[1]
+    names = set()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            names.add(operation["operationId"])
+            for parameter in operation["parameters"]:
+                assert parameter["description"].endswith((".", ")")), (path, parameter["name"])
+            for status, answer in operation["responses"].items():
+                assert answer["description"]
+                for content in answer.get("content", {}).values():
+                    assert content["schema"] or path == "/openapi.json", (method, path, status)
+    assert len(names) == sum(len(item) for item in document["paths"].values())
+
+
+def test_the_description_can_be_read_without_scripts_and_other_hosts(call: Client) -> None:
+    with urllib.request.urlopen(call.url + "/docs") as answer:
+        page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
+    for path in call("/openapi.json")[1]["paths"]:
+        assert f"</span>{path}</code>" in page
+    for foreign in ("<script", "http://", "https://", "src="):
+        assert foreign not in page
+    for anchor in set(re.findall(r'href="#([^"]+)"', page)):
+        assert f'id="{anchor}"' in page
 
 
 def test_unknown_places_are_json_too(call: Client) -> None:

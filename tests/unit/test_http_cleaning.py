@@ -153,6 +153,7 @@ class FilesQuery(msgspec.Struct, frozen=True):
     ref: str = ""
     k: int = 1
     s: float = 0.0
+    many: int | None = None
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,7 @@ class FilesQuery(msgspec.Struct, frozen=True):
         ("s=1e400", "out of range"),
         (f"k={2**63}", "k holds a number that is none or is too large"),
         ("k=1&k=2", "twice"),
+        ("many=null", "many is null"),
         ("ref=%00", "NUL"),
         ("ref=%ed%a0%80", "surrogate"),
         ("ref=caf%e9", "surrogate"),

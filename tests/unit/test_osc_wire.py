@@ -151,7 +151,7 @@ def test_a_string_that_is_no_text_arrives_and_leaves_as_it_is() -> None:
 
 
 @given(st.lists(
-    st.integers(-(2**31), 2**31 - 1) | st.floats(width=32, allow_nan=False)
+    st.integers(1 - 2**31, 2**31 - 1) | st.floats(width=32, allow_nan=False)
     | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
     | st.binary(min_size=1, max_size=12),
     min_size=1, max_size=12,

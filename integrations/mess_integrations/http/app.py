@@ -21,6 +21,7 @@ from starlette.routing import Route
 from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.http import (
     clusters,
+    docs_page,
     feedback,
     health,
     library,
@@ -94,7 +95,7 @@ def make_app(
     rate = RateLimit(settings.http_rate_hz, 2 * settings.http_rate_hz + 1)
     answerer = _Answerer(service, Guard(token, rate, sessions, Origins(settings)))
     by_path: dict[str, dict[str, Endpoint]] = {}
-    for endpoint in (*endpoints, _openapi(endpoints)):
+    for endpoint in (*endpoints, *_description(endpoints)):
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     mix = InstantMix(settings, stores.use) if settings.instant_mix else None
     app = Starlette(
@@ -106,6 +107,7 @@ def make_app(
         middleware=_middleware(settings),
         exception_handlers={404: _unknown, 405: _unknown, Exception: _failed},
     )
+    app.router.redirect_slashes = False  # a place with nothing behind its last slash is no place
 
     def close() -> None:
         if mix:
@@ -130,13 +132,26 @@ def _middleware(settings: Settings) -> list[Middleware]:
     ]
 
 
-def _openapi(endpoints: Sequence[Endpoint]) -> Endpoint:
-    document = describe(endpoints)
+def _description(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
+    """The endpoints that describe all endpoints, themselves included."""
 
     async def openapi(_service: HttpService, _call: Call) -> Reply:
+        """The OpenAPI document."""
         return Reply(document)
 
-    return Endpoint("GET", "/openapi.json", "This description", openapi, is_open=True)
+    async def docs(_service: HttpService, _call: Call) -> Reply:
+        """The OpenAPI document as a page to read."""
+        return Reply(text=page, media_type="text/html", headers=docs_page.HEADERS)
+
+    own = (
+        Endpoint("GET", "/openapi.json", "This description", openapi, is_open=True),
+        Endpoint(
+            "GET", "/docs", "This description, for people", docs, is_open=True, media=("text/html",)
+        ),
+    )
+    document = describe((*endpoints, *own))
+    page = docs_page.render(document)
+    return own
 
 
 class _Answerer:

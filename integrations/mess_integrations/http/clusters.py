@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from mess_integrations.http.answers import ClustersAnswer, MapAnswer
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
-from mess_plugin.errors import UsageError
 from mess_plugin.exploring.clusters import cluster
 from mess_plugin.exploring.documents import clusters_document, map_document
 from mess_plugin.exploring.feature_matrix import read_features
 from mess_plugin.exploring.layout import lay_out
 
+Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+
 
 class ClustersQuery(msgspec.Struct, frozen=True):
-    """k clusters (by default from the size of the library); seed: the same again."""
+    """How to group."""
 
-    k: int | None = None
-    seed: int = 0
-    examples: int = 3
-    outliers: int = 10
+    k: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many groups; by default from the size of the library."""
+    seed: Seed = 0
+    """The same library, k and seed give the same groups."""
+    examples: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
+    """How many tracks to show of each group."""
+    outliers: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
+    """How many tracks to show that stand apart."""
 
 
 class MapQuery(msgspec.Struct, frozen=True):
-    """layout: principal components, or t-SNE where openTSNE is installed."""
+    """How to draw the map."""
 
-    k: int | None = None
-    seed: int = 0
+    k: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many groups; by default from the size of the library."""
+    seed: Seed = 0
+    """The same library, k and seed give the same map."""
     layout: Literal["pca", "tsne"] = "pca"
+    """Principal components, or t-SNE where openTSNE is installed."""
 
 
 def clusters(service: HttpService, call: Call) -> Reply:
     """The document of `mess clusters --json`."""
     query: ClustersQuery = call.query
-    if query.examples < 1:
-        raise UsageError(f"{query.examples} examples are asked for: wanted 1 or more")
     with service.metrics.query_s.labels("clusters").time(), service.stores.use() as store:
         features = read_features(store, service.settings)
         found = cluster(features, query.k, seed=query.seed, n_outliers=query.outliers)
@@ -58,6 +65,7 @@ ENDPOINTS = (
     Endpoint(
         "GET", "/v1/clusters", "Groups of tracks that feel alike, and what stands apart", clusters,
         ClustersQuery, answers={200: "As `mess clusters --json` prints them.", **_WRONG},
+        answer=ClustersAnswer,
         answer_example={
             "tracks": 443,
             "clusters": [{
@@ -70,6 +78,7 @@ ENDPOINTS = (
     Endpoint(
         "GET", "/v1/map", "The library in two dimensions", library_map, MapQuery,
         answers={200: "As `mess map --json` prints it.", **_WRONG},
+        answer=MapAnswer,
         answer_example={
             "clusters": ["chiptune, driving, fast"],
             "tracks": [{**_CARD, "x": 0.4, "y": 0.7, "cluster": 1}],

@@ -4,46 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from mess_integrations.http.answers import (
+    AccountsAnswer,
+    Forgotten,
+    Joined,
+    TasteAnswer,
+    VerdictNoted,
+    VerdictsAnswer,
+)
 from mess_integrations.http.bodies import read_body
 from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_plugin.documents import taste_document, verdicts_document
-from mess_plugin.errors import UnknownName, UsageError
+from mess_plugin.errors import UnknownName
 from mess_plugin.search import listeners as accounts_of
 from mess_plugin.search.engine import answering_space
 from mess_plugin.search.listeners import accounts_document
-from mess_plugin.search.query import check_listener
+from mess_plugin.search.query import MAX_NAME, check_listener
 from mess_plugin.search.references import confined, find_pair
 from mess_plugin.search.taste import taste_of
 from mess_plugin.spaces.active_encoder import resolve_settings
 
 _MOST = 1000
+ListenerName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 
 
 class VerdictBody(msgspec.Struct, frozen=True):
-    """How good a track is as an answer to another one. for: the track that it answers to."""
+    """How good a track is as an answer to another one."""
 
     verdict: Literal["like", "dislike", "skip"]
+    """What the listener says of it."""
     ref: str
+    """The track: a path, an id, or words that name it."""
     seed: str = msgspec.field(name="for")
-    listener: str = "me"
+    """The track that it answers to."""
+    listener: ListenerName = "me"
+    """Who says it."""
 
 
 class Listener(msgspec.Struct, frozen=True):
-    """listener: whose."""
+    """Whose taste."""
 
-    listener: str = "me"
+    listener: ListenerName = "me"
+    """The name of the listener."""
 
 
-class VerdictsQuery(msgspec.Struct, frozen=True):
-    """listener: whose; k verdicts after `offset` others, oldest first."""
+class VerdictsQuery(Listener, frozen=True):
+    """A page of verdicts, oldest first."""
 
-    listener: str = "me"
-    offset: int = 0
-    k: int = 100
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many earlier ones to leave out."""
+    k: Annotated[int, msgspec.Meta(ge=1, le=_MOST)] = 100
+    """How many verdicts."""
 
 
 def say(service: HttpService, call: Call) -> Reply:
@@ -67,10 +82,6 @@ def verdicts(service: HttpService, call: Call) -> Reply:
     """What a listener said outright."""
     query: VerdictsQuery = call.query
     check_listener(query.listener)
-    if query.offset < 0 or not 1 <= query.k <= _MOST:
-        raise UsageError(
-            f"offset is {query.offset} and k is {query.k}: wanted 0 or more, and 1 to {_MOST}"
-        )
     with service.stores.use() as store:
         said = store.verdicts.of(query.listener)
         page = said[query.offset : query.offset + query.k]
@@ -138,17 +149,17 @@ ENDPOINTS = (
         "POST", "/v1/verdicts", "Like, dislike or skip a track as an answer to another", say,
         body=VerdictBody, answers={200: "Noted.", **_WRONG},
         example={"verdict": "like", "ref": "stage 3", "for": "nebula", "listener": "me"},
-        answer_example={"listener": "me", "verdict": "like", "track": 7, "for": 3},
+        answer=VerdictNoted, answer_example={"listener": "me", "verdict": "like", "track": 7, "for": 3},
     ),
     Endpoint(
         "GET", "/v1/verdicts", "What a listener said", verdicts, VerdictsQuery,
         answers={200: "The verdicts, oldest first.", **_WRONG},
-        answer_example={"total": 1, "verdicts": [_VERDICT]},
+        answer=VerdictsAnswer, answer_example={"total": 1, "verdicts": [_VERDICT]},
     ),
     Endpoint(
         "GET", "/v1/taste", "Which aspects count for a listener, and whether that is used", taste,
         Listener, answers={200: "As `mess taste show --json` prints it.", **_WRONG},
-        answer_example={
+        answer=TasteAnswer, answer_example={
             "listener": "me", "on": False, "verdicts": 2, "pairs": 1, "seeds": 1,
             "state": "off: 1 pairs of a liked and a not liked answer for 1 seeds; …",
             "weights": {"feel": 1.0}, "leaning": None,
@@ -157,12 +168,12 @@ ENDPOINTS = (
     Endpoint(
         "DELETE", "/v1/taste", "Forget all that a listener said", reset, Listener,
         answers={200: "How many verdicts are forgotten.", **_WRONG},
-        answer_example={"forgotten": 2},
+        answer=Forgotten, answer_example={"forgotten": 2},
     ),
     Endpoint(
         "GET", _ACCOUNTS, "Accounts of players that did something, and whose they are", accounts,
         answers={200: "All of them.", **_WRONG},
-        answer_example={"accounts": [
+        answer=AccountsAnswer, answer_example={"accounts": [
             {"source": "jellyfin", "account": "9f0c…", "n_acts": 12, "listener": "me"},
         ]},
     ),
@@ -170,7 +181,7 @@ ENDPOINTS = (
         "PUT", f"{_ACCOUNTS}/{{account}}", "Let what an account does and did count for a listener",
         join, body=Listener, example={"listener": "me"},
         answers={200: "It counts.", **_WRONG, **_NONE},
-        answer_example={"account": "9f0c…", "listener": "me"},
+        answer=Joined, answer_example={"account": "9f0c…", "listener": "me"},
     ),
     Endpoint(
         "DELETE", f"{_ACCOUNTS}/{{account}}", "Let what an account does count for nobody", leave,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mess_integrations.http.answers import FullTrack, StatusAnswer
 from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_plugin.documents import measures_document, status_document, track_document
 from mess_plugin.errors import UsageError
@@ -43,8 +44,11 @@ _WRONG = {400: "The question is wrong; `error` says why.", 503: "The database do
 ENDPOINTS = (
     Endpoint(
         "GET", "/v1/tracks/{id}", "One track: tags, locations, tempo, key and loudness", track,
-        answer_example=_TRACK,
+        answer=FullTrack, answer_example=_TRACK,
         answers={200: "The track.", 404: "There is no such track.", **_WRONG},
     ),
-    Endpoint("GET", "/v1/status", "What the library holds and what is being done", status),
+    Endpoint(
+        "GET", "/v1/status", "What the library holds and what is being done", status,
+        answer=StatusAnswer,
+    ),
 )  # fmt: skip

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
-
+from mess_integrations.http import schemas
 from mess_integrations.http.routing import Endpoint
-from mess_plugin.search.parsing import RANGES
 from mess_plugin.search.query import Query
 
 _VARIABLE = re.compile(r"{(\w+)}")
-_TEXTS = {"duration_s": "2:30-4:00", "key": "Am", "tempo_bpm": "same", "loudness_lufs": "-16..-12"}
 _ERROR = {
     "type": "object",
     "required": ["error"],
     "properties": {"error": {"type": "string", "description": "What is wrong and what to do."}},
 }
+_PATH_VARIABLES: Mapping[str, tuple[str, str]] = {
+    "id": ("The number of a track.", r"^[0-9]{1,18}$"),
+    "number": ("The number of a smart playlist.", r"^[0-9]{1,18}$"),
+    "account": ("The name of an account, as `GET /v1/accounts` says it.", r"^[\w.@-]+$"),
+    "name": ("The name of a file.", r"^[\w.-]+$"),
+}
+_EVERYWHERE = {
+    400: "The request is wrong; `error` says why.",
+    421: "The service does not go by the name in the header Host.",
+    429: "Too many requests: wait a second.",
+    503: "Too many requests wait, or the database does not answer: try again.",
+}
+_CLOSED = {401: "The token is missing or wrong.", 403: "A page of another site asks."}
 
 
 def describe(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """An OpenAPI document."""
+    endpoints = tuple(endpoints)
+    kinds = {one.answer.__name__: one.answer for one in endpoints if one.answer is not None}
+    kinds |= {one.body.__name__: one.body for one in endpoints if one.body is not None}
+    parts = schemas.query_components(Query) | schemas.components(kinds)
     paths: dict[str, dict[str, Any]] = {}
-    (query,), query_parts = msgspec.json.schema_components(
-        [Query], ref_template="#/components/schemas/{name}"
-    )
-    assert query == {"$ref": "#/components/schemas/Query"}
     for endpoint in endpoints:
-        operation = _operation(endpoint, query_parts["Query"])
+        operation = _operation(endpoint, parts)
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -41,72 +51,107 @@ def describe(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {"Error": _ERROR, **_as_written(query_parts)},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Error": _ERROR, **parts},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "MESS_TOKEN, or the content of the file `token` of MESS_HOME.",
+                }
+            },
         },
     }
 
 
-def _as_written(parts: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a query with the texts of the command line as further ways to write them."""
-    filters = parts["Filters"]["properties"]
-    for word in (*RANGES, "key"):
-        example = _TEXTS.get(word, "90-110")
-        filters[word]["anyOf"].append({"type": "string", "examples": [example]})
-    return parts
-
-
-def _operation(endpoint: Endpoint, query: dict[str, Any]) -> dict[str, Any]:
-    responses: dict[str, Any] = {
-        str(status): _response(status, text) for status, text in endpoint.answers.items()
-    }
-    if endpoint.answer_example is not None:
-        first = responses[str(next(iter(endpoint.answers)))]
-        first["content"]["application/json"]["example"] = endpoint.answer_example
+def _operation(endpoint: Endpoint, parts: Mapping[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
-        "operationId": endpoint.handler.__name__,
+        "operationId": f"{endpoint.method.lower()}_{endpoint.handler.__name__}",
         "parameters": [*_path_variables(endpoint), *_parameters(endpoint)],
-        "responses": responses,
+        "responses": _responses(endpoint),
     }
-    responses["429"] = _response(429, "Too many requests.")
+    if endpoint.handler.__doc__:
+        operation["description"] = " ".join(endpoint.handler.__doc__.split())
     if not endpoint.is_open:
         operation["security"] = [{"token": []}]
-        responses["401"] = _response(401, "The token is missing or wrong.")
     if endpoint.method in ("POST", "PUT"):
-        schema: dict[str, Any] = _schema(endpoint.body) if endpoint.body else {"type": "object"}
-        if endpoint.asks:
-            schema["properties"] = {**schema["properties"], **query["properties"]}
-            schema["additionalProperties"] = False
-        content: dict[str, Any] = {"schema": schema}
-        if endpoint.example is not None:
-            content["example"] = endpoint.example
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-        responses["413"] = _response(413, "The body is too large.")
+        operation["requestBody"] = {"required": True, "content": _body(endpoint, parts)}
     return operation
 
 
-def _response(status: int, text: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Error"} if status >= 400 else {}
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
+def _body(endpoint: Endpoint, parts: Mapping[str, Any]) -> dict[str, Any]:
+    if endpoint.takes_file:
+        return {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    schema: dict[str, Any] = {"type": "object"}
+    if endpoint.body is not None:
+        schema = dict(parts[endpoint.body.__name__])
+        if endpoint.asks:
+            schema["properties"] = {**schema["properties"], **parts["Query"]["properties"]}
+        schema["additionalProperties"] = False
+    content = {"schema": schema}
+    if endpoint.example is not None:
+        content["example"] = dict(endpoint.example)
+    return {"application/json": content}
+
+
+def _responses(endpoint: Endpoint) -> dict[str, Any]:
+    told = dict(endpoint.answers)
+    others = _EVERYWHERE if endpoint.is_open else _EVERYWHERE | _CLOSED
+    if endpoint.method in ("POST", "PUT"):
+        others = others | {413: "The body is too large."}
+    for status, text in others.items():
+        told.setdefault(status, text)
+    return {
+        str(status): {"description": text, "content": _content(endpoint, status)}
+        if status not in (204, 304)
+        else {"description": text}
+        for status, text in sorted(told.items())
+    }
+
+
+def _content(endpoint: Endpoint, status: int) -> dict[str, Any]:
+    is_own = status < 400 or (status == 503 and endpoint.path == "/readyz")
+    if not is_own:
+        return {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    content: dict[str, Any] = {}
+    for media_type in endpoint.media:
+        if media_type != "application/json":
+            content[media_type] = {"schema": {"type": "string"}}
+            continue
+        if endpoint.answer is not None:
+            reference = schemas.REFERENCE.format(name=endpoint.answer.__name__)
+            content[media_type] = {"schema": {"$ref": reference}}
+        else:
+            content[media_type] = {"schema": schemas.of_example(endpoint.answer_example)}
+        if endpoint.answer_example is not None:
+            content[media_type]["example"] = endpoint.answer_example
+    return content
 
 
 def _path_variables(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": _PATH_VARIABLES[name][0],
+            "schema": {"type": "string", "pattern": _PATH_VARIABLES[name][1]},
+        }
         for name in _VARIABLE.findall(endpoint.path)
     ]
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    schema = _schema(endpoint.query)
-    return [
-        {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": one}
-        for name, one in schema.get("properties", {}).items()
-    ]
-
-
-def _schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON Schema of a flat struct, in place."""
-    (_,), components = msgspec.json.schema_components([kind])
-    return dict(components[kind.__name__])
+    found = []
+    for name, is_required, schema in schemas.parameters(endpoint.query):
+        plain = {key: value for key, value in schema.items() if key != "description"}
+        found.append(
+            {
+                "name": name,
+                "in": "query",
+                "required": is_required,
+                "description": schema.get("description", ""),
+                "schema": plain,
+            }
+        )
+    return found

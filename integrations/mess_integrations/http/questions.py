@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
+from mess_integrations.http.answers import PlaylistAnswer, SimilarAnswer
 from mess_integrations.http.bodies import read_question
 from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_integrations.web.kept_sounds import PREFIX
@@ -21,6 +22,8 @@ from mess_plugin.playlists.radio import first_of_radio
 from mess_plugin.search import MAX_K, Query, Reference, parsing, search
 from mess_plugin.search.references import confined, interval_of
 from mess_plugin.store import Store
+
+_MOST_REFS = 100
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -47,6 +50,7 @@ class _Asked(msgspec.Struct, frozen=True):
         | None
     ) = None
     scope: Literal["song", "section"] | None = None
+    """What answers: whole songs, or sections of them."""
 
 
 def _parameters() -> Iterator[tuple[str, Any, Any]]:
@@ -71,60 +75,80 @@ else:
     )
 
 
+Refs = Annotated[list[str], msgspec.Meta(min_length=1, max_length=_MOST_REFS)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Choice = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class SimilarBody(msgspec.Struct, frozen=True):
-    """refs: paths, track ids, or words that name one track each; k answers after `offset` others.
+    """A question about tracks, or about a stretch of one."""
 
-    start, end, section: ask about a stretch in seconds, or about the section with that letter.
-    """
-
-    refs: list[str]
-    k: int = 10
-    offset: int = 0
+    refs: Refs
+    """Paths, track ids, or words that name one track each."""
+    k: Annotated[int, msgspec.Meta(ge=1, le=MAX_K)] = 10
+    """How many answers."""
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many better ones to leave out."""
     scope: Literal["song", "section"] | None = None
-    start: float | None = None
-    end: float | None = None
+    """What answers: whole songs, or sections of them."""
+    start: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """Ask about a stretch: from, s."""
+    end: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """Ask about a stretch: to, s."""
     section: str | None = None
+    """Ask about the longest section with this letter."""
 
 
-class AlikeBody(msgspec.Struct, frozen=True):
-    """refs: what the list is to be like; n tracks; seed: the same list again."""
+class _ListBody(msgspec.Struct, frozen=True, kw_only=True):
+    n: Count = 25
+    """How many tracks."""
+    seed: Choice = 0
+    """The same library, question and seed give the same list."""
 
-    refs: list[str]
-    n: int = 25
-    seed: int = 0
+
+class AlikeBody(_ListBody, frozen=True, kw_only=True):
+    """A list of tracks like some others."""
+
+    refs: Refs
+    """What the list is to be like."""
 
 
-class JourneyBody(msgspec.Struct, frozen=True):
-    """start, end: two tracks; n tracks, both included; seed: the same list again."""
+class JourneyBody(_ListBody, frozen=True, kw_only=True):
+    """A path from one track to another."""
 
     start: str
+    """Where it begins."""
     end: str
-    n: int = 15
-    seed: int = 0
+    """Where it ends."""
+    n: Count = 15
+    """How many tracks, both ends included."""
 
 
-class ArcBody(msgspec.Struct, frozen=True):
-    """curve: rise, fall, peak, valley, wave, or points from 0 to 1; like: only tracks like these."""
+class ArcBody(_ListBody, frozen=True, kw_only=True):
+    """A list whose activity follows a curve."""
 
     curve: str | list[float]
-    like: list[str] = []
-    n: int = 20
-    seed: int = 0
+    """rise, fall, peak, valley, wave, or points from 0 to 1."""
+    like: Annotated[list[str], msgspec.Meta(max_length=_MOST_REFS)] = []
+    """Only tracks like these."""
+    n: Count = 20
+    """How many tracks."""
 
 
-class RadioBody(msgspec.Struct, frozen=True):
-    """refs: where it starts; played: ids of what came already, in order: it goes on after them."""
+class RadioBody(_ListBody, frozen=True, kw_only=True):
+    """The next tracks of a list without end."""
 
-    refs: list[str]
-    played: list[int] = []
-    n: int = 25
-    seed: int = 0
+    refs: Refs
+    """Where it starts."""
+    played: Annotated[list[int], msgspec.Meta(max_length=10_000)] = []
+    """Ids of what came already, in order: it goes on after them."""
 
 
 class PlaylistFormat(msgspec.Struct, frozen=True):
-    """format: how the list is written."""
+    """How a list is written."""
 
     format: Literal["json", "m3u8", "xspf"] = "json"
+    """JSON, or a file for players."""
 
 
 def get_similar(service: HttpService, call: Call) -> Reply:
@@ -244,7 +268,7 @@ class _Inside:
         return confined(self._store, self._roots, ref)
 
     def refs(self, refs: Sequence[str]) -> list[Reference]:
-        return [self.ref(ref) for ref in refs]
+        return [self.ref(ref) for ref in dict.fromkeys(refs)]  # each is resolved once
 
     def query(self, query: Query) -> Query:
         return replace(query, against=tuple(self.ref(str(ref)) for ref in query.against))
@@ -257,9 +281,9 @@ def _made(
     with service.metrics.query_s.labels("playlist").time(), service.stores.use() as store:
         made = make(store, service.settings, _Inside(store, service))
     if form.format == "m3u8":
-        return Reply(text=m3u(made.tracks), media_type="application/vnd.apple.mpegurl")
+        return Reply(text=m3u(made.tracks), media_type=_M3U)
     if form.format == "xspf":
-        return Reply(text=xspf(made.tracks), media_type="application/xspf+xml")
+        return Reply(text=xspf(made.tracks), media_type=_XSPF)
     return Reply(playlist_document(made))
 
 
@@ -292,6 +316,7 @@ _MATCHES = {
     }],
     "page": {"offset": 0, "k": 1, "full": True},
 }  # fmt: skip
+_M3U, _XSPF = "application/vnd.apple.mpegurl", "application/xspf+xml"
 _LIST = {"tracks": [_CARD], "fits": [0.62], "smoothness": [], "notes": []}
 _WRONG = {
     400: "The question is wrong; `error` says why, in the words of the command line.",
@@ -306,7 +331,8 @@ def _playlist(
 ) -> Endpoint:
     return Endpoint(
         "POST", f"/v1/playlists/{kind}", summary, handler, PlaylistFormat, body=body, asks=True,
-        example=example, answer_example=_LIST,
+        example=example, answer=PlaylistAnswer, answer_example=_LIST,
+        media=("application/json", _M3U, _XSPF),
         answers={200: "The list, as `mess playlist … --json` prints it, or as a file.", **_WRONG},
     )  # fmt: skip
 
@@ -314,13 +340,14 @@ def _playlist(
 ENDPOINTS = (
     Endpoint(
         "GET", "/v1/similar", "What sounds like a track, a file or a section", get_similar,
-        SimilarParameters,
+        SimilarParameters, answer=SimilarAnswer, answer_example=_MATCHES,
         answers={200: "Matches, best first, as `mess similar --json` prints them.", **_WRONG},
     ),
     Endpoint(
         "POST", "/v1/similar", "What sounds like some tracks, with all the words of a query",
         post_similar,
-        body=SimilarBody, asks=True, answer_example=_MATCHES,
+        body=SimilarBody, asks=True, answer=SimilarAnswer,
+        answer_example=_MATCHES,
         example={
             "refs": ["nebula"], "k": 1, "emphasis": {"rhythm": 2},
             "filters": {"tempo_bpm": "90-110", "year": {"low": 1990, "high": None}},

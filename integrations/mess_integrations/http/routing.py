@@ -92,8 +92,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     """Whether the body may hold the words of a query as well."""
     example: Mapping[str, Any] | None = None
     """A body that works, for the description."""
+    answer: type[msgspec.Struct] | None = None
+    """Of which form its answer is, for the description: see `answers.py`."""
     answer_example: Any = None
     """What its answer looks like, for the description."""
+    media: tuple[str, ...] = ("application/json",)
+    """The media types of its answer."""
     answers: Mapping[int, str] = msgspec.field(default_factory=lambda: {200: "The answer."})
     """What each status means."""
     most_body_bytes: int | None = None
@@ -129,6 +133,9 @@ def read_query(endpoint: Endpoint, text: str) -> Any:
         query = msgspec.convert(values, endpoint.query, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"wrong parameters: {error}") from error
+    for field in msgspec.structs.fields(endpoint.query):
+        if field.encode_name in values and getattr(query, field.name) is None:
+            raise UsageError(f"parameter {field.encode_name} is null: leave it out instead")
     cleaning.check(msgspec.structs.asdict(query))  # numbers, now that they are some
     return query
 

@@ -6,15 +6,15 @@ MESS keeps them in Jellyfin as it keeps those of the file; `mess up` notices a c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from mess_integrations.http.answers import SmartPlaylistDocument, SmartPlaylistsAnswer
 from mess_integrations.http.bodies import read_object
 from mess_integrations.http.routing import Call, Conflict, Endpoint, HttpService, NotFound, Reply
 from mess_integrations.jellyfin import accounts as links
 from mess_integrations.jellyfin.specs import PlaylistSpec, parse_spec, read_file, to_rule
-from mess_plugin.errors import UsageError
 from mess_plugin.store import Store
 from mess_plugin.store.smart import Smart
 
@@ -22,20 +22,19 @@ _MOST = 1000
 
 
 class Page(msgspec.Struct, frozen=True):
-    """user: only this linked user's; k playlists after `offset` others, oldest first."""
+    """A page of declarations, oldest first."""
 
     user: str | None = None
-    offset: int = 0
-    k: int = 100
+    """Only those of this linked user."""
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many earlier ones to leave out."""
+    k: Annotated[int, msgspec.Meta(ge=1, le=_MOST)] = 100
+    """How many declarations."""
 
 
 def list_all(service: HttpService, call: Call) -> Reply:
     """What is declared, and what became of it."""
     page: Page = call.query
-    if page.offset < 0 or not 1 <= page.k <= _MOST:
-        raise UsageError(
-            f"offset is {page.offset} and k is {page.k}: wanted 0 or more, and 1 to {_MOST}"
-        )
     linked = links.load(service.settings.home)
     whose = links.find_link(linked, page.user) if page.user else None
     with service.stores.use() as store:
@@ -174,19 +173,22 @@ ENDPOINTS = (
     Endpoint(
         "GET", _PATH, "Smart playlists declared here", list_all, Page,
         answers={200: "The declarations, oldest first.", **_WRONG},
-        answer_example={"total": 1, "smart_playlists": [_ONE]},
+        answer=SmartPlaylistsAnswer, answer_example={"total": 1, "smart_playlists": [_ONE]},
     ),
     Endpoint(
         "POST", _PATH, "Declare a smart playlist (docs/jellyfin.md)", create, body=PlaylistSpec,
-        example=_RULE, answer_example=_ONE, answers={201: "Declared.", **_WRONG, **_CONFLICT},
+        example=_RULE, answer=SmartPlaylistDocument,
+        answer_example=_ONE, answers={201: "Declared.", **_WRONG, **_CONFLICT},
     ),
     Endpoint(
         "GET", f"{_PATH}/{{number}}", "One smart playlist", show,
-        answers={200: "The declaration.", **_WRONG, **_NONE}, answer_example=_ONE,
+        answers={200: "The declaration.", **_WRONG, **_NONE}, answer=SmartPlaylistDocument,
+        answer_example=_ONE,
     ),
     Endpoint(
         "PUT", f"{_PATH}/{{number}}", "Give a smart playlist another rule", change, body=PlaylistSpec,
-        example=_RULE, answer_example=_ONE, answers={200: "Changed.", **_WRONG, **_NONE, **_CONFLICT},
+        example=_RULE, answer=SmartPlaylistDocument,
+        answer_example=_ONE, answers={200: "Changed.", **_WRONG, **_NONE, **_CONFLICT},
     ),
     Endpoint(
         "DELETE", f"{_PATH}/{{number}}", "Declare a smart playlist no more", delete,

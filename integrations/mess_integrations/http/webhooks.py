@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from mess_integrations.http import cleaning
+from mess_integrations.http.answers import Accepted
 from mess_integrations.http.bodies import read_body
 from mess_integrations.http.jellyfin_events import feedback_of, means_library_change
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
@@ -23,10 +24,14 @@ _MOST_PATHS = 10_000
 
 
 class FilesBody(msgspec.Struct, frozen=True):
-    """Absolute paths of files or folders in the watched folders, and what happened to them."""
+    """Which files changed."""
 
-    paths: list[str]
+    paths: Annotated[
+        list[str], msgspec.Meta(extra_json_schema={"minItems": 1, "maxItems": _MOST_PATHS})
+    ]
+    """Absolute paths of files or folders in the watched folders."""
     event: Literal["changed", "deleted"] = "changed"
+    """What happened to them."""
 
 
 def files(service: HttpService, call: Call) -> Reply:
@@ -92,10 +97,12 @@ _ANSWERS = {
 ENDPOINTS = (
     Endpoint(
         "POST", "/webhooks/files", "Files changed or vanished", files, body=FilesBody,
-        answers=_ANSWERS,
+        answers=_ANSWERS, answer=Accepted, answer_example={"accepted": 1},
+        example={"paths": ["/music/a.flac"], "event": "changed"},
     ),
     Endpoint(
         "POST", "/webhooks/jellyfin", "A notification of Jellyfin's webhook plugin", jellyfin,
-        answers=_ANSWERS,
+        answers=_ANSWERS, answer=Accepted, answer_example={"accepted": 1},
+        example={"NotificationType": "PlaybackStop", "ItemType": "Audio", "ItemId": "0db5…"},
     ),
 )  # fmt: skip

@@ -80,9 +80,9 @@ def _serve(name: str, call: Call) -> Reply:
 
 _HTML = {200: "The page, in HTML."}
 ENDPOINTS = (
-    Endpoint("GET", "/", "The web page", page, is_open=True, answers=_HTML),
+    Endpoint("GET", "/", "The web page", page, is_open=True, answers=_HTML, media=("text/html",)),
     Endpoint(
         "GET", "/assets/{name}", "A file of the web page", asset, is_open=True,
-        answers={200: "The file.", 404: "There is no such file."},
+        answers={200: "The file.", 404: "There is no such file."}, media=tuple(_TYPES.values()),
     ),
 )  # fmt: skip

@@ -21,15 +21,17 @@ _MOST = 200
 
 
 class OutlinesQuery(msgspec.Struct, frozen=True):
-    """ids: track ids with commas between them, at most 200."""
+    """Which tracks."""
 
     ids: str
+    """Track ids with commas between them, at most 200."""
 
 
 class PictureQuery(msgspec.Struct, frozen=True):
-    """steps: at most so many rows and columns."""
+    """How fine the picture is."""
 
     steps: Annotated[int, msgspec.Meta(ge=2, le=600)] = 240
+    """At most so many rows and columns."""
 
 
 def outlines(service: HttpService, call: Call) -> Reply:

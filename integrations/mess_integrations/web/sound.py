@@ -192,6 +192,7 @@ ENDPOINTS = (
     Endpoint(
         "GET", "/v1/tracks/{id}/audio", "The sound of a track, with HTTP Range", audio, SoundQuery,
         answers={200: "The sound.", 206: "A part of the file.", **_NONE, **_BROKEN},
+        media=("audio/*", "application/octet-stream"),
     ),
     Endpoint(
         "GET", "/v1/tracks/{id}/sound", "How a track can be played", sound,

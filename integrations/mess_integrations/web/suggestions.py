@@ -19,10 +19,12 @@ _MOST_TRACKS = 20  # that stand for an artist or an album in a question
 
 
 class SuggestQuery(msgspec.Struct, frozen=True):
-    """q: what was typed so far; k: at most so many of a kind."""
+    """What was typed."""
 
     q: Annotated[str, msgspec.Meta(max_length=400)]
+    """What was typed so far."""
     k: Annotated[int, msgspec.Meta(ge=1, le=50)] = 6
+    """At most so many of a kind."""
 
 
 def suggest(service: HttpService, call: Call) -> Reply:

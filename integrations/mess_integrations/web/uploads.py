@@ -15,9 +15,10 @@ _LIMIT_S = 120.0
 
 
 class SoundName(msgspec.Struct, frozen=True):
-    """name: what people call it; its ending helps to tell the format."""
+    """What the sound is called."""
 
     name: Annotated[str, msgspec.Meta(max_length=400)] = "sound"
+    """What people call it; its ending helps to tell the format."""
 
 
 def receive(service: HttpService, call: Call) -> Reply:
