@@ -97,7 +97,7 @@ def test_nesting_is_refused_at_any_depth(depth: int, opening: str, closing: str)
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", "9" * 400, "9" * 5000, str(2**63)])
 def test_numbers_that_are_none_or_too_large(number: str) -> None:
-    with pytest.raises(UsageError, match="k holds a number that is none or is too large"):
+    with pytest.raises(UsageError, match="k is no number, or one that is too large"):
         cleaning.check(cleaning.parse(f'{{"k": {number}}}'.encode()))
     assert cleaning.repaired(cleaning.parse(f'{{"k": {number}}}'.encode())) == {"k": None}
 
@@ -159,9 +159,9 @@ class FilesQuery(msgspec.Struct, frozen=True):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("s=inf", "s holds a number that is none"),
+        ("s=inf", "s is no number"),
         ("s=1e400", "out of range"),
-        (f"k={2**63}", "k holds a number that is none or is too large"),
+        (f"k={2**63}", "k is no number, or one that is too large"),
         ("k=1&k=2", "twice"),
         ("many=null", "many is null"),
         ("ref=%00", "NUL"),

@@ -52,7 +52,7 @@ def check(document: object) -> None:
         if isinstance(value, str) and (problem := _problem(word, value)):
             raise UsageError(f"{_shown(word, value)} {problem}")
         if isinstance(value, int | float) and not abs(value) <= _MOST_NUMBER[type(value)]:
-            raise UsageError(f"{word or 'the body'} holds a number that is none or is too large")
+            raise UsageError(f"{word or 'the body'} is no number, or one that is too large")
 
 
 def repaired(document: Any) -> Any:
@@ -107,7 +107,8 @@ def _problem(word: str, text: str) -> str | None:
     names_file = word in _PATH_WORDS and text.startswith("/")
     if names_file and not _UNSTORABLE.search(_RAW_BYTE.sub("", text)):
         return None
-    return "holds half of a surrogate pair, which no text has"
+    kind = "file name" if word in _PATH_WORDS else "text"
+    return f"holds half of a surrogate pair, which no {kind} has"
 
 
 def _shown(word: str, text: str) -> str:

@@ -75,9 +75,12 @@ else:
     )
 
 
-Refs = Annotated[list[str], msgspec.Meta(min_length=1, max_length=_MOST_REFS)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Choice = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+# Limits that the core checks, in the words of the command line, are only told here.
+Refs = Annotated[list[str], msgspec.Meta(max_length=_MOST_REFS, extra_json_schema={"minItems": 1})]
+Count = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1})]
+Answers = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": MAX_K})]
+NotNegative = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
+Moment = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0})]
 
 
 class SimilarBody(msgspec.Struct, frozen=True):
@@ -85,15 +88,15 @@ class SimilarBody(msgspec.Struct, frozen=True):
 
     refs: Refs
     """Paths, track ids, or words that name one track each."""
-    k: Annotated[int, msgspec.Meta(ge=1, le=MAX_K)] = 10
+    k: Answers = 10
     """How many answers."""
-    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    offset: NotNegative = 0
     """How many better ones to leave out."""
     scope: Literal["song", "section"] | None = None
     """What answers: whole songs, or sections of them."""
-    start: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    start: Moment | None = None
     """Ask about a stretch: from, s."""
-    end: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    end: Moment | None = None
     """Ask about a stretch: to, s."""
     section: str | None = None
     """Ask about the longest section with this letter."""
@@ -102,7 +105,7 @@ class SimilarBody(msgspec.Struct, frozen=True):
 class _ListBody(msgspec.Struct, frozen=True, kw_only=True):
     n: Count = 25
     """How many tracks."""
-    seed: Choice = 0
+    seed: NotNegative = 0
     """The same library, question and seed give the same list."""
 
 

@@ -98,11 +98,9 @@ ENDPOINTS = (
     Endpoint(
         "POST", "/webhooks/files", "Files changed or vanished", files, body=FilesBody,
         answers=_ANSWERS, answer=Accepted, answer_example={"accepted": 1},
-        example={"paths": ["/music/a.flac"], "event": "changed"},
     ),
     Endpoint(
         "POST", "/webhooks/jellyfin", "A notification of Jellyfin's webhook plugin", jellyfin,
         answers=_ANSWERS, answer=Accepted, answer_example={"accepted": 1},
-        example={"NotificationType": "PlaybackStop", "ItemType": "Audio", "ItemId": "0db5…"},
     ),
 )  # fmt: skip
