@@ -82,17 +82,23 @@ class Ignoring:
         return _passed_by(f"{folder.rstrip('/')}/{name}", self._folder(folder))
 
     def _folder(self, path: str) -> _Folder:
-        found = self._folders.get(path)
-        if found is None:
-            found = self._folders[path] = self._look(path, list(MARKS))
-        return found
+        """A folder, judged after all above it; without recursion, for paths may be 2,000 deep."""
+        above: list[str] = []
+        while path not in self._folders:
+            above.append(path)
+            if path == self.root:
+                break
+            path = os.path.dirname(path)  # noqa: PTH120  text paths keep odd bytes
+        for folder in reversed(above):
+            self._folders[folder] = self._look(folder, list(MARKS))
+        return self._folders[above[0] if above else path]
 
     def _look(self, path: str, files: Sequence[str]) -> _Folder:
         if path == self.root:
             spec = ignore_spec(self.patterns)
             own = (_Rules(path, spec),) if self.patterns else ()
             return _Folder("", own + self._marks(path, files)[1])
-        parent = self._folder(os.path.dirname(path))  # noqa: PTH120  text paths keep odd bytes
+        parent = self._folders[os.path.dirname(path)]  # noqa: PTH120
         why = parent.why or _passed_by(path, parent)
         if why:
             return _Folder(why, ())

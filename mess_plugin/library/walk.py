@@ -53,15 +53,17 @@ class Walk:
                 self.unreadable += ignoring.broken
 
     def _folder(self, root: str, ignoring: Ignoring) -> Iterator[SeenFile]:
-        for folder, folders, files in os.walk(root, onerror=self._note):
+        """Depth first; not by os.walk, which cannot go as deep as paths can before Python 3.12."""
+        waiting = [root]
+        while waiting:
+            folder = waiting.pop()
+            folders, files = self._list(folder)
             if why := ignoring.enter(folder, files):
                 self.left_out[why] += 1
-                folders.clear()
                 continue
             reasons = {name: ignoring.passes_by(folder, name) for name in folders}
             self.left_out.update(why for why in reasons.values() if why not in {"", "hidden"})
-            folders[:] = sorted(name for name, why in reasons.items() if not why)
-            for name in sorted(files):
+            for name in files:
                 path = os.path.join(folder, name)  # noqa: PTH118  as above
                 if ignoring.why(path, is_folder=False):
                     continue
@@ -69,6 +71,23 @@ class Walk:
                     self.passed_over[Path(name).suffix.lower() or "no ending"] += 1
                 elif seen := self._see(path):
                     yield seen
+            inner = [name for name in folders if not reasons[name]]
+            waiting += [os.path.join(folder, name) for name in reversed(inner)]  # noqa: PTH118
+
+    def _list(self, folder: str) -> tuple[list[str], list[str]]:
+        """(names of folders, names of files) in order; a link to a folder is neither."""
+        folders: list[str] = []
+        files: list[str] = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                    elif not entry.is_symlink() or not _is_folder(entry):
+                        files.append(entry.name)
+        except OSError as error:
+            self._note(error)
+        return sorted(folders), sorted(files)
 
     def _see(self, path: str) -> SeenFile | None:
         try:
@@ -81,6 +100,13 @@ class Walk:
 
     def _note(self, error: OSError) -> None:
         self.unreadable.append(f"{error.filename}: {error.strerror}")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 def describe_omissions(passed_over: Mapping[str, int], left_out: Mapping[str, int]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 from watchdog.observers.inotify_c import InotifyFD
 
@@ -96,6 +97,25 @@ def test_another_process_writes_about_a_file_after_its_deletion(watched: Watched
     jobs.enqueue([SeenFile(path, *seen)], "any")  # a walk that passed by before
     assert watched.names() == ["one.flac", "two.flac"]
     watched.until_known("two.flac")
+
+
+def test_files_of_equal_size_and_time_that_swap_names_are_read_again(
+    watched: Watched, settings: Settings
+) -> None:
+    watched.make("1.flac", "2.flac")
+    for name in ("1.flac", "2.flac"):
+        os.utime(watched.music / name, (1, 1))
+    watched.until_known("1.flac", "2.flac")
+    ids = watched.store.files.known_paths([str(watched.music)])
+    with psycopg.connect(settings.database_url or "") as admin:
+        admin.execute("UPDATE jobs SET state = 'done', outcome = 'encoded', finished_at = now()")
+    for old, new in (("1.flac", "t.flac"), ("2.flac", "1.flac"), ("t.flac", "2.flac")):
+        (watched.music / old).rename(watched.music / new)
+    watched.until(
+        lambda: [states.get("wanted") for states in watched.store.jobs.count_jobs().values()] == [2]
+    )
+    swapped = watched.store.files.known_paths([str(watched.music)])
+    assert list(swapped.values()) == list(reversed(ids.values())), "each row followed its file"
 
 
 def test_too_many_deletions_are_believed_when_enough_new_files_came(watched: Watched) -> None:

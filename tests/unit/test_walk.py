@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from mess_plugin.errors import UsageError
+from mess_plugin.library.ignoring import Ignoring
 from mess_plugin.library.walk import Walk, absolute_roots
 
 
@@ -97,3 +99,22 @@ def test_a_root_that_cannot_be_walked_is_refused(tmp_path: Path, name: str, mess
     with pytest.raises(UsageError, match=message) as caught:
         absolute_roots([str(tmp_path), str(tmp_path / name)])
     assert str(tmp_path / name) in str(caught.value)
+
+
+def test_folders_may_be_as_deep_as_paths_can_be(tmp_path: Path) -> None:
+    """More than 1,000 folders deep, which is more than Python lets a function call itself."""
+    folder = f"{tmp_path}/deep"
+    os.mkdir(folder)  # noqa: PTH102
+    while len(folder) < 3000:
+        folder += "/d"
+        os.mkdir(folder)  # noqa: PTH102
+    Path(f"{folder}/a.mp3").write_bytes(b"1")
+    try:
+        walk = Walk([str(tmp_path)])
+        assert names(walk) == ["a.mp3"]
+        assert walk.unreadable == []
+        ignoring = Ignoring(str(tmp_path))
+        assert ignoring.why(f"{folder}/a.mp3", is_folder=False) == ""
+        assert ignoring.why(f"{folder}/.hidden/a.mp3", is_folder=False) == "hidden"
+    finally:
+        subprocess.run(["rm", "-rf", f"{tmp_path}/deep"], check=True)

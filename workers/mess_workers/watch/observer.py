@@ -155,7 +155,15 @@ def _advice(n_folders: int) -> str:
 
 
 def _count_folders(root: str) -> int:
-    return sum(1 for _ in os.walk(root))
+    n_folders, waiting = 0, [root]
+    while waiting:
+        n_folders += 1
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue  # it vanished, or may not be read: then it is not watched either
+    return n_folders
 
 
 def _by_polling(root: str, poll_s: float, problem: str) -> RunningObserver:

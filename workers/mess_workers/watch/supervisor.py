@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -34,6 +35,7 @@ _REQUESTS_S = 2.0  # reasons to walk come in groups: wait for the last
 _LOOK_S = 1.0  # between two looks of a probe
 _SILENT_S = 10.0  # a look that takes longer is not only slow
 _LONGEST_WAIT_S = 30.0  # before a root that cannot be watched is tried again
+_DEEPEST = 20_000  # nested calls
 _END_S = 5.0  # threads that hang are not waited for any longer
 
 
@@ -186,6 +188,8 @@ def watch_folders(
 
     settings: with the database's URL, because each root is watched in a session of its own.
     """
+    # watchdog goes through folders by recursion, and a path may be 2,000 folders deep.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _DEEPEST))
     watching = [RootWatch(settings, root) for root in roots]
     looked_s = time.monotonic()
     with running(watching):
