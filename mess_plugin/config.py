@@ -113,6 +113,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `mess up` follows Jellyfin; None where MESS_HOME/jellyfin.json links it."""
     instant_mix: str | None = None
     """Address of the Jellyfin whose Instant Mix and Similar are answered behind a reverse proxy."""
+    audiomuse_api: bool = False
+    """Whether the HTTP service answers routes of AudioMuse-AI's core API."""
 
     log_format: Literal["text", "json"] = "text"
     """One JSON document per line, or text."""

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.http import (
+    audiomuse,
     clusters,
     docs_page,
     feedback,
@@ -94,6 +95,8 @@ def make_app(
     )
     rate = RateLimit(settings.http_rate_hz, 2 * settings.http_rate_hz + 1)
     answerer = _Answerer(service, Guard(token, rate, sessions, Origins(settings)))
+    if settings.audiomuse_api:
+        endpoints = (*endpoints, *audiomuse.ENDPOINTS)
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in (*endpoints, *_description(endpoints)):
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
@@ -213,7 +216,7 @@ class _Answerer:
         self, endpoint: Endpoint, call: Call, request: Request
     ) -> Reply | Response:
         """Run a handler in a thread, and tell it when the client leaves."""
-        limiter = self._questions if endpoint.path.startswith("/v1/") else self._messages
+        limiter = self._questions if endpoint.path.startswith(("/v1/", "/api/")) else self._messages
         departure = asyncio.create_task(_departure(request, call))
         try:
             work = partial(_run, endpoint.handler, self._service, call)
