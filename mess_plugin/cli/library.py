@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from mess_plugin.documents import status_document
 from mess_plugin.errors import UsageError
 from mess_plugin.library.walk import describe_omissions
 from mess_plugin.services import connected
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import open_store
 
 _STATES = ("wanted", "running", "done", "failed")
@@ -54,11 +56,12 @@ def _print_status(document: dict[str, object]) -> None:
         f"{library['hours']:.1f} hours of music; home {document['home']}"
     )
     if jobs:
+        names = _short_names(list(jobs))
         rows = [
-            [recipe, *(states.get(state, 0) for state in _STATES)]
+            [names[recipe], *(states.get(state, 0) for state in _STATES)]
             for recipe, states in jobs.items()
         ]
-        print_table(["recipe", *(f"#{state}" for state in _STATES)], rows)
+        print_table(["encoder", *(f"#{state}" for state in _STATES)], rows)
     if spaces:
         rows = [
             [one["name"], one["dim"], one["tracks"], one["state"], "✓" if one["answers"] else ""]
@@ -72,9 +75,16 @@ def _print_status(document: dict[str, object]) -> None:
         if up
         else "services start when a command needs them (`mess up` keeps them)"
     )
-    failed = sum(states.get("failed", 0) for states in jobs.values())
+    failed = jobs.get(document["recipe"], {}).get("failed", 0)  # a file may have failed with each
     if failed:
-        say(f"{failed} failed: see `mess failures`")
+        say(f"{failed} files could not be indexed: see `mess failures`")
+
+
+def _short_names(recipes: list[str]) -> dict[str, str]:
+    """Recipes by the names of their encoders, where that is enough to tell them apart."""
+    encoders = {recipe: Recipe.parse(recipe).encoder for recipe in recipes}
+    shared = Counter(encoders.values())
+    return {recipe: one if shared[one] == 1 else recipe for recipe, one in encoders.items()}
 
 
 def say_roots_and_pace(document: dict[str, Any]) -> None:
