@@ -113,16 +113,19 @@ def say_roots_and_pace(document: dict[str, Any]) -> None:
 def say_switch(switch: dict[str, Any]) -> None:
     """How far the switch to another encoder is."""
     ended = switch["done"] + switch["failed"]
-    eta = "" if switch["eta_s"] is None else f", about {_duration(switch['eta_s'])} left"
+    eta = "" if switch["eta_s"] is None else f", about {spoken_duration(switch['eta_s'])} left"
     failed = f", {switch['failed']} failed" if switch["failed"] else ""
     say(f"changing to {switch['to']}: {ended} of {ended + switch['left']} files{failed}{eta}")
     if switch["state"] == "held":
         say("too many files failed for it to take over: see `mess failures`")
 
 
-def _duration(seconds: float) -> str:
+def spoken_duration(seconds: float) -> str:
+    """Roughly how long, for people."""
     minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    if minutes >= 48 * 60:
+        return f"{minutes / 60 / 24:.0f} days"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(1, minutes)} min"
 
 
 @click.command()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
+from mess_plugin.cli.library import spoken_duration
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.search import search
@@ -18,9 +20,11 @@ from mess_plugin.spaces.active_encoder import (
     complete,
     under_way,
 )
+from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.files import SeenFile
 from mess_workers.broker import JobQueue
+from mess_workers.cli_use import ask_first, speed_of
 from mess_workers.dispatcher import Dispatcher
 from tests.event_tools import kill, program, see, settings_for, write_songs
 from tests.stored_library import add_track, levels_of, raw_space
@@ -174,3 +178,50 @@ def test_what_one_encoder_cannot_hear_stays_with_the_other(store: Store) -> None
     found = store.library.find_path("/music/short")
     assert found is not None
     assert found[0] is not None
+
+
+def test_a_long_switch_is_announced_and_asked_about(
+    changed: Settings,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    new = msgspec.structs.replace(changed, encoder="descriptors", jobs=1)
+    encoder = load_encoder(Recipe.of(new), new)
+    ask_first(store, new, encoder, yes=False)
+    assert capsys.readouterr().err == "", "nothing is to be done"
+    space = raw_space(store)
+    for seed in range(3):
+        add_track(store, space, f"/music/{seed}.flac", levels_of(seed), identity=str(seed))
+    monkeypatch.setattr("mess_workers.cli_use.speed_of", lambda _: 90.0 / 7200)
+    asked: list[str] = []
+
+    def refuse(question: str, **_: object) -> None:
+        asked.append(question)
+        raise click.Abort
+
+    monkeypatch.setattr("click.confirm", refuse)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    with pytest.raises(click.Abort):
+        ask_first(store, new, encoder, yes=False)
+    said = capsys.readouterr().err
+    assert (
+        "3 files are encoded with descriptors, which takes about 2 h 0 min on this machine" in said
+    )
+    assert len(asked) == 1
+    ask_first(store, new, encoder, yes=True)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    ask_first(store, new, encoder, yes=False)
+    assert len(asked) == 1
+
+
+def test_the_speed_of_an_encoder_is_measured(changed: Settings) -> None:
+    new = msgspec.structs.replace(changed, encoder="descriptors")
+    assert 1 < speed_of(load_encoder(Recipe.of(new), new)) < 1e6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(5, "1 min"), (600, "10 min"), (7260, "2 h 1 min"), (864000, "10 days")]
+)
+def test_durations_are_rough(seconds: float, text: str) -> None:
+    assert spoken_duration(seconds) == text
