@@ -138,6 +138,13 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     environment: os.environ by default. overrides: from the command line, strongest of all; None
     means not given.
     """
+    return settings_with_sources(environment, **overrides)[0]
+
+
+def settings_with_sources(
+    environment: Mapping[str, str] | None = None, **overrides: object
+) -> tuple[Settings, dict[str, str]]:
+    """As `load_settings`, and where each setting that is not a default comes from, by its name."""
     environment = os.environ if environment is None else environment
     named = os.path.expanduser(environment.get("MESS_HOME") or default_home())  # noqa: PTH111  never raises
     home = Path(named).absolute()
@@ -154,7 +161,8 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
             sources[name] = variable
     given = {name: value for name, value in overrides.items() if value is not None}
     values.update(given, home=home)
-    return _convert(values, sources | dict.fromkeys(given, "command line"))
+    sources |= dict.fromkeys(given, "command line")
+    return _convert(values, sources), sources
 
 
 def write_setting(home: Path, name: str, value: object) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from mess_plugin import embedded
 from mess_plugin.cli.output import say
 from mess_plugin.config import Settings, load_settings
+from mess_plugin.embedded.home import Home
+from mess_plugin.embedded.postgres import versions
 from mess_plugin.errors import UsageError
 from mess_plugin.library import backup as library_backup
+from mess_plugin.library.upgrade import fetch_programs, move_cluster
 from mess_plugin.services import connected, has_library
 from mess_plugin.store import open_store
 
@@ -60,6 +64,30 @@ def restore(file: Path, replace: bool) -> None:
         say(f"also {', '.join(restored)} in {settings.home}")
     if not made.with_vectors:
         say("what was heard is not in it: run `mess index FOLDER` to hear the music again")
+
+
+@click.command()
+@click.option(
+    "--old", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Holds bin/postgres of the old version; otherwise that is fetched by pip.",
+)  # fmt: skip
+def upgrade(old: Path | None) -> None:
+    """Move the embedded database to the version of Postgres that this MESS brings."""
+    settings = load_settings()
+    if settings.database_url is not None:
+        raise UsageError("the database is a server of your own: upgrade it there (pg_upgrade)")
+    theirs, ours = versions(Home.at(settings.home))
+    if not theirs:
+        raise UsageError(f"there is no library in {settings.home} yet: nothing to upgrade")
+    if theirs == ours:
+        say(f"the database is of Postgres {ours}, as this MESS wants it: nothing to do")
+        return
+    _refuse_while_up(settings)
+    with TemporaryDirectory(prefix="mess-upgrade-") as folder:
+        programs = old or fetch_programs(theirs, Path(folder))
+        say(f"moving the database from Postgres {theirs} to {ours}; this may take a while")
+        kept = move_cluster(settings.home, programs, theirs)
+    say(f"done; the old database is in {kept}, to be deleted when you are content")
 
 
 def _refuse_while_up(settings: Settings) -> None:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "about": ("mess_plugin.cli.about", "Show tempo, key and loudness of a track."),
     "backup": ("mess_plugin.cli.backup", "Write the library to a file."),
     "clusters": ("mess_plugin.cli.exploring", "Show what kinds of music the library holds."),
+    "config": ("mess_plugin.cli.config", "Show the settings and where each comes from; set them."),
     "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
     "down": ("mess_plugin.cli.services", "Stop the services that `mess up` started."),
     "duplicates": ("mess_plugin.cli.duplicates", "Link recordings that are the same music."),
@@ -32,6 +33,7 @@ _COMMANDS = {
     "dislike": ("mess_plugin.cli.taste", "Note that a track is no good answer to another one."),
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
     "like": ("mess_plugin.cli.taste", "Note that a track is a good answer to another one."),
+    "logs": ("mess_plugin.cli.logs", "Show what the services have logged."),
     "map": ("mess_plugin.cli.exploring", "Draw the library in two dimensions."),
     "metric": ("mess_plugin.cli.metric", "Learn from pairs what counts as alike."),
     "playlist": ("mess_plugin.cli.playlist", "Make playlists that flow."),
@@ -43,6 +45,8 @@ _COMMANDS = {
     "status": ("mess_plugin.cli.library", "Show what the library holds and what is being done."),
     "tag": ("mess_plugin.cli.tag", "Write tempo, key and loudness into the tags of your files."),
     "taste": ("mess_plugin.cli.taste", "Show, reset or export what a listener's verdicts say."),
+    "uninstall": ("mess_plugin.cli.uninstall", "Show what is on this machine, and remove it."),
+    "upgrade": ("mess_plugin.cli.backup", "Move the database to a newer version of Postgres."),
     "up": ("mess_plugin.cli.services", "Keep the services and a worker running."),
 }
 

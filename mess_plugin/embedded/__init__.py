@@ -10,7 +10,8 @@ first needed, restarts those that die, and ends when no lease and no pin is left
 on Unix sockets in private directories: nothing is reachable from the network or by other users.
 """
 
-from mess_plugin.embedded.client import Endpoints, Lease, down, lease, up
+from mess_plugin.embedded import unit
+from mess_plugin.embedded.client import Endpoints, Lease, down, lease, pin, up
 from mess_plugin.embedded.client import current_state as state
 from mess_plugin.embedded.program import Program
 from mess_plugin.embedded.states import HomeState, ServiceState
@@ -23,6 +24,8 @@ __all__ = [
     "ServiceState",
     "down",
     "lease",
+    "pin",
     "state",
+    "unit",
     "up",
 ]

