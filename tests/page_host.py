@@ -116,8 +116,8 @@ class Tab:
 
     def check(self) -> None:
         """No error on the console, and no request to another host."""
-        assert self.errors == []
-        assert self.foreign == []
+        assert self.errors == [], self.errors
+        assert self.foreign == [], self.foreign
 
 
 def _axe() -> str:

@@ -7,11 +7,11 @@ export const connection = new Store({ signedIn: true, problem: /** @type {string
 
 /** What the server said was wrong: one line that says what to do. */
 export class ServerError extends Error {
-  /** @param {number} status @param {string} message */
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
+	/** @param {number} status @param {string} message */
+	constructor(status, message) {
+		super(message);
+		this.status = status;
+	}
 }
 
 /** @param {string} path @returns {string} below wherever the page itself lies */
@@ -24,77 +24,77 @@ export const address = (path) => new URL(path, document.baseURI).toString();
  * @returns {Promise<any>}
  */
 export async function ask(method, path, options = {}) {
-  /** @type {Response} */
-  let answer;
-  try {
-    answer = await fetch(address(path), {
-      method,
-      signal: options.signal,
-      body: options.data ?? (options.body === undefined ? undefined : JSON.stringify(options.body)),
-      headers: options.data ? {} : { "Content-Type": "application/json" },
-      credentials: "same-origin",
-      cache: "no-cache",
-    });
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    connection.patch({ problem: "MESS does not answer. Is it running? `mess up` starts it." });
-    throw new ServerError(0, "MESS does not answer. Is it running? `mess up` starts it.");
-  }
-  if (connection.value.problem) connection.patch({ problem: null });
-  if (answer.status === 401) connection.patch({ signedIn: false });
-  const text = await answer.text();
-  if (!answer.ok) throw new ServerError(answer.status, reasonIn(text, answer.status));
-  return options.text ? text : text && JSON.parse(text);
+	/** @type {Response} */
+	let answer;
+	try {
+		answer = await fetch(address(path), {
+			method,
+			signal: options.signal,
+			body: options.data ?? (options.body === undefined ? undefined : JSON.stringify(options.body)),
+			headers: options.data ? {} : { "Content-Type": "application/json" },
+			credentials: "same-origin",
+			cache: "no-cache",
+		});
+	} catch (error) {
+		if (options.signal?.aborted) throw error;
+		connection.patch({ problem: "MESS does not answer. Is it running? `mess up` starts it." });
+		throw new ServerError(0, "MESS does not answer. Is it running? `mess up` starts it.");
+	}
+	if (connection.value.problem) connection.patch({ problem: null });
+	if (answer.status === 401) connection.patch({ signedIn: false });
+	const text = await answer.text();
+	if (!answer.ok) throw new ServerError(answer.status, reasonIn(text, answer.status));
+	return options.text ? text : text && JSON.parse(text);
 }
 
 /** @param {string} text @param {number} status */
 function reasonIn(text, status) {
-  try {
-    return String(JSON.parse(text).error);
-  } catch {
-    return `the server answered ${status}`;
-  }
+	try {
+		return String(JSON.parse(text).error);
+	} catch {
+		return `the server answered ${status}`;
+	}
 }
 
 /** @param {string} path @param {Record<string, string | number>} [query] @param {AbortSignal} [signal] */
 export function get(path, query = {}, signal = undefined) {
-  const words = new URLSearchParams(Object.entries(query).map(([k, v]) => [k, String(v)]));
-  return ask("GET", words.size ? `${path}?${words}` : path, { signal });
+	const words = new URLSearchParams(Object.entries(query).map(([k, v]) => [k, String(v)]));
+	return ask("GET", words.size ? `${path}?${words}` : path, { signal });
 }
 
 /** @param {string} path @param {unknown} body @param {AbortSignal} [signal] */
 export const post = (path, body, signal = undefined) => ask("POST", path, { body, signal });
 
-/** @type {Map<number, import("./types.js").Outline>} */
+/** @type {Map<number, Outline>} */
 const outlines = new Map();
 
 /**
  * Sections and measures of tracks; asked for once each.
  * @param {number[]} ids
- * @returns {Promise<Map<number, import("./types.js").Outline>>}
+ * @returns {Promise<Map<number, Outline>>}
  */
 export async function outlinesOf(ids) {
-  const unknown = [...new Set(ids)].filter((id) => !outlines.has(id));
-  for (let at = 0; at < unknown.length; at += 100) {
-    const answer = await get("v1/outlines", { ids: unknown.slice(at, at + 100).join(",") });
-    for (const one of answer.outlines) outlines.set(one.id, one);
-  }
-  return outlines;
+	const unknown = [...new Set(ids)].filter((id) => !outlines.has(id));
+	for (let at = 0; at < unknown.length; at += 100) {
+		const answer = await get("v1/outlines", { ids: unknown.slice(at, at + 100).join(",") });
+		for (const one of answer.outlines) outlines.set(one.id, one);
+	}
+	return outlines;
 }
 
-/** @type {Map<number, Promise<import("./types.js").Peaks>>} */
+/** @type {Map<number, Promise<Peaks>>} */
 const waveforms = new Map();
 
-/** @param {number} id @returns {Promise<import("./types.js").Peaks>} */
+/** @param {number} id @returns {Promise<Peaks>} */
 export function peaksOf(id) {
-  let found = waveforms.get(id);
-  if (!found) {
-    found = get(`v1/tracks/${id}/peaks`);
-    waveforms.set(id, found);
-    found.catch(() => waveforms.delete(id));
-    if (waveforms.size > 100) waveforms.delete(/** @type {number} */ (waveforms.keys().next().value));
-  }
-  return found;
+	let found = waveforms.get(id);
+	if (!found) {
+		found = get(`v1/tracks/${id}/peaks`);
+		waveforms.set(id, found);
+		found.catch(() => waveforms.delete(id));
+		if (waveforms.size > 100) waveforms.delete(/** @type {number} */ (waveforms.keys().next().value));
+	}
+	return found;
 }
 
 /** @type {Map<number, Promise<any>>} */
@@ -102,11 +102,11 @@ const tracks = new Map();
 
 /** @param {number} id @returns {Promise<any>} the track with its tags, paths and measures */
 export function trackOf(id) {
-  let found = tracks.get(id);
-  if (!found) {
-    found = get(`v1/tracks/${id}`);
-    tracks.set(id, found);
-    found.catch(() => tracks.delete(id));
-  }
-  return found;
+	let found = tracks.get(id);
+	if (!found) {
+		found = get(`v1/tracks/${id}`);
+		tracks.set(id, found);
+		found.catch(() => tracks.delete(id));
+	}
+	return found;
 }

@@ -8,8 +8,6 @@ import { useStore } from "./store.js";
 import { Strip } from "./strip.js";
 import { clock, keysMix, likeness, shortKey, span, temposMatch, titleOf } from "./words.js";
 
-/** @typedef {import("./types.js").Match} Match */
-/** @typedef {import("./types.js").Outline} Outline */
 /**
  * What can be done with an answer.
  * @typedef {{ play: (match: Match, at_s?: number) => void, ask: (match: Match) => void,
@@ -24,21 +22,21 @@ const FEEL = new Set(["song", "windows", "course"]);
  * @param {Match} match @returns {Record<string, number>}
  */
 export function aspectsOf(match) {
-  /** @type {Record<string, number>} */
-  const found = {};
-  let [sum, weights] = [0, 0];
-  for (const reason of match.reasons) {
-    const [, like, weight] = / (-?[\d.]+) × ([\d.]+)$/.exec(reason.text) ?? [];
-    if (like === undefined) continue;
-    if (FEEL.has(reason.kind)) {
-      sum += Number(like) * Number(weight);
-      weights += Number(weight);
-    } else if (ASPECTS.includes(reason.kind)) {
-      found[reason.kind] = Math.max(0, Number(like));
-    }
-  }
-  if (weights) found.feel = Math.max(0, sum / weights);
-  return found;
+	/** @type {Record<string, number>} */
+	const found = {};
+	let [sum, weights] = [0, 0];
+	for (const reason of match.reasons) {
+		const [, like, weight] = / (-?[\d.]+) × ([\d.]+)$/.exec(reason.text) ?? [];
+		if (like === undefined) continue;
+		if (FEEL.has(reason.kind)) {
+			sum += Number(like) * Number(weight);
+			weights += Number(weight);
+		} else if (ASPECTS.includes(reason.kind)) {
+			found[reason.kind] = Math.max(0, Number(like));
+		}
+	}
+	if (weights) found.feel = Math.max(0, sum / weights);
+	return found;
 }
 
 /**
@@ -46,100 +44,100 @@ export function aspectsOf(match) {
  *   selected: number, onSelect: (place: number) => void, deeds: Deeds }} props
  */
 export function Matches({ matches, outlines, asked, verdicts, selected, onSelect, deeds }) {
-  const list = useRef(/** @type {HTMLElement | null} */ (null));
-  useMoves(list, matches);
-  return html`<ol class="matches" ref=${list} aria-label="Answers">
-    ${matches.map(
-      (match, place) => html`<${Row} key=${match.track.id} match=${match} outline=${outlines.get(match.track.id) ?? null}
-        asked=${asked} verdict=${verdicts.get(match.track.id) ?? ""} isSelected=${place === selected}
-        onSelect=${() => onSelect(place)} deeds=${deeds} />`,
-    )}
-  </ol>`;
+	const list = useRef(/** @type {HTMLElement | null} */ (null));
+	useMoves(list, matches);
+	return html`<ol class="matches" ref=${list} aria-label="Answers">
+		${matches.map(
+			(match, place) => html`<${Row} key=${match.track.id} match=${match} outline=${outlines.get(match.track.id) ?? null}
+				asked=${asked} verdict=${verdicts.get(match.track.id) ?? ""} isSelected=${place === selected}
+				onSelect=${() => onSelect(place)} deeds=${deeds} />`,
+		)}
+	</ol>`;
 }
 
 /** @param {{ match: Match, outline: Outline | null, asked: Outline | null, verdict: string, isSelected: boolean, onSelect: () => void, deeds: Deeds }} props */
 function Row({ match, outline, asked, verdict, isSelected, onSelect, deeds }) {
-  const { track } = match;
-  const title = titleOf(track);
-  const heard = useStore(player, (now) => (now.match?.track.id === track.id && !now.match.blob ? now : null));
-  const isPlaying = heard?.isPlaying && heard.side === "match";
-  const start_s = match.match_section?.start_s ?? 0;
-  const aspects = aspectsOf(match);
-  return html`<li class="match ${isSelected ? "selected" : ""} ${heard ? "current" : ""} ${verdict}" data-id=${track.id}
-    onClick=${onSelect} aria-current=${isSelected ? "true" : undefined}>
-    <span class="rank">${match.rank}</span>
-    <button class="round" onClick=${() => deeds.play(match)}
-      aria-label=${`${isPlaying ? "Pause" : "Play"} ${title}${start_s ? ` from ${clock(start_s)}` : ""}`}
-      title=${match.match_section ? `Play at the match, ${span(match.match_section)}` : "Play"}>
-      <${Icon} name=${isPlaying ? "pause" : "play"} /></button>
-    <div class="what">
-      <a class="title" href=${`#/track/${track.id}`}>${title}</a>
-      <span class="by">${[track.artist, track.album].filter(Boolean).join(" · ") || "no artist"}</span>
-    </div>
-    <${Strip} duration_s=${track.duration_s} sections=${outline?.sections ?? []} stretch=${match.match_section}
-      repeats=${match.repeats} time_s=${heard ? heard.time_s : null}
-      onPick=${(/** @type {number} */ at_s) => deeds.play(match, at_s)} />
-    <${Bars} aspects=${aspects} />
-    <${Measures} heard=${outline?.heard ?? null} asked=${asked?.heard ?? null} />
-    <span class="likeness" title=${`Likeness ${match.score.toFixed(2)}${
-      match.confidence === null ? "" : `; the same recording: ${Math.round(match.confidence * 100)} %`
-    }`}>${likeness(match.score)}<i style=${{ width: `${Math.round(match.score * 100)}%` }} /></span>
-    <div class="deeds">
-      ${deed("plus", "More of this: ask with it as well", () => deeds.more(match), `More like ${title}`)}
-      ${deed("minus", "Not this: answers unlike it", () => deeds.not(match), `Not like ${title}`)}
-      ${deed("up", "A good answer", () => deeds.judge(match, "like"), `Like ${title}`, verdict === "like")}
-      ${deed("down", "Not a good answer", () => deeds.judge(match, "dislike"), `Dislike ${title}`, verdict === "dislike")}
-    </div>
-  </li>`;
+	const { track } = match;
+	const title = titleOf(track);
+	const heard = useStore(player, (now) => (now.match?.track.id === track.id && !now.match.blob ? now : null));
+	const isPlaying = heard?.isPlaying && heard.side === "match";
+	const start_s = match.match_section?.start_s ?? 0;
+	const aspects = aspectsOf(match);
+	return html`<li class="match ${isSelected ? "selected" : ""} ${heard ? "current" : ""} ${verdict}" data-id=${track.id}
+		onClick=${onSelect} aria-current=${isSelected ? "true" : undefined}>
+		<span class="rank">${match.rank}</span>
+		<button class="round" onClick=${() => deeds.play(match)}
+			aria-label=${`${isPlaying ? "Pause" : "Play"} ${title}${start_s ? ` from ${clock(start_s)}` : ""}`}
+			title=${match.match_section ? `Play at the match, ${span(match.match_section)}` : "Play"}>
+			<${Icon} name=${isPlaying ? "pause" : "play"} /></button>
+		<div class="what">
+			<a class="title" href=${`#/track/${track.id}`}>${title}</a>
+			<span class="by">${[track.artist, track.album].filter(Boolean).join(" · ") || "no artist"}</span>
+		</div>
+		<${Strip} duration_s=${track.duration_s} sections=${outline?.sections ?? []} stretch=${match.match_section}
+			repeats=${match.repeats} time_s=${heard ? heard.time_s : null}
+			onPick=${(at_s) => deeds.play(match, at_s)} />
+		<${Bars} aspects=${aspects} />
+		<${Measures} heard=${outline?.heard ?? null} asked=${asked?.heard ?? null} />
+		<span class="likeness" title=${`Likeness ${match.score.toFixed(2)}${
+			match.confidence === null ? "" : `; the same recording: ${Math.round(match.confidence * 100)} %`
+		}`}>${likeness(match.score)}<i style=${{ width: `${Math.round(match.score * 100)}%` }} /></span>
+		<div class="deeds">
+			${deed("plus", "More of this: ask with it as well", () => deeds.more(match), `More like ${title}`)}
+			${deed("minus", "Not this: answers unlike it", () => deeds.not(match), `Not like ${title}`)}
+			${deed("up", "A good answer", () => deeds.judge(match, "like"), `Like ${title}`, verdict === "like")}
+			${deed("down", "Not a good answer", () => deeds.judge(match, "dislike"), `Dislike ${title}`, verdict === "dislike")}
+		</div>
+	</li>`;
 }
 
 /** @param {string} icon @param {string} title @param {() => void} act @param {string} label @param {boolean} [isOn] */
 const deed = (icon, title, act, label, isOn) =>
-  html`<button class="small ${isOn ? "on" : ""}" title=${title} aria-label=${label} aria-pressed=${isOn === undefined ? undefined : isOn}
-    onClick=${(/** @type {Event} */ event) => (event.stopPropagation(), act())}><${Icon} name=${icon} /></button>`;
+	html`<button class="small ${isOn ? "on" : ""}" title=${title} aria-label=${label} aria-pressed=${isOn === undefined ? undefined : isOn}
+		onClick=${(event) => (event.stopPropagation(), act())}><${Icon} name=${icon} /></button>`;
 
 /** @param {{ aspects: Record<string, number> }} props */
 function Bars({ aspects }) {
-  const known = ASPECTS.filter((aspect) => aspect in aspects);
-  const said = known.map((aspect) => `${aspect} ${likeness(aspects[aspect])}`).join(", ");
-  return html`<div class="bars" role="img" aria-label=${said || "no aspects"}>
-    ${ASPECTS.map((aspect) => {
-      const value = aspects[aspect];
-      const title = value === undefined ? `${aspect}: not counted` : `${aspect}: ${likeness(value)} (${value.toFixed(2)})`;
-      return html`<span title=${title} class=${value === undefined ? "none" : ""}>
-        <i style=${{ height: `${Math.round(Math.min(1, value ?? 0) * 100)}%` }} /></span>`;
-    })}
-  </div>`;
+	const known = ASPECTS.filter((aspect) => aspect in aspects);
+	const said = known.map((aspect) => `${aspect} ${likeness(aspects[aspect])}`).join(", ");
+	return html`<div class="bars" role="img" aria-label=${said || "no aspects"}>
+		${ASPECTS.map((aspect) => {
+			const value = aspects[aspect];
+			const title = value === undefined ? `${aspect}: not counted` : `${aspect}: ${likeness(value)} (${value.toFixed(2)})`;
+			return html`<span title=${title} class=${value === undefined ? "none" : ""}>
+				<i style=${{ height: `${Math.round(Math.min(1, value ?? 0) * 100)}%` }} /></span>`;
+		})}
+	</div>`;
 }
 
-/** @param {{ heard: import("./types.js").Heard | null, asked: import("./types.js").Heard | null }} props */
+/** @param {{ heard: TrackMeasures | null, asked: TrackMeasures | null }} props */
 export function Measures({ heard, asked }) {
-  const [tempo, key] = [heard?.tempo, heard?.key];
-  const isSameTempo = Boolean(tempo && asked?.tempo && temposMatch(tempo.bpm, asked.tempo.bpm));
-  const isMixing = Boolean(key && asked?.key && keysMix(key.name, asked.key.name));
-  return html`<div class="measures">
-    <span class=${isSameTempo ? "fits" : ""} title=${tempo ? `${tempo.bpm.toFixed(1)} beats per minute${isSameTempo ? ", as in the question" : ""}` : "no tempo was heard"}>
-      ${tempo ? Math.round(tempo.bpm) : "–"}</span>
-    <span class=${isMixing ? "fits" : ""} title=${key ? `${key.name}${isMixing ? ", mixes with the question" : ""}` : "no key was heard"}>
-      ${key ? shortKey(key.name) : "–"}</span>
-  </div>`;
+	const [tempo, key] = [heard?.tempo, heard?.key];
+	const isSameTempo = Boolean(tempo && asked?.tempo && temposMatch(tempo.bpm, asked.tempo.bpm));
+	const isMixing = Boolean(key && asked?.key && keysMix(key.name, asked.key.name));
+	return html`<div class="measures">
+		<span class=${isSameTempo ? "fits" : ""} title=${tempo ? `${tempo.bpm.toFixed(1)} beats per minute${isSameTempo ? ", as in the question" : ""}` : "no tempo was heard"}>
+			${tempo ? Math.round(tempo.bpm) : "–"}</span>
+		<span class=${isMixing ? "fits" : ""} title=${key ? `${key.name}${isMixing ? ", mixes with the question" : ""}` : "no key was heard"}>
+			${key ? shortKey(key.name) : "–"}</span>
+	</div>`;
 }
 
 /** Rows that change their place move there (first, last, invert, play). @param {{ current: HTMLElement | null }} list @param {Match[]} matches */
 function useMoves(list, matches) {
-  const before = useRef(/** @type {Map<string, number>} */ (new Map()));
-  useLayoutEffect(() => {
-    const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    /** @type {Map<string, number>} */
-    const now = new Map();
-    const rows = /** @type {HTMLElement[]} */ ([...(list.current?.children ?? [])]);
-    for (const row of rows) now.set(row.dataset.id ?? "", row.offsetTop);
-    for (const row of rows) {
-      const [old, fresh] = [before.current.get(row.dataset.id ?? ""), now.get(row.dataset.id ?? "")];
-      if (isCalm || old === fresh || !before.current.size) continue;
-      const start = old === undefined ? { opacity: 0 } : { transform: `translateY(${old - (fresh ?? 0)}px)` };
-      row.animate([start, { opacity: 1, transform: "none" }], { duration: 240, easing: "cubic-bezier(.2,.7,.2,1)" });
-    }
-    before.current = now;
-  }, [matches]);
+	const before = useRef(/** @type {Map<string, number>} */ (new Map()));
+	useLayoutEffect(() => {
+		const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+		/** @type {Map<string, number>} */
+		const now = new Map();
+		const rows = /** @type {HTMLElement[]} */ ([...(list.current?.children ?? [])]);
+		for (const row of rows) now.set(row.dataset.id ?? "", row.offsetTop);
+		for (const row of rows) {
+			const [old, fresh] = [before.current.get(row.dataset.id ?? ""), now.get(row.dataset.id ?? "")];
+			if (isCalm || old === fresh || !before.current.size) continue;
+			const start = old === undefined ? { opacity: 0 } : { transform: `translateY(${old - (fresh ?? 0)}px)` };
+			row.animate([start, { opacity: 1, transform: "none" }], { duration: 240, easing: "cubic-bezier(.2,.7,.2,1)" });
+		}
+		before.current = now;
+	}, [matches]);
 }

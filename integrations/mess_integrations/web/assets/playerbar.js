@@ -9,48 +9,48 @@ import { Waveform } from "./waveform.js";
 import { clock, titleOf } from "./words.js";
 
 export function PlayerBar() {
-  const now = useStore(player, (value) => value);
-  const heard = now.side === "match" ? now.match : now.asked;
-  const [sections, setSections] = useState(/** @type {import("./types.js").Section[]} */ ([]));
-  const id = heard && !heard.blob ? heard.track.id : null;
-  useEffect(() => {
-    setSections([]);
-    if (id === null) return;
-    let isOver = false;
-    outlinesOf([id]).then(
-      (found) => isOver || setSections(found.get(id)?.sections ?? []),
-      () => {},
-    );
-    return () => void (isOver = true);
-  }, [id]);
-  if (!heard || !now.match) return null;
-  return html`<section class="player" aria-label="Player">
-    <button class="round big" onClick=${toggle} aria-label=${now.isPlaying ? "Pause" : "Play"} title="Space">
-      <${Icon} name=${now.isPlaying ? "pause" : "play"} />
-    </button>
-    ${
-      now.asked &&
-      html`<div class="ab" role="group" aria-label="Compare">
-        <button class=${now.side === "asked" ? "on" : ""} aria-pressed=${now.side === "asked"}
-          onClick=${() => now.side === "match" && switchSides()} title="What was asked about (b)">A</button>
-        <button class=${now.side === "match" ? "on" : ""} aria-pressed=${now.side === "match"}
-          onClick=${() => now.side === "asked" && switchSides()} title="The match (b)">B</button>
-      </div>`
-    }
-    <div class="now">
-      <a class="title" href=${id === null ? undefined : `#/track/${id}`}>${titleOf(heard.track)}</a>
-      <span class="by">${now.problem ?? heard.track.artist ?? (heard.blob ? "your sound" : "")}</span>
-    </div>
-    <span class="time">${clock(now.time_s)}</span>
-    <${Waveform} id=${id} duration_s=${now.duration_s} time_s=${now.time_s} onSeek=${seek}
-      stretch=${heard.stretch} sections=${sections} label=${`Position in ${titleOf(heard.track)}`} />
-    <span class="time">${clock(now.duration_s)}</span>
-    <button class="round" onClick=${loop} aria-pressed=${now.loops} disabled=${!heard.stretch}
-      aria-label="Repeat the stretch" title="Repeat the stretch (o)"><${Icon} name="loop" /></button>
-    ${
-      (now.queue.length > 0 || now.more) &&
-      html`<button class="round" onClick=${() => void next()} aria-label="Next track" title="Next track">
-        <${Icon} name="next" /></button>`
-    }
-  </section>`;
+	const now = useStore(player, (value) => value);
+	const heard = now.side === "match" ? now.match : now.asked;
+	const [sections, setSections] = useState(/** @type {Section[]} */ ([]));
+	const id = heard && !heard.blob ? heard.track.id : null;
+	useEffect(() => {
+		setSections([]);
+		if (id === null) return;
+		let isOver = false;
+		outlinesOf([id]).then(
+			(found) => isOver || setSections(found.get(id)?.sections ?? []),
+			() => {},
+		);
+		return () => void (isOver = true);
+	}, [id]);
+	if (!heard || !now.match) return null;
+	return html`<section class="player" aria-label="Player">
+		<button class="round big" onClick=${toggle} aria-label=${now.isPlaying ? "Pause" : "Play"} title="Space">
+			<${Icon} name=${now.isPlaying ? "pause" : "play"} />
+		</button>
+		${
+			now.asked &&
+			html`<div class="ab" role="group" aria-label="Compare">
+				<button class=${now.side === "asked" ? "on" : ""} aria-pressed=${now.side === "asked"}
+					onClick=${() => now.side === "match" && switchSides()} title="What was asked about (b)">A</button>
+				<button class=${now.side === "match" ? "on" : ""} aria-pressed=${now.side === "match"}
+					onClick=${() => now.side === "asked" && switchSides()} title="The match (b)">B</button>
+			</div>`
+		}
+		<div class="now">
+			<a class="title" href=${id === null ? undefined : `#/track/${id}`}>${titleOf(heard.track)}</a>
+			<span class="by">${now.problem ?? heard.track.artist ?? (heard.blob ? "your sound" : "")}</span>
+		</div>
+		<span class="time">${clock(now.time_s)}</span>
+		<${Waveform} id=${id} duration_s=${now.duration_s} time_s=${now.time_s} onSeek=${seek}
+			stretch=${heard.stretch} sections=${sections} label=${`Position in ${titleOf(heard.track)}`} />
+		<span class="time">${clock(now.duration_s)}</span>
+		<button class="round" onClick=${loop} aria-pressed=${now.loops} disabled=${!heard.stretch}
+			aria-label="Repeat the stretch" title="Repeat the stretch (o)"><${Icon} name="loop" /></button>
+		${
+			(now.queue.length > 0 || now.more) &&
+			html`<button class="round" onClick=${() => void next()} aria-label="Next track" title="Next track">
+				<${Icon} name="next" /></button>`
+		}
+	</section>`;
 }

@@ -5,14 +5,14 @@ import { createContext, Fragment, h, render } from "./vendor-preact.js";
 
 export { createContext, Fragment, h, render };
 export {
-  useCallback,
-  useContext,
-  useEffect,
-  useLayoutEffect,
-  useMemo,
-  useReducer,
-  useRef,
-  useState,
+	useCallback,
+	useContext,
+	useEffect,
+	useLayoutEffect,
+	useMemo,
+	useReducer,
+	useRef,
+	useState,
 } from "./vendor-hooks.js";
 
 /** Templates → virtual nodes. Values are text or attributes, never markup. */

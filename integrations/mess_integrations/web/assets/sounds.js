@@ -10,9 +10,9 @@ const kept = new Map();
  * @returns {Promise<string>} the reference to ask with
  */
 export async function bring(blob, name) {
-  const answer = await ask("POST", `v1/sounds?${new URLSearchParams({ name })}`, { data: blob });
-  kept.set(answer.ref, { blob, name: answer.name, duration_s: answer.duration_s });
-  return answer.ref;
+	const answer = await ask("POST", `v1/sounds?${new URLSearchParams({ name })}`, { data: blob });
+	kept.set(answer.ref, { blob, name: answer.name, duration_s: answer.duration_s });
+	return answer.ref;
 }
 
 /** @param {string} ref */

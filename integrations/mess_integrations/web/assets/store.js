@@ -4,29 +4,29 @@ import { useEffect, useState } from "./preact.js";
 
 /** @template T */
 export class Store {
-  /** @param {T} value */
-  constructor(value) {
-    this.value = value;
-    /** @type {Set<() => void>} */
-    this.listeners = new Set();
-  }
+	/** @param {T} value */
+	constructor(value) {
+		this.value = value;
+		/** @type {Set<() => void>} */
+		this.listeners = new Set();
+	}
 
-  /** @param {T} value */
-  set(value) {
-    this.value = value;
-    for (const listener of [...this.listeners]) listener();
-  }
+	/** @param {T} value */
+	set(value) {
+		this.value = value;
+		for (const listener of [...this.listeners]) listener();
+	}
 
-  /** @param {Partial<T>} changes */
-  patch(changes) {
-    this.set({ ...this.value, ...changes });
-  }
+	/** @param {Partial<T>} changes */
+	patch(changes) {
+		this.set({ ...this.value, ...changes });
+	}
 
-  /** @param {() => void} listener @returns {() => void} ends it */
-  listen(listener) {
-    this.listeners.add(listener);
-    return () => void this.listeners.delete(listener);
-  }
+	/** @param {() => void} listener @returns {() => void} ends it */
+	listen(listener) {
+		this.listeners.add(listener);
+		return () => void this.listeners.delete(listener);
+	}
 }
 
 /**
@@ -37,18 +37,18 @@ export class Store {
  * @returns {U}
  */
 export function useStore(store, part) {
-  const now = part(store.value);
-  const [, redraw] = useState(0);
-  useEffect(() => {
-    let last = part(store.value);
-    if (last !== now) redraw((n) => n + 1);
-    return store.listen(() => {
-      const next = part(store.value);
-      if (next !== last) {
-        last = next;
-        redraw((n) => n + 1);
-      }
-    });
-  }, [store]);
-  return now;
+	const now = part(store.value);
+	const [, redraw] = useState(0);
+	useEffect(() => {
+		let last = part(store.value);
+		if (last !== now) redraw((n) => n + 1);
+		return store.listen(() => {
+			const next = part(store.value);
+			if (next !== last) {
+				last = next;
+				redraw((n) => n + 1);
+			}
+		});
+	}, [store]);
+	return now;
 }

@@ -2,22 +2,22 @@
 
 /** @param {number} seconds @returns {string} m:ss, or h:mm:ss */
 export function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds + 1e-6));
-  const s = String(whole % 60).padStart(2, "0");
-  const m = Math.floor(whole / 60) % 60;
-  const h = Math.floor(whole / 3600);
-  return h ? `${h}:${String(m).padStart(2, "0")}:${s}` : `${m}:${s}`;
+	const whole = Math.max(0, Math.floor(seconds + 1e-6));
+	const s = String(whole % 60).padStart(2, "0");
+	const m = Math.floor(whole / 60) % 60;
+	const h = Math.floor(whole / 3600);
+	return h ? `${h}:${String(m).padStart(2, "0")}:${s}` : `${m}:${s}`;
 }
 
 /** @param {{ start_s: number, end_s: number }} stretch */
 export const span = (stretch) => `${clock(stretch.start_s)}–${clock(stretch.end_s)}`;
 
 const LIKENESS = /** @type {[number, string][]} */ ([
-  [0.75, "nearly the same"],
-  [0.5, "very alike"],
-  [0.3, "alike"],
-  [0.15, "somewhat alike"],
-  [0, "hardly alike"],
+	[0.75, "nearly the same"],
+	[0.5, "very alike"],
+	[0.3, "alike"],
+	[0.15, "somewhat alike"],
+	[0, "hardly alike"],
 ]);
 
 /** @param {number} score in [0, 1] */
@@ -25,32 +25,32 @@ export const likeness = (score) => (LIKENESS.find(([from]) => score >= from) ?? 
 
 /** @param {number} share in [0, 1] @returns {string} how sure a measure is */
 export const sureness = (share) =>
-  share >= 0.6 ? "sure" : share >= 0.3 ? "fairly sure" : "unsure";
+	share >= 0.6 ? "sure" : share >= 0.3 ? "fairly sure" : "unsure";
 
 /** @param {number} n @param {string} one @param {string} [many] */
 export const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 
 /** @param {number} seconds @returns {string} "3 min", "2 h 5 min" */
 export function about(seconds) {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+	if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+	const minutes = Math.round(seconds / 60);
+	return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** @param {string} iso a moment @returns {string} how long ago it was */
 export function ago(iso) {
-  const seconds = (Date.now() - Date.parse(iso)) / 1000;
-  if (seconds < 5) return "now";
-  if (seconds < 86_400) return `${about(seconds)} ago`;
-  return count(Math.round(seconds / 86_400), "day") + " ago";
+	const seconds = (Date.now() - Date.parse(iso)) / 1000;
+	if (seconds < 5) return "now";
+	if (seconds < 86_400) return `${about(seconds)} ago`;
+	return count(Math.round(seconds / 86_400), "day") + " ago";
 }
 
-/** @param {import("./types.js").Card} track */
+/** @param {Card} track */
 export const titleOf = (track) => track.title || nameOf(track.path) || `track ${track.id}`;
 
 /** @param {string | null} path @returns {string} the file's own name; bytes that are no text show as � */
 export const nameOf = (path) =>
-  (path ?? "").split("/").pop()?.replace(/[\ud800-\udfff]/gu, "�") ?? "";
+	(path ?? "").split("/").pop()?.replace(/[\ud800-\udfff]/gu, "�") ?? "";
 
 const TONICS = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 
@@ -59,24 +59,24 @@ export const shortKey = (name) => name.replace(" minor", "m").replace(" major", 
 
 /** @param {string} a @param {string} b @returns {boolean} the same key, its relative, or a fifth away */
 export function keysMix(a, b) {
-  const [one, other] = [wheel(a), wheel(b)];
-  if (one === null || other === null) return false;
-  const away = Math.min((one.place - other.place + 12) % 12, (other.place - one.place + 12) % 12);
-  return one.minor === other.minor ? away <= 1 : away === 0;
+	const [one, other] = [wheel(a), wheel(b)];
+	if (one === null || other === null) return false;
+	const away = Math.min((one.place - other.place + 12) % 12, (other.place - one.place + 12) % 12);
+	return one.minor === other.minor ? away <= 1 : away === 0;
 }
 
 /** @param {string} name */
 function wheel(name) {
-  const [tonic, mode] = name.split(" ");
-  const flat = { Db: "C#", Eb: "D#", Gb: "F#", Ab: "G#", Bb: "A#" };
-  const place = TONICS.indexOf(/** @type {Record<string, string>} */ (flat)[tonic] ?? tonic);
-  if (place < 0) return null;
-  const minor = mode === "minor";
-  return { place: ((place + (minor ? 3 : 0)) * 7) % 12, minor };
+	const [tonic, mode] = name.split(" ");
+	const flat = { Db: "C#", Eb: "D#", Gb: "F#", Ab: "G#", Bb: "A#" };
+	const place = TONICS.indexOf(/** @type {Record<string, string>} */ (flat)[tonic] ?? tonic);
+	if (place < 0) return null;
+	const minor = mode === "minor";
+	return { place: ((place + (minor ? 3 : 0)) * 7) % 12, minor };
 }
 
 /** @param {number} a @param {number} b beats per minute; half and double count as well */
 export function temposMatch(a, b) {
-  const octaves = Math.abs(Math.log2(a / b));
-  return Math.min(octaves, Math.abs(octaves - 1)) <= Math.log2(1.06);
+	const octaves = Math.abs(Math.log2(a / b));
+	return Math.min(octaves, Math.abs(octaves - 1)) <= Math.log2(1.06);
 }
