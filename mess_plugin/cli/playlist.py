@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
+from click.core import ParameterSource
 
 from mess_plugin.cli.output import F, encoder_option, json_option, print_json, print_table, say
 from mess_plugin.cli.steering import steering_options
@@ -16,7 +17,7 @@ from mess_plugin.errors import UsageError
 from mess_plugin.playlists import generate
 from mess_plugin.playlists.formats import write_json, write_m3u, write_xspf
 from mess_plugin.playlists.generate import Playlist
-from mess_plugin.playlists.radio import first_of_radio
+from mess_plugin.playlists.radio import Anchor, RadioStyle, first_of_radio
 from mess_plugin.search import parsing
 from mess_plugin.search.references import find_track
 from mess_plugin.services import connected
@@ -102,11 +103,38 @@ def arc(curve: str, like: tuple[str, ...], **words: Any) -> None:
 @playlist.command()
 @click.argument("refs", nargs=-1, required=True, metavar="REF…")
 @click.option(
+    "--strictness",
+    default=0.5,
+    show_default=True,
+    metavar="0..1",
+    help="1 plays the nearest track, 0 draws from the 40 nearest.",
+)
+@click.option(
+    "--anchor",
+    type=click.Choice(get_args(Anchor)),
+    default="seed",
+    show_default=True,
+    help="Stay near REF, or follow the track before.",
+)
+@click.option(
     "--played", multiple=True, metavar="REF", help="Came already, in order: go on after it."
 )
 @_shared
-def radio(refs: tuple[str, ...], played: tuple[str, ...], **words: Any) -> None:
-    """Play on from REF: the first N of an endless list that heeds --listener."""
+@click.pass_context
+def radio(
+    context: click.Context,
+    /,
+    refs: tuple[str, ...],
+    played: tuple[str, ...],
+    strictness: float,
+    anchor: Anchor,
+    **words: Any,
+) -> None:
+    """Play on from REF: the first N of an endless list that heeds --listener.
+
+    Without --seed it is another list each day.
+    """
+    is_given = context.get_parameter_source("seed") is ParameterSource.COMMANDLINE
     _run(
         words,
         lambda store, settings: first_of_radio(
@@ -115,7 +143,8 @@ def radio(refs: tuple[str, ...], played: tuple[str, ...], **words: Any) -> None:
             refs,
             parsing.query(words),
             n=words["n"],
-            seed=words["seed"],
+            seed=words["seed"] if is_given else None,
+            style=RadioStyle(strictness, anchor),
             played=[find_track(store, ref) for ref in played],
         ),
     )

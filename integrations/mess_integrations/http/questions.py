@@ -18,7 +18,7 @@ from mess_plugin.model import Level
 from mess_plugin.options import OPTIONS, Kind
 from mess_plugin.playlists.formats import m3u, xspf
 from mess_plugin.playlists.generate import Playlist, alike, arc, journey, parse_curve
-from mess_plugin.playlists.radio import first_of_radio
+from mess_plugin.playlists.radio import Anchor, RadioStyle, first_of_radio
 from mess_plugin.search import MAX_K, Query, Reference, parsing, search
 from mess_plugin.search.references import confined, interval_of
 from mess_plugin.store import Store
@@ -145,6 +145,12 @@ class RadioBody(_ListBody, frozen=True, kw_only=True):
     """Where it starts."""
     played: Annotated[list[int], msgspec.Meta(max_length=10_000)] = []
     """Ids of what came already, in order: it goes on after them."""
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**63)] | None = None  # type: ignore[assignment]
+    """The same list again; without it another list each day."""
+    strictness: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    """1 plays the nearest track, 0 draws from the 40 nearest."""
+    anchor: Anchor = "seed"
+    """Stays near the references, or follows the track before."""
 
 
 class PlaylistFormat(msgspec.Struct, frozen=True):
@@ -250,6 +256,7 @@ def make_radio(service: HttpService, call: Call) -> Reply:
             n=body.n,
             seed=body.seed,
             played=body.played,
+            style=RadioStyle(body.strictness, body.anchor),
         ),
     )
 
