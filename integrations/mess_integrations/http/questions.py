@@ -145,7 +145,7 @@ class RadioBody(_ListBody, frozen=True, kw_only=True):
     """Where it starts."""
     played: Annotated[list[int], msgspec.Meta(max_length=10_000)] = []
     """Ids of what came already, in order: it goes on after them."""
-    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**63)] | None = None  # type: ignore[assignment]
+    seed: NotNegative | None = None  # type: ignore[assignment]
     """The same list again; without it another list each day."""
     strictness: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     """1 plays the nearest track, 0 draws from the 40 nearest."""
