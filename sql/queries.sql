@@ -317,20 +317,16 @@ WHERE files.id = before.id AND NOT EXISTS (
 RETURNING before.track_id
 
 -- Known paths below some folders (prefixes that end with a slash, whose successor is 0), or equal to
--- some files, and whether each is missed already.
+-- some files, and whether each is marked missing.
 -- name: list_paths
-SELECT id, path, missing_since IS NOT NULL, size_bytes, mtime_ns FROM files
+SELECT id, path, missing_since IS NOT NULL FROM files
 WHERE path = ANY(%(exact)s::bytea[])
 UNION
-SELECT id, path, missing_since IS NOT NULL, size_bytes, mtime_ns
+SELECT id, path, missing_since IS NOT NULL
 FROM unnest(%(prefixes)s::bytea[]) AS prefix
 JOIN files ON files.path >= prefix
     AND files.path < substring(prefix FROM 1 FOR length(prefix) - 1) || '0'::bytea
 ORDER BY path
-
--- Which of some paths are known and not missed.
--- name: find_known
-SELECT path FROM files WHERE path = ANY(%(paths)s::bytea[]) AND missing_since IS NULL ORDER BY path
 
 -- Some files that should be there, spread over the library by the hash of their names.
 -- name: sample_files
@@ -1032,10 +1028,6 @@ FROM (
     ORDER BY new, old
 ) AS moved
 WHERE files.path = moved.old AND NOT EXISTS (SELECT FROM files WHERE path = moved.new)
-
--- Known files by path.
--- name: find_files
-SELECT id FROM files WHERE path = ANY(%(paths)s::bytea[])
 
 -- How far the files at some paths are: indexed, failed, unknown.
 -- name: count_paths

@@ -163,7 +163,7 @@ def _prune(store: Store, ignoring: Ignoring, paths: Iterable[str], present: set[
         for path in paths
         if os.path.isdir(path) or is_gone(path) or ignoring.why(path, is_folder=False)  # noqa: PTH112
     ]
-    known = store.files.known_paths(perhaps, with_missed=False) if perhaps else {}
+    known = store.files.known_paths(perhaps, with_missing=False) if perhaps else {}
     absent = [path for path in known if path not in present]
     gone = [path for path in absent if is_gone(path)]
     pruned = give_up(store, ignoring.root, gone)

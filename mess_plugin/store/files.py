@@ -72,27 +72,17 @@ class Files:
         """The file holds no recording any more; what it held may go."""
         self.forget_orphans(_held(self._session.rows("detach_file", file_id=file_id)))
 
-    def known_paths(self, roots: Sequence[str], *, with_missed: bool = True) -> dict[str, int]:
+    def known_paths(self, roots: Sequence[str], *, with_missing: bool = True) -> dict[str, int]:
         """Known files that are, or are below, the given absolute paths: path → file id.
 
-        with_missed: also those that were not there at the last look and are not forgotten yet.
+        with_missing: also those that are marked missing and not forgotten yet.
         """
         rows = self._session.rows("list_paths", **_at_or_below(roots))
         return {
             to_text(path): file_id
-            for file_id, path, missed, *_ in rows
-            if with_missed or not missed
+            for file_id, path, is_missing in rows
+            if with_missing or not is_missing
         }
-
-    def known_files(self, roots: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Known files at or below absolute paths, unless missed: path → (size, mtime_ns)."""
-        rows = self._session.rows("list_paths", **_at_or_below(roots))
-        return {to_text(path): (size, mtime) for _, path, missed, size, mtime in rows if not missed}
-
-    def known_among(self, paths: Sequence[str]) -> list[str]:
-        """Those of the paths that are known and not missed yet."""
-        rows = self._session.rows("find_known", paths=[to_bytes(path) for path in paths])
-        return [to_text(row[0]) for row in rows]
 
     def sample_files(self, limit: int) -> list[tuple[str, int]]:
         """(path, size in bytes) of some files that should be there, spread over the library."""
@@ -167,13 +157,6 @@ class Files:
         with self._session.connection.transaction():
             rows = self._session.rows("delete_files", ids=list(file_ids))
             self.forget_orphans(_held(rows))
-
-    def forget_paths(self, paths: Sequence[str]) -> None:
-        """Remove the locations at some paths; unknown ones are passed over."""
-        if paths:
-            rows = self._session.rows("find_files", paths=[to_bytes(path) for path in paths])
-            if rows:
-                self.forget_files([row[0] for row in rows])
 
     def count_paths(self, paths: Sequence[str]) -> tuple[int, int, int]:
         """How many of some paths hold a recording, how many failed, and how many are unknown."""

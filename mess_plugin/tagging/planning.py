@@ -61,7 +61,7 @@ def chosen_paths(store: Store, named: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in named:
         root = os.path.abspath(os.path.expanduser(name))  # noqa: PTH100, PTH111  odd bytes
-        below = store.files.known_paths([root], with_missed=False)
+        below = store.files.known_paths([root], with_missing=False)
         if below:
             found |= dict.fromkeys(sorted(below))
         elif os.path.isdir(root):  # noqa: PTH112

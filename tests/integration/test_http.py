@@ -86,6 +86,22 @@ def test_readiness_names_what_is_away(settings: Settings, eventually: Eventually
         assert "mess_up 0.0" in call("/metrics")[1]
 
 
+def test_readiness_shows_a_service_that_keeps_failing(
+    settings: Settings, store: Store, eventually: Eventually
+) -> None:
+    for call in serving(settings, eventually):
+        assert call("/readyz") == (
+            200, {"ok": True, "checks": {"database": "ok", "broker": "ok"}}
+        )  # fmt: skip
+        for _ in range(3):
+            store.health.failed("watcher", "nas", "no space left on device")
+        status, answer = call("/readyz")
+        assert (status, answer["ok"]) == (503, False)
+        assert answer["checks"]["background"] == (
+            "the watcher on nas failed 3 times, last with: no space left on device"
+        )
+
+
 def test_answers_are_those_of_the_command_line(
     settings: Settings, store: Store, music: Path, call: Client, eventually: Eventually
 ) -> None:
@@ -233,7 +249,7 @@ def test_reported_files_become_work(
     (music / "a.flac").unlink()
     call("/webhooks/files", {"paths": [str(music / "a.flac")], "event": "deleted"})
     answer_events(store, settings)
-    assert list(store.files.known_paths([str(music)], with_missed=False)) == [
+    assert list(store.files.known_paths([str(music)], with_missing=False)) == [
         str(music / "odd\udcff.flac")
     ]
 

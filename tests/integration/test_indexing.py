@@ -122,7 +122,7 @@ def test_a_file_that_vanished_is_hidden_and_takes_its_job_along(
     (job_id,) = jobs(store, path)
     path.unlink()
     tasks.run_job(store, job_id)
-    assert store.files.known_paths(["/"], with_missed=False) == {}
+    assert store.files.known_paths(["/"], with_missing=False) == {}
     assert store.files.forget_missing(0) == 1
     assert store.files.known_paths(["/"]) == {}
     tasks.run_job(store, job_id)  # nothing is left to do

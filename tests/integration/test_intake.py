@@ -161,7 +161,7 @@ def test_a_music_folder_that_a_link_leads_to_is_known_by_one_name(
     (music / "c.flac").write_bytes(b"c")
     take(store, changes(link, (link / "c.flac",), ((link / "a.flac", link / "b.flac"),)))
     assert at(store, music / "b.flac") == track_id
-    assert sorted(store.files.known_paths(["/"], with_missed=False)) == [
+    assert sorted(store.files.known_paths(["/"], with_missing=False)) == [
         str(music / "b.flac"),
         str(music / "c.flac"),
     ]

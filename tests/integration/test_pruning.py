@@ -28,7 +28,7 @@ def look(store: Store, root: Path, *paths: str) -> Pruned:
 
 
 def there(store: Store) -> list[str]:
-    return [Path(path).name for path in store.files.known_paths(["/"], with_missed=False)]
+    return [Path(path).name for path in store.files.known_paths(["/"], with_missing=False)]
 
 
 def test_only_what_is_surely_gone_is_given_up(store: Store, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from mess_integrations.beets.session import opened
 from mess_plugin.config import Settings
 from mess_plugin.library import reconcile as module
 from mess_plugin.library import spool
@@ -63,7 +64,7 @@ def add(music: Path, *names: str) -> list[str]:
 
 
 def there(store: Store) -> list[str]:
-    return [Path(path).name for path in store.files.known_paths(["/"], with_missed=False)]
+    return [Path(path).name for path in store.files.known_paths(["/"], with_missing=False)]
 
 
 def by_beets(store: Store, settings: Settings, music: Path, paths: list[str]) -> None:
@@ -356,3 +357,19 @@ def test_any_file_is_noted_once_and_known_again(
         assert (again.unchanged, len(again.job_ids)) == (0, 0 if again.failed_before else 1)
         assert list(store.files.known_paths([path])) == [stored(path)]
         raise psycopg.Rollback(transaction)
+
+
+def test_beets_says_what_was_not_believed(
+    settings: Settings, music: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = add(music, *(f"{{album}}/{i:02}.flac" for i in range(20)))
+    spool.keep(settings.home, Changes(tuple(paths), (), (), str(music)))
+    with opened(settings) as (_, store):
+        assert len(there(store)) == 20
+    shutil.rmtree(music / "{album}")
+    (music / "cover.jpg").touch()
+    spool.keep(settings.home, Changes((), (), tuple(paths), str(music)))
+    with opened(settings) as (_, store):
+        assert len(there(store)) == 20
+    assert "20 of 20 known recordings are gone" in caplog.text
+    assert "mess index --prune" in caplog.text

@@ -64,8 +64,8 @@ def until(folder: WatchedFolder) -> Run:
     return run
 
 
-def names(store: Store, music: Path, *, with_missed: bool = False) -> list[str]:
-    known = store.files.known_paths([str(music)], with_missed=with_missed)
+def names(store: Store, music: Path, *, with_missing: bool = False) -> list[str]:
+    known = store.files.known_paths([str(music)], with_missing=with_missing)
     return sorted(os.path.relpath(path, music) for path in known)
 
 
@@ -168,7 +168,7 @@ def test_deleted_files_are_hidden_and_come_back(
     away = music.parent / "away.flac"
     shutil.move(music / "1.flac", away)
     until(lambda: names(store, music) == ["0.flac", "2.flac"])
-    assert names(store, music, with_missed=True) == ["0.flac", "1.flac", "2.flac"]
+    assert names(store, music, with_missing=True) == ["0.flac", "1.flac", "2.flac"]
     shutil.move(away, music / "1.flac")
     until(lambda: len(names(store, music)) == 3)
     # Its time of change is another one: it is read again, as known sound is, without being encoded.
@@ -212,7 +212,7 @@ def test_too_many_deletions_wait_for_a_person(
     request = Request(str(Recipe.of(settings)))
     assert reconcile(store, [str(music)], str(music), request).pruned.refused is not None
     assert forget_vanished(store, str(music)) == 35
-    assert len(names(store, music, with_missed=True)) == 5
+    assert len(names(store, music, with_missing=True)) == 5
     folder.want_walk()
     until(lambda: store.roots.all()[0].state == "watched")
 

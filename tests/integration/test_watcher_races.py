@@ -32,7 +32,7 @@ class Watched:
     folder: WatchedFolder
 
     def names(self) -> list[str]:
-        known = self.store.files.known_paths([str(self.music)], with_missed=False)
+        known = self.store.files.known_paths([str(self.music)], with_missing=False)
         return sorted(os.path.relpath(path, self.music) for path in known)
 
     def make(self, *names: str) -> None:
@@ -88,13 +88,15 @@ def test_another_process_writes_about_a_file_after_its_deletion(watched: Watched
     watched.until_known("one.flac", "two.flac")
     path = str(watched.music / "one.flac")
     files, jobs = watched.store.files, watched.store.jobs
-    file_id, seen = files.known_paths([path])[path], files.known_files([path])[path]
+    file_id, stat = files.known_paths([path])[path], (watched.music / "one.flac").stat()
     track_id = watched.store.library.save("audio of one", 6.0, None)
     (watched.music / "one.flac").unlink()
     watched.until_known("two.flac")
     files.locate(file_id, path, track_id, Tags())  # a worker that began before
     assert watched.names() == ["two.flac"]
-    jobs.enqueue([SeenFile(path, *seen)], "any")  # a walk that passed by before
+    jobs.enqueue(
+        [SeenFile(path, stat.st_size, stat.st_mtime_ns)], "any"
+    )  # a walk that passed by before
     assert watched.names() == ["one.flac", "two.flac"]
     watched.until_known("two.flac")
 
