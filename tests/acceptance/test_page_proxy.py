@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.acceptance.test_page import id_of, wait_until_it_plays
 from tests.page_host import ROOT, Served, tab_in
+from tests.programs import program
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -27,9 +27,7 @@ def documented() -> str:
 
 
 def test_it_works_below_a_path_of_nginx(browser: Browser, served: Served, tmp_path: Path) -> None:
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if nginx is None:
-        pytest.skip("nginx is not installed (Debian package nginx-light)")
+    nginx = program("nginx", "nginx-light")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     rules = documented().replace("http://127.0.0.1:8765", served.url)
