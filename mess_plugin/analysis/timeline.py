@@ -51,8 +51,12 @@ class TimelineBuilder:
         self._reach(start_s + window_s)
         centres_s = start_s + (np.arange(len(frames)) + 0.5) * (window_s / len(frames))
         steps = np.floor(centres_s * self._steps_hz).astype(np.int64)
-        np.add.at(self._sums, steps - self._n_settled, frames)
-        np.add.at(self._counts, steps, 1)
+        firsts = np.flatnonzero(np.diff(steps, prepend=-1))  # of the frames of each step, in order
+        places = steps[firsts]
+        self._sums[places - self._n_settled] += np.add.reduceat(
+            frames, firsts, axis=0, dtype=np.float64
+        )
+        self._counts[places] += np.diff(firsts, append=len(steps))
         self._add_power(window)
 
     def skip(self, window: Window) -> None:
@@ -107,15 +111,19 @@ class TimelineBuilder:
 
     def _add_power(self, window: Window) -> None:
         n_samples = len(window.waveform)
-        sample_steps = np.floor(
-            (window.start_samples + np.arange(n_samples)) * (self._steps_hz / self._rate_hz)
-        ).astype(np.int64)
-        first = int(sample_steps[0])
-        sample_steps -= first
-        power = np.bincount(sample_steps, weights=window.waveform.astype(np.float64) ** 2)
-        samples = np.bincount(sample_steps)
-        self._power[first : first + len(power)] += power
-        self._power_counts[first : first + len(samples)] += samples
+        ratio = self._steps_hz / self._rate_hz
+        first, last = (
+            int(np.floor(sample * ratio))
+            for sample in (window.start_samples, window.start_samples + n_samples - 1)
+        )
+        edges = np.ceil(np.arange(first + 1, last + 1) / ratio).astype(np.int64)
+        # A sample belongs to the step that its number times the ratio is rounded down to.
+        edges -= np.floor((edges - 1) * ratio) >= np.arange(first + 1, last + 1)
+        edges += np.floor(edges * ratio) < np.arange(first + 1, last + 1)
+        edges = np.concatenate(([0], edges - window.start_samples))
+        squares = np.square(window.waveform, dtype=np.float64)
+        self._power[first : last + 1] += np.add.reduceat(squares, edges)
+        self._power_counts[first : last + 1] += np.diff(edges, append=n_samples)
         self._end_samples = max(self._end_samples, window.start_samples + n_samples)
 
     def _reach(self, end_s: float) -> None:

@@ -39,6 +39,7 @@ _ODD_METADATA: dict[str, Any] = (
     {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
 )  # from 19 on PyAV escapes tags that are not UTF-8 by itself
 _READ_BYTES = 1 << 18
+_CHECK_EVERY_PACKETS = 32  # for the time limit, which every read from the file looks at as well
 _MAX_ERRORS_IN_A_ROW = 20_000  # WavPack gives one for every 32 bytes without a block
 _MIN_BITS_PER_SECOND = 64  # a header that promises more time than this is not believed
 _MAGIC = (
@@ -141,8 +142,9 @@ class Container:
         errors_in_a_row = 0
         while errors_in_a_row < _MAX_ERRORS_IN_A_ROW:
             try:
-                for packet in self.av.demux(self.stream):
-                    self.source.check()
+                for number, packet in enumerate(self.av.demux(self.stream)):
+                    if number % _CHECK_EVERY_PACKETS == 0:
+                        self.source.check()
                     self.source.found_something()
                     errors_in_a_row = 0
                     yield packet

@@ -194,7 +194,8 @@ class Decoding:
         run: Run | None = None
         step_s = 1.0  # the output grid meets any source's grid at whole seconds at the latest
         for timed in self._reader.frames(self._first / self.rate_hz, _PREROLL_S + step_s):
-            form = FrameFormat.of(timed.frame)
+            frame = timed.frame
+            form = run.form if run and run.form.is_of(frame) else FrameFormat.of(frame)
             gap_s = self._gap_before(timed, run) if run else 0.0
             if run is None:
                 run = self._begin(form, timed.time_s or 0.0)
@@ -203,7 +204,7 @@ class Decoding:
                 start_s = run.end_s + gap_s
                 yield from self._silence(gap_s, round(start_s * self.rate_hz))
                 run = self._begin(form, start_s)
-            yield from run.push(timed.frame)
+            yield from run.push(frame)
         if run is not None:
             yield from run.finish()
 

@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
@@ -28,7 +29,8 @@ _AUDIBLE_POWER = 1e-8  # -80 dB re full scale
 _FADE_S = 0.02
 _WHOLE_NUMBERS = {"u8": 8, "s16": 16, "s32": 32}  # bits by sample format
 _NUMPY_FORMATS = frozenset({*_WHOLE_NUMBERS, "flt", "dbl"})
-_MOST_PLANES = 7  # of more PyAV reads one too many, from memory that is none of the frame's
+MOST_PLANES = 7
+"""Of more, PyAV reads one too many, from memory that is none of the frame's."""
 
 
 class FrameFormat(msgspec.Struct, frozen=True):
@@ -48,6 +50,15 @@ class FrameFormat(msgspec.Struct, frozen=True):
         name = layout.name if names else f"{layout.nb_channels}C"
         return cls(frame.sample_rate, frame.format.name, name, names, layout.nb_channels)
 
+    def is_of(self, frame: AudioFrame) -> bool:
+        """Whether a frame has this format, without taking its layout apart."""
+        return (
+            frame.sample_rate == self.rate_hz
+            and frame.format.name == self.sample_format
+            and frame.layout.nb_channels == self.n_channels
+            and (not self.channel_names or frame.layout.name == self.layout)
+        )
+
     def heard_channels(self) -> list[int]:
         """All channels but those of low-frequency effects, unless there are no others."""
         everything = list(range(self.n_channels))
@@ -64,23 +75,28 @@ class FrameJoiner:
         self._form = form
         self._base = form.sample_format.removesuffix("p")
         self._packed = self._base == form.sample_format
+        self._fifo = AudioFifo()
         self._parts: list[np.ndarray] = []
         self._converter: AudioResampler | None = None
-        planar_and_wide = not self._packed and form.n_channels > _MOST_PLANES
+        planar_and_wide = not self._packed and form.n_channels > MOST_PLANES
         if self._base not in _NUMPY_FORMATS or planar_and_wide:
             self._converter = AudioResampler("flt")
             self._base, self._packed = "flt", True
 
     def add(self, frame: AudioFrame) -> None:
-        """Take one frame."""
+        """Take one frame; its time stamp is cleared."""
         self.n_samples += frame.samples
         if self._converter is None:
-            self._parts.append(frame.to_ndarray())
+            self._write(frame)
         else:
-            self._parts += [other.to_ndarray() for other in self._converter.resample(frame)]
+            for converted in self._converter.resample(frame):
+                self._write(converted)
 
     def take(self) -> Samples:
         """All that was added since the last time."""
+        self._drain()
+        if not self._parts:
+            return np.zeros((self._form.n_channels, 0), dtype=np.float32)
         joined = self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts, axis=1)
         self._parts, self.n_samples = [], 0
         if self._packed:
@@ -93,6 +109,20 @@ class FrameJoiner:
             floats -= 128
         floats *= np.float32(2.0 ** (1 - bits))
         return floats
+
+    def _write(self, frame: AudioFrame) -> None:
+        frame.pts = None  # or the queue would demand that there are no gaps
+        try:
+            self._fifo.write(frame)
+        except ValueError:  # another time base, at the next part of a chained file
+            self._drain()
+            self._fifo = AudioFifo()
+            self._fifo.write(frame)
+
+    def _drain(self) -> None:
+        joined = self._fifo.read()
+        if joined is not None:
+            self._parts.append(joined.to_ndarray())
 
 
 class Downmix:

@@ -67,6 +67,8 @@ class Run:
 
     def _flush(self) -> Iterator[Waveform]:
         samples = self._joiner.take()
+        if not samples.size:
+            return
         self._next_sample += samples.shape[1]
         if self._tap is not None:
             self._tap(samples, self.form)

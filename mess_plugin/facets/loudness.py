@@ -9,7 +9,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
 
-from mess_plugin.audio.downmix import FrameFormat, Samples
+from mess_plugin.audio.downmix import MOST_PLANES, FrameFormat, Samples
 from mess_plugin.facets.values import Loudness
 
 _GATE_LUFS = -70.0  # nothing quieter counts, so this is what silence reads
@@ -36,13 +36,14 @@ class LoudnessMeter:
             self._graph = _meter(form)
         if form != self._format or self._graph is None:
             return
-        # Packed, as PyAV miscounts the planes of more than seven channels.
-        packed = np.ascontiguousarray(samples.T).reshape(1, -1)
-        frame = AudioFrame.from_ndarray(packed, format="flt", layout=form.layout)
+        if form.n_channels > MOST_PLANES:
+            samples = np.ascontiguousarray(samples.T).reshape(1, -1)
+        kind = "flt" if form.n_channels > MOST_PLANES else "fltp"
+        frame = AudioFrame.from_ndarray(samples, format=kind, layout=form.layout)
         frame.sample_rate = form.rate_hz
         frame.time_base = Fraction(1, form.rate_hz)
         frame.pts = self._n_samples
-        self._n_samples += samples.shape[1]
+        self._n_samples += frame.samples
         try:
             self._graph.push(frame)
             self._read(self._graph)
@@ -85,7 +86,7 @@ def _meter(form: FrameFormat) -> Graph | None:
     try:
         source = graph.add_abuffer(
             sample_rate=form.rate_hz,
-            format="flt",
+            format="flt" if form.n_channels > MOST_PLANES else "fltp",
             layout=form.layout,
             time_base=Fraction(1, form.rate_hz),
         )

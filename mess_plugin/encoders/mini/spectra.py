@@ -17,6 +17,7 @@ from functools import cache
 import msgspec
 import numpy as np
 
+from mess_plugin.features.spectra import weighted_power
 from mess_plugin.model import Float32
 
 RATE_HZ = 24_000
@@ -99,10 +100,7 @@ def _power(signal: Float32, size: int, hop: int, n: int, n_bins: int) -> Float32
     right = max(0, (n - 1) * hop + size - left - len(signal))
     padded = np.pad(signal, (left, right), mode="reflect")
     excerpts = np.lib.stride_tricks.sliding_window_view(padded, size)[: (n - 1) * hop + 1 : hop]
-    spectrum = np.fft.rfft(excerpts * _hann(size), axis=1)[:, :n_bins]
-    power: Float32 = np.square(spectrum.real)
-    power += np.square(spectrum.imag)
-    return power
+    return weighted_power(excerpts, _hann(size), n_bins)
 
 
 @cache
