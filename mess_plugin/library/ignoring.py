@@ -1,4 +1,4 @@
-"""Which folders and files below a root are not the library."""
+"""Ignore rules: which folders and files below a root are not part of the library."""
 
 from __future__ import annotations
 
@@ -38,18 +38,17 @@ class _Rules(NamedTuple):
 
 @dataclass(slots=True)
 class _Folder:
-    """why: the reason why a folder is left out, "" where it is not. rules: those for what is in it."""
-
     why: str
+    """Why the folder is ignored, "" if it is not."""
     rules: tuple[_Rules, ...]
+    """For its content."""
 
 
 @dataclass(slots=True)
 class Ignoring:
-    """What is left out below one root.
+    """The ignore rules of one root. The root itself is never ignored, since a person named it.
 
-    The root itself was named by a person and never is. What a folder's marks say is read once: make
-    another one for each look.
+    Mark files are read once per folder: make a new instance for each scan.
     """
 
     root: str
@@ -60,7 +59,10 @@ class Ignoring:
     _folders: dict[str, _Folder] = field(default_factory=dict)
 
     def why(self, path: str, *, is_folder: bool) -> str:
-        """Why a path, which need not be there, is left out: "hidden", a name, a mark; "" if not."""
+        """Why a path is ignored: "hidden", the name of a system folder or a mark; "" if it is not.
+
+        It need not exist.
+        """
         if path == self.root:
             return ""
         if not path.startswith(self.root.rstrip("/") + "/"):
@@ -72,17 +74,17 @@ class Ignoring:
         return parent.why or _by_name(name) or _by_rules(path, parent.rules)
 
     def enter(self, folder: str, files: Sequence[str]) -> str:
-        """Why a folder is left out of a walk that came to it and lists these files; "" if not."""
+        """As `why`, for a folder that a walk has listed: spares looking for mark files."""
         if folder not in self._folders:
             self._folders[folder] = self._look(folder, files)
         return self._folders[folder].why
 
     def passes_by(self, folder: str, name: str) -> str:
-        """Why a walk in a folder does not even look into another one; "" if it does."""
+        """Why a folder in this one is ignored without listing it, "" if it must be listed."""
         return _passed_by(f"{folder.rstrip('/')}/{name}", self._folder(folder))
 
     def _folder(self, path: str) -> _Folder:
-        """A folder, judged after all above it; without recursion, for paths may be 2,000 deep."""
+        """A folder's rules, after those of all its parents. Iterative: paths may be 2,000 deep."""
         above: list[str] = []
         while path not in self._folders:
             above.append(path)

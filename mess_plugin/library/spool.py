@@ -27,17 +27,16 @@ _FOLDER = "spool"
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened to files, as absolute paths (text with surrogate escapes for odd bytes).
-
-    touched: new or changed. moved: (from, to). removed: perhaps gone; whether they are is looked up
-    when the ledger takes the changes. root: the host's music folder; while it is missing or empty,
-    a disk may be, and nothing is forgotten.
-    """
+    """Changes of files, as absolute paths (text with surrogate escapes for odd bytes)."""
 
     touched: tuple[str, ...]
+    """New or changed files."""
     moved: tuple[tuple[str, str], ...]
+    """(from, to)."""
     removed: tuple[str, ...]
+    """Perhaps deleted: the disk is checked when the changes are reconciled."""
     root: str
+    """The host's music folder, for the guards against mass deletion."""
 
     def __len__(self) -> int:
         return len(self.touched) + len(self.moved) + len(self.removed)

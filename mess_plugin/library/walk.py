@@ -1,4 +1,4 @@
-"""Finding the audio files below some paths."""
+"""Finds the audio files below some paths."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ _MOST_NAMED = 6
 class Walk:
     """An iterable over the audio files at or below some paths, in order.
 
-    What `Ignoring` says is left out, and so is everything that is no regular file: a pipe or a device
-    is never opened. Links to files are followed, links to folders are not, so that no loop can trap
-    the walk.
+    Left out are what `Ignoring` names and everything that is not a regular file: pipes and devices are
+    never opened. Links to files are followed, links to folders are not, so the walk always ends.
     """
 
     paths: Sequence[str]
     ignoring: Ignoring | None = None
-    """The rules of the root that all of them lie in; None: each was named by a person and is one."""
+    """The ignore rules of the root that contains all paths; None: each path is its own root."""
     ignore: Sequence[str] = ()
     """The setting `ignore`, for paths that are roots themselves."""
     unreadable: list[str] = field(default_factory=list)
-    """What could not be looked at, as lines "PATH: REASON"."""
+    """What could not be accessed, as lines "PATH: REASON"."""
     passed_over: Counter[str] = field(default_factory=Counter)
-    """Files whose ending is none of audio, by ending; "no ending" where there is none."""
+    """Files without an audio suffix, counted by suffix; "no ending" for none."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """Folders that are no part of the library, by reason; hidden ones are not counted."""
+    """Ignored folders, counted by reason, without hidden ones."""
 
     def __iter__(self) -> Iterator[SeenFile]:
         for path in self.paths:

@@ -1,7 +1,7 @@
-"""`python -m mess_workers.dispatcher`: keeps the workers fed from the ledger, as long as `mess up`.
+"""`python -m mess_workers.dispatcher`: sends due jobs from the ledger to the workers.
 
-Everything it does can be repeated, and everything it knows is in the database, so it may be killed
-at any time; nothing is lost while it is away, it only waits.
+All of its state is in the database and each of its steps can be repeated, so it may be killed at any
+time; meanwhile jobs wait.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class Dispatcher:
 
 
 class Intake(StoreThread):
-    """Brings what hosts noted and what events said into the ledger, beside the dispatcher."""
+    """Reconciles spooled changes and file events, on a thread beside the dispatcher."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("intake", settings.database_url)

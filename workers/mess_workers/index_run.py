@@ -30,19 +30,28 @@ _RETRY_S = 2.0
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a run has come. failed counts this run; failed_before, unchanged earlier ones."""
+    """How far a run has come, in files."""
 
     seen: int = 0
+    """On disk."""
     wanted: int = 0
+    """Jobs of this run."""
     unchanged: int = 0
+    """Done earlier."""
     failed_before: int = 0
+    """Failed earlier and not tried again."""
     indexed: int = 0
+    """Encoded in this run."""
     known: int = 0
+    """With audio that the library had already."""
     gone: int = 0
+    """Vanished before their job began."""
     failed: int = 0
+    """Failed in this run."""
     given_up: int = 0
-    """Files that were known and are gone."""
+    """Known files that vanished."""
     walked: bool = False
+    """All folders have been scanned."""
 
     @property
     def finished(self) -> int:

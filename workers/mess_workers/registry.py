@@ -1,6 +1,6 @@
-"""A worker's sign of life in the database: a lock that goes when the worker does.
+"""The registry of living workers: each holds an advisory lock, which ends with its session.
 
-It tells a file that kills the process that reads it from a worker that was ended for other reasons.
+With it, a file that crashes the process reading it is told apart from a worker that was stopped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def worker_id() -> int | None:
 
 
 def register_worker(database_url: str) -> None:
-    """Introduce this process as a worker and stay present from a thread, until the process ends."""
+    """Register this process as a worker, and stay registered on a thread until it ends."""
     known = threading.Event()
     threading.Thread(target=_keep_registered, args=(database_url, known), daemon=True).start()
     known.wait(timeout=30.0)

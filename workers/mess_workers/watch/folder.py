@@ -1,7 +1,7 @@
-"""Keeping the ledger in step with folders: by what is heard of them and by walks.
+"""The state machine of one watched root: events, debounce, scans and rechecks.
 
-Events only say where to look. What is done follows from what is there when the file lies still, so
-that lost, repeated and late events do no harm, and a walk of the folder comes to the same result.
+Events only say where to look; `reconcile` decides by what is on disk once a file is quiet. So lost,
+repeated and late events do no harm, and a full scan comes to the same result.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from mess_workers.watch.rechecks import DirtyPaths, HeldDeletions
 log = logging.getLogger(__name__)
 
 _LOOK_AT_ROOT_S = 1.0
-_MOST_PENDING = 100_000  # files that wait to lie still; beyond this a walk is cheaper
+_MOST_PENDING = 100_000  # files in the debounce; beyond this a scan is cheaper
 
 
 class _Identity(NamedTuple):
-    """Device and number of a root that is there, and what is mounted below it.
+    """Device and inode of a root, and the mount points below it.
 
-    Another disk in its place has others; and no event tells of a disk that is mounted.
+    They change when another disk takes its place; no event reports a mount.
     """
 
     device: int
@@ -47,7 +47,7 @@ class _Identity(NamedTuple):
 
 
 class WatchedFolder:
-    """One root. Call `tick` a few times a second; every part of it can be cut off and repeated."""
+    """One root. Call `tick` a few times a second; every part of it can be interrupted and repeated."""
 
     def __init__(self, store: Store, settings: Settings, root: str) -> None:
         self.root = root
@@ -63,7 +63,7 @@ class WatchedFolder:
         self._dirty = DirtyPaths()
 
     def tick(self, now_s: float) -> None:
-        """Look after the root, hear what happened, and note what lies still."""
+        """Check the root, take events, and reconcile files that are quiet."""
         if now_s - self._looked_s >= _LOOK_AT_ROOT_S:
             self._looked_s = now_s
             self._look_at_root()
@@ -89,7 +89,7 @@ class WatchedFolder:
 
     def walk(self) -> None:
         """Compare the whole folder with the ledger."""
-        self._save()  # what was said of it before, such as that it does not answer, is over
+        self._save()  # replaces an older state, such as that it does not answer
         self._store.roots.begin_walk(self.root)
         found = self._reconcile([self.root], self._while_walking)
         if self._walk_due:
@@ -103,7 +103,7 @@ class WatchedFolder:
     def _while_walking(self, _found: Reconciled) -> None:
         self._pulse(time.monotonic())
         if not is_there(self.root):
-            self._walk_due = True  # it went away under our feet
+            self._walk_due = True  # it vanished during the scan
 
     def want_walk(self) -> None:
         """Walk at the next tick."""
@@ -116,7 +116,7 @@ class WatchedFolder:
             self._observer = None
 
     def _look_at_root(self) -> None:
-        """Notice when the root vanishes, returns, or is another one than before."""
+        """Notice when the root vanishes, returns, or is replaced by another disk."""
         identity = _identity(self.root)
         if identity == self._identity and (identity is None) == (self._observer is None):
             return
@@ -148,7 +148,7 @@ class WatchedFolder:
         paths: Iterable[str] | Mapping[str, Notice],
         on_batch: Callable[[Reconciled], object] | None = None,
     ) -> Reconciled:
-        """Reconcile paths of this root; files that do not lie still yet are left to the debounce."""
+        """Reconcile paths of this root; files that are still changing go back to the debounce."""
         request = replace(Request.of(self._store, self._settings), settle_s=self._settings.settle_s)
         found = reconcile(self._store, paths, self.root, request, on_batch=on_batch)
         for file in found.unsettled:
@@ -176,19 +176,19 @@ class WatchedFolder:
             self._dirty.note(now_s, [path.rpartition("/")[0] for path in marks])
         ours = [path for path in paths if _is_ours(path, event, ignoring)]
         if event.kind == "moved" and len(ours) == 2:
-            # A new name costs no listening, where both names are ours to see.
+            # A rename is one update where both names are part of the library.
             self._store.files.rename(event.path, event.to)
         if event.is_folder and ours:
             self._dirty.note(now_s, ours)
             self._look_at(ours)
         elif ours:
-            # A file that was moved is read again, too: two may have swapped their names.
+            # Renamed files are read again, since two may have swapped names.
             was_written = event.is_write or event.kind == "moved"
             for path in ours:
                 self._debounce.touch(path, now_s, was_written=was_written)
 
     def _look_again(self) -> None:
-        """What was stirred up lies still: look at it as it is now, and watch it as it is called now."""
+        """Recheck dirty folders now that they are quiet, and watch them under their current names."""
         assert self._observer is not None
         folders, vanished = self._dirty.take()
         if folders:
@@ -196,7 +196,7 @@ class WatchedFolder:
         self._look_at([*folders, *vanished])
 
     def _look_at(self, paths: Iterable[str] | Mapping[str, Notice] = ()) -> None:
-        """Bring the ledger in line with these paths, and ask again about deletions in doubt."""
+        """Reconcile these paths and all held deletions."""
         began_s = time.monotonic()
         heard = paths if isinstance(paths, Mapping) else dict.fromkeys(paths, Notice())
         found = self._reconcile({**dict.fromkeys(self._held.paths, Notice()), **heard})
@@ -214,7 +214,7 @@ class WatchedFolder:
         self._save()
 
     def _save(self) -> None:
-        """Tell the ledger how this root is."""
+        """Save the state of this root."""
         if self._observer is None:
             state, detail, how = "absent", "the folder is not there", ""
         else:

@@ -1,4 +1,4 @@
-"""Hearing from the operating system what happens below a folder, by inotify or by looking again."""
+"""File-system events below a folder, by inotify or polling."""
 
 from __future__ import annotations
 
@@ -39,18 +39,20 @@ _LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
 class FolderEvent(msgspec.Struct, frozen=True):
-    """What happened. kind: "touched", "gone" or "moved" (from `path` to `to`)."""
+    """One event below a watched folder."""
 
     kind: str
+    """"touched", "gone" or "moved"."""
     path: str
     to: str = ""
+    """The new path of "moved"."""
     is_folder: bool = False
     is_write: bool = False
     """The content of a file may have changed."""
 
 
 class EventQueue(FileSystemEventHandler):
-    """What happened below a folder, in order; `lost` is set where something may be missing."""
+    """Events below a folder, in order; `lost` is set when some may be missing."""
 
     def __init__(self) -> None:
         self.lost = threading.Event()
@@ -88,22 +90,24 @@ class EventQueue(FileSystemEventHandler):
 
 @dataclass(slots=True)
 class RunningObserver:
-    """A running observer of one folder. how: "inotify" or "polling"; problem: why not inotify."""
+    """A running observer of one folder."""
 
     changes: EventQueue
     how: str
+    """"inotify" or "polling"."""
     problem: str
+    """Why it is not inotify, "" where it is."""
     _observer: BaseObserver
     _threads: Callable[[], Sequence[threading.Thread]]
     _watch_again: Callable[[Iterable[str]], None]
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still hears anything."""
+        """Whether all of its threads run."""
         return all(thread.is_alive() for thread in self._threads())
 
     def watch_again(self, folders: Iterable[str]) -> None:
-        """Make sure that these folders, and all below them, are watched under their present names."""
+        """Watch these folders, and all below them, under their current names."""
         self._watch_again(folders)
 
     def close(self) -> None:
