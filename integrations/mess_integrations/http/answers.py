@@ -13,7 +13,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Time = Annotated[str, msgspec.Meta(description="ISO 8601, with a time zone.")]
 
 
-class Health(msgspec.Struct):
+class HealthAnswer(msgspec.Struct):
     """The process answers."""
 
     ok: bool
@@ -57,19 +57,19 @@ class HeardKey(msgspec.Struct):
     """0 to 1."""
 
 
-class Loudness(msgspec.Struct):
+class LoudnessAnswer(msgspec.Struct):
     """EBU R128."""
 
     integrated_lufs: float
     range_lu: float
 
 
-class Heard(msgspec.Struct):
+class HeardAnswer(msgspec.Struct):
     """What was heard in a track. Attributes lie between 0 and 1."""
 
     tempo: Tempo | None
     key: HeardKey | None
-    loudness: Loudness
+    loudness: LoudnessAnswer
     activity: float | None
     brightness: float | None
     drive: float | None
@@ -91,7 +91,7 @@ class FullTrack(TrackCard):
     rating: float | None
     """Stars, 0 to 5."""
     paths: list[str]
-    heard: Heard | None
+    heard: HeardAnswer | None
     """null where it was indexed before facets were heard."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mess_integrations.http.answers import Health, Readiness
+from mess_integrations.http.answers import HealthAnswer, Readiness
 from mess_integrations.http.probes import BACKGROUND
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 
@@ -35,7 +35,10 @@ _NOT_READY = {
     503: "A server does not answer, or a background service keeps failing.",
 }
 ENDPOINTS = (
-    Endpoint("GET", "/healthz", "Whether the service is alive", healthz, is_open=True, answer=Health),
+    Endpoint(
+        "GET", "/healthz", "Whether the service is alive", healthz, is_open=True,
+        answer=HealthAnswer,
+    ),
     Endpoint(
         "GET", "/readyz", "Whether it can work", readyz, is_open=True, answers=_NOT_READY,
         answer=Readiness
