@@ -72,6 +72,31 @@ class House:
             return "broker wiped"
         return "broker was away"
 
+    def freeze_postgres(self, seconds: float = 8.0) -> str:
+        """The database answers nobody for a while, though its connections stay; what happened."""
+        state = embedded.state(self.home)
+        service = state.service("postgres") if state else None
+        if service is None or service.pid is None:
+            return "postgres was away"
+        frozen = [pid for pid in (service.pid, *children_of(service.pid)) if stop(pid)]
+        time.sleep(seconds)
+        for pid in frozen:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        return f"postgres frozen for {seconds:g} s"
+
+    def move(self, home: Path) -> str:
+        """The power fails, and the home lies somewhere else when it is back; what happened."""
+        pin = (self.home / "run" / "pinned.json").read_bytes()
+        embedded.down(self.home)
+        (self.home / "run" / "pinned.json").write_bytes(pin)
+        self.home.rename(home)
+        self.home = home
+        with embedded.lease(home, broker=True, timeout_s=120) as held:
+            self.database_url = held.endpoints.database_url
+            self.broker_url = held.endpoints.broker_url or ""
+        return f"home moved to {home}"
+
     def fill_disk(self) -> str:
         """The disk with the vectors is full from now on; what happened."""
         if self.disk is None:
@@ -104,6 +129,21 @@ class House:
                 return f"clocks jumped {hours:+g} h"
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    with suppress(FileNotFoundError):
+        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def stop(pid: int) -> bool:
+    """Freeze a process; False where it is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+        return True
+    return False
+
+
 @contextmanager
 def house(
     home: Path, music: Path, *, with_small_disk: bool = True, **changes: object
@@ -134,12 +174,13 @@ def house(
         if with_small_disk:
             disk = stack.enter_context(small_disk(home, held.endpoints.database_url))
         stack.enter_context(held)
-        stack.callback(embedded.down, home)
         embedded.up(home, programs, timeout_s=120)
-        yield House(
+        made = House(
             home, music, settings, held.endpoints.database_url, held.endpoints.broker_url or "",
             clock, disk,
         )  # fmt: skip
+        stack.callback(lambda: embedded.down(made.home))
+        yield made
 
 
 @dataclass(slots=True)
@@ -236,7 +277,8 @@ class Folder:
 def rampage(house: House, folder: Folder, n_acts: int, *, kill_share: float = 0.12) -> list[str]:
     """Let things happen; now and then a server or program is killed. Returns what happened.
 
-    The disk is full at first, the broker is wiped in the middle, and clocks jump and jump back.
+    The disk is full at first, the broker is wiped in the middle, clocks jump and jump back, and the
+    database freezes.
     """
     happened = [house.fill_disk()]
     disasters: dict[int, Callable[[], str]] = {
@@ -244,6 +286,7 @@ def rampage(house: House, folder: Folder, n_acts: int, *, kill_share: float = 0.
         n_acts // 3: lambda: house.jump_clocks(+3.0),
         n_acts // 2: house.wipe_broker,
         n_acts * 2 // 3: lambda: house.jump_clocks(-2.0),
+        n_acts * 5 // 6: house.freeze_postgres,
     }
     for number in range(n_acts):
         happened.append(folder.act())

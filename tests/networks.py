@@ -35,10 +35,14 @@ class Network:
     middle: str
     server: str
 
+    def command(self, machine: str, *argv: str | Path) -> list[str]:
+        """A command as it runs on one of the machines."""
+        return [*_AS_ROOT, "ip", "netns", "exec", machine, *map(str, argv)]
+
     def start(self, machine: str, *argv: str | Path, **options: Any) -> subprocess.Popen[str]:
         """Run a command on one of the machines, with pipes to it."""
         return subprocess.Popen(
-            [*_AS_ROOT, "ip", "netns", "exec", machine, *map(str, argv)],
+            self.command(machine, *argv),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             cwd=_CHECKOUT, **options,
         )  # fmt: skip
