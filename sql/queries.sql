@@ -1298,6 +1298,21 @@ ON CONFLICT (listener, seed_id, track_id) DO UPDATE SET verdict = excluded.verdi
 SELECT seed_id, track_id, verdict, noted_at FROM verdicts
 WHERE listener = %(listener)s ORDER BY noted_at, seed_id, track_id
 
+-- Add a rule of what is never suggested; the same one again is that one.
+-- name: add_never_rule
+INSERT INTO never_rules (listener, words, except_months)
+VALUES (%(listener)s, %(words)s, %(except_months)s)
+ON CONFLICT (listener, words, except_months) DO UPDATE SET listener = excluded.listener
+RETURNING id
+
+-- All rules of what is never suggested, oldest first.
+-- name: list_never_rules
+SELECT id, listener, words, except_months FROM never_rules ORDER BY id
+
+-- Remove a rule of what is never suggested.
+-- name: remove_never_rule
+DELETE FROM never_rules WHERE id = %(rule)s RETURNING id
+
 -- Forget what a listener said.
 -- name: delete_verdicts
 DELETE FROM verdicts WHERE listener = %(listener)s RETURNING track_id

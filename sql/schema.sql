@@ -336,6 +336,16 @@ CREATE TABLE verdicts (
 CREATE INDEX verdicts_track_id ON verdicts (track_id);
 CREATE INDEX verdicts_seed_id ON verdicts (seed_id);
 
+-- Tracks that are never suggested, as filters in the words of the command line.
+CREATE TABLE never_rules (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    listener text NOT NULL DEFAULT '', -- whose; '' for all
+    words jsonb NOT NULL,
+    except_months integer[] NOT NULL DEFAULT '{}', -- 1 to 12: in these it does not hold
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (listener, words, except_months)
+);
+
 -- Recordings that are the same music, by audio evidence or by a person's word. Nothing is ever
 -- merged or deleted: a link is a row that can be taken away again.
 

@@ -36,6 +36,7 @@ _COMMANDS = {
     "logs": ("mess_plugin.cli.logs", "Show what the services have logged."),
     "map": ("mess_plugin.cli.exploring", "Draw the library in two dimensions."),
     "metric": ("mess_plugin.cli.metric", "Learn from pairs what counts as alike."),
+    "never": ("mess_plugin.cli.never", "Keep a list of what is never suggested."),
     "playlist": ("mess_plugin.cli.playlist", "Make playlists that flow."),
     "restore": ("mess_plugin.cli.backup", "Put a library back that was backed up."),
     "sections": ("mess_plugin.cli.sections", "List the sections of a track, and draw its form."),

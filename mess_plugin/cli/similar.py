@@ -107,6 +107,8 @@ def _print(found: SearchResult) -> None:
         for match in found.matches
     ]
     say(f"similar to {found.name}{asked}:")
+    if found.n_never:
+        say(f"left out: {found.n_never} tracks that are never suggested (`mess never list`)")
     if found.taste is not None:
         say(f"the taste of {found.taste.listener} is {found.taste.state}")
     columns = ("#", "#score", "#same recording", "#id", "track", "where", "why")

@@ -17,6 +17,14 @@ def steering_options(function: F) -> F:
     return function
 
 
+def filter_options(function: F) -> F:
+    """The filters among them."""
+    for option in reversed(OPTIONS):
+        if option.is_filter:
+            function = _made(option)(function)
+    return function
+
+
 def _made(option: Option) -> Any:
     names = [f"--{option.name}"] + ([option.key] if option.key != option.name else [])
     if option.kind is Kind.FLAG:

@@ -22,6 +22,7 @@ from mess_plugin.search.candidates import load_candidates, query_features
 from mess_plugin.search.diversity import linked
 from mess_plugin.search.engine import answering_space, search
 from mess_plugin.search.filters import allowed_ids
+from mess_plugin.search.never import never_suggested
 from mess_plugin.search.query import FEEL, MAX_K, Query
 from mess_plugin.search.references import Ref
 from mess_plugin.store import Store
@@ -112,7 +113,8 @@ def journey(
     inner = targets[1:-1]
     anchors = np.linspace(0, len(inner) - 1, min(len(inner), _ANCHORS)).round().astype(int)
     limit = layer_for(len(anchors))
-    near = [songs.nearest(inner[place], ends, limit) for place in anchors]
+    barred = [*ends, *never_suggested(store, query.listener)]
+    near = [songs.nearest(inner[place], barred, limit) for place in anchors]
     layers = [near[int(np.argmin(np.abs(anchors - place)))] for place in range(len(inner))]
     # Of several copies the one that is nearest to a place stays.
     nearest_first = dict.fromkeys(i for row in zip_longest(*near) for i in row if i is not None)
@@ -257,6 +259,7 @@ def _in_question(
     else:
         passed = allowed_ids(store, query.filters, None)
         wanted = set(ids if passed is None else passed)
+        wanted -= set(never_suggested(store, query.listener))
         # Hardly any track of a large library is linked, and only those are looked at closely.
         linked = sorted(wanted & store.duplicates.linked())
         wanted -= set(linked) - _without_copies(store, query, (), linked)

@@ -24,6 +24,7 @@ from mess_plugin.search.candidates import QueryFeatures, load_candidates, query_
 from mess_plugin.search.engine import answering_space
 from mess_plugin.search.feedback import evidence_of
 from mess_plugin.search.filters import allowed_ids
+from mess_plugin.search.never import never_suggested
 from mess_plugin.search.query import FEEL
 from mess_plugin.search.references import Ref
 from mess_plugin.store import Store
@@ -160,7 +161,8 @@ class _Radio:
             liked, rejected = _said(self.store, self.query.listener)
             hide = self.query.duplicates == HIDE
             copies = self.store.duplicates.partners([*own, *heard]) if hide else ()
-            excluded = sorted({*own, *heard, *rejected, *copies})
+            never = never_suggested(self.store, self.query.listener)
+            excluded = sorted({*own, *heard, *rejected, *copies, *never})
             target = self._target(liked, rejected, here, drift)
             if not heard:
                 pool = [i for i in self._answers() if i not in set(excluded)]

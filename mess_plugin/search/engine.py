@@ -13,6 +13,7 @@ from mess_plugin.model import Interval, Level, Match, Space
 from mess_plugin.search.blending import read_blends
 from mess_plugin.search.candidates import QueryFeatures, features_of
 from mess_plugin.search.filters import allowed_ids
+from mess_plugin.search.never import never_suggested
 from mess_plugin.search.query import FEEL, MAX_K, Query
 from mess_plugin.search.ranking import Question
 from mess_plugin.search.references import Recording, Ref, Reference
@@ -47,6 +48,8 @@ class SearchResult(msgspec.Struct, frozen=True):
     """How many better answers were left out before the first match."""
     taste: Taste | None = None
     """Of the listener whose taste was asked for."""
+    n_never: int = 0
+    """How many tracks were left out because they are never suggested (`mess never`)."""
 
     @property
     def is_full(self) -> bool:
@@ -159,13 +162,14 @@ def _answered(
     against = tuple(
         features_of(store, resolve(store, settings, space, ref), counted) for ref in query.against
     )
+    never = never_suggested(store, query.listener)
     question = Question(
         seeds,
         weights,
         views or weights_of(space),
         against,
         exact_key=query.exact_key,
-        excluded=_excluded(seeds, against),
+        excluded=sorted({*_excluded(seeds, against), *never}),
         allowed=allowed_ids(store, query.filters, seeds[0]),
         leaning=taste.leaning if taste and taste.is_on and not query.only else None,
         external=read_blends(store, query.blend, query.listener),
@@ -177,7 +181,9 @@ def _answered(
         matches = answer_with_sections(store, settings, space, question, query, k)
     else:
         matches = answer_with_songs(store, settings, space, question, query, k, explain=explain)
-    return SearchResult(seeds, against, space, interval, weights, matches, taste=taste)
+    return SearchResult(
+        seeds, against, space, interval, weights, matches, taste=taste, n_never=len(never)
+    )
 
 
 def _listed(refs: Ref | Seed | Sequence[Ref | Seed]) -> list[Ref | Seed]:

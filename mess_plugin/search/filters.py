@@ -28,13 +28,13 @@ def allowed_ids(store: Store, filters: Filters, first: QueryFeatures | None) -> 
     """
     if not filters.any:
         return None
-    passed = _passing(store, filters, first)
+    passed = passing(store, filters, first)
     if not passed:
         raise UsageError(f"no track passes the filters: {_blame(store, filters, first)}")
     return passed
 
 
-def _passing(store: Store, filters: Filters, first: QueryFeatures | None) -> list[int]:
+def passing(store: Store, filters: Filters, first: QueryFeatures | None) -> list[int]:
     """The tracks that pass filters, none where none does."""
     if first is None and (filters.same_tempo or filters.same_key):
         raise UsageError("'same' tempo or key needs a track to be the same as: give a reference")
@@ -64,7 +64,7 @@ def _blame(store: Store, filters: Filters, first: QueryFeatures | None) -> str:
         for name in filters.__struct_fields__
         if getattr(filters, name) != getattr(plain, name)
     }
-    passed = {name: set(_passing(store, one, first)) for name, one in single.items()}
+    passed = {name: set(passing(store, one, first)) for name, one in single.items()}
     for name, ids in passed.items():
         if not ids:
             return f"{describe(single[name])}; loosen it"

@@ -22,6 +22,7 @@ from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.jobs import Jobs
 from mess_plugin.store.library import Library
 from mess_plugin.store.metrics import Metrics
+from mess_plugin.store.never import NeverRules
 from mess_plugin.store.peaks import Waveforms
 from mess_plugin.store.recipes import RecipeChoices
 from mess_plugin.store.roots import Roots
@@ -52,6 +53,7 @@ class Store:
         self.facets = Facets(session)
         self.filters = Filtering(session)
         self.verdicts = Verdicts(session)
+        self.never = NeverRules(session)
         self.duplicates = Duplicates(session)
         self.metrics = Metrics(session)
         self.archive = Archive(session, self.spaces)
