@@ -36,6 +36,7 @@ OTHER_VARIABLES = {
     "HOME",  # config.load_settings
     "LOG",  # mess_workers.logs
     "JELLYFIN_PASSWORD",  # jellyfin.cli
+    "MUSIC", "PUBLISH",  # docker/compose.yaml
     "CHAOS_SEEDS", "CHAOS_FILES", "CHAOS_FAKETIME",  # tests/acceptance/test_chaos.py
 }  # fmt: skip
 
