@@ -1,8 +1,10 @@
 -- As much of REAPER's API as the script uses: one selected item, one mouse click, and a record of
--- what was inserted. Arguments: script, source file, port, number key to press once all is there.
-local script, path, port, key = arg[1], arg[2], arg[3], tonumber(arg[4])
+-- what was inserted and played. Arguments: script, source file, port, then the keys to press, one
+-- each time all is there; "click N" is a click on row N.
+local script, path, port = arg[1], arg[2], arg[3]
+local keys = { table.unpack(arg, 4) }
 
-local inserted, deferred, drawn, pressed = {}, nil, {}, false
+local inserted, deferred, drawn, turn = {}, nil, {}, 0
 local values = {
   D_POSITION = 100.0, D_LENGTH = 10.0, D_STARTOFFS = 5.0, D_PLAYRATE = 1.0,
 }
@@ -22,14 +24,20 @@ reaper = {
   GetSet_LoopTimeRange = function() return 102.0, 108.0 end,
   SetMediaItemTakeInfo_Value = note,
   SetMediaItemInfo_Value = note,
-  InsertMedia = function(file) inserted.path = file end,
+  InsertMedia = function(file, mode) inserted.path, inserted.mode = file, mode end,
+  CountSelectedTracks = function() return 1 end,
+  PCM_Source_CreateFromFile = function(file) return file end,
+  CF_CreatePreview = function(source) return { source = source } end,
+  CF_Preview_SetValue = function(preview, name, value) preview[name] = value end,
+  CF_Preview_Play = function(preview) print("PLAYED", preview.source, preview.D_POSITION) end,
+  CF_Preview_Stop = function() end,
   GetCursorPosition = function() return 42.0 end,
   SetEditCurPos = function() end,
   Main_OnCommand = function() end,
   Undo_BeginBlock = function() end,
   Undo_EndBlock = function() end,
   UpdateArrange = function() end,
-  time_precise = function() return os.time() end,
+  time_precise = function() return require("socket").gettime() end,
   MB = function(text) print("MB", text) end,
   defer = function(loop) deferred = loop end,
 }
@@ -43,14 +51,20 @@ gfx = {
   getchar = function()
     local is_done = drawn[#drawn] ~= "Listening ..."
     local shown = drawn
-    drawn = {}
+    drawn, gfx.mouse_cap = {}, 0
     if not is_done then return 0 end
-    if pressed then
+    turn = turn + 1
+    local key = keys[turn]
+    if not key then
       for _, text in ipairs(shown) do print("ROW", text) end
       return 27
     end
-    pressed = true
-    return key
+    local row = key:match("^click (%d+)$")
+    if row then
+      gfx.mouse_cap, gfx.mouse_y = 1, 34 + 22 * (tonumber(row) - 1) + 5
+      return 0
+    end
+    return key:byte()
   end,
 }
 
@@ -65,3 +79,4 @@ while deferred and os.time() < deadline do
   loop()
 end
 print("INSERTED", inserted.path, inserted.D_STARTOFFS, inserted.D_LENGTH, inserted.D_POSITION)
+print("MODE", inserted.mode)

@@ -11,6 +11,7 @@ from mess_plugin.cli.output import encoder_option, json_option, print_json, prin
 from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import load_settings
 from mess_plugin.documents import search_document
+from mess_plugin.library.pathmap import PathMap
 from mess_plugin.model import Level
 from mess_plugin.playlists.formats import write_m3u
 from mess_plugin.search import SearchResult, parsing, search
@@ -40,6 +41,12 @@ from mess_plugin.store import open_store
     metavar="FILE",
     help="Write a playlist too.",
 )
+@click.option(
+    "--excerpts",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the matched stretches there as WAV files.",
+)
 @steering_options
 @encoder_option
 @json_option
@@ -52,6 +59,7 @@ def similar(
     section: str | None,
     scope: str | None,
     m3u: Path | None,
+    excerpts: Path | None,
     encoder: str | None,
     as_json: bool,
     **words: Any,
@@ -82,6 +90,8 @@ def similar(
         tracks = [match.track for match in found.matches]
         write_m3u(m3u, tracks, sections=sections if asked else ())
         say(f"{len(found.matches)} tracks written to {m3u}")
+    if excerpts is not None:
+        _write_excerpts(found, excerpts, PathMap.parse(settings.path_map))
     if as_json:
         print_json(search_document(found))
     elif found.matches:
@@ -90,6 +100,15 @@ def similar(
         say(f"there are no more than {offset} answers")
     else:
         say(f"nothing to compare {found.name} with: the library holds no other such track")
+
+
+def _write_excerpts(found: SearchResult, folder: Path, here: PathMap) -> None:
+    from mess_plugin.search.excerpts import write_excerpts  # noqa: PLC0415  loads FFmpeg
+
+    written, problems = write_excerpts(found.matches, folder, here)
+    for problem in problems:
+        say(problem)
+    say(f"{len(written)} excerpts written to {folder}")
 
 
 def _print(found: SearchResult) -> None:

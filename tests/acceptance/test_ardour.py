@@ -26,7 +26,7 @@ from tests.osc_peer import SAMPLES, Client, rows
 from tests.osc_server import ROOT, OscServer
 from tests.programs import program
 
-CLIENTS = ROOT / "integrations" / "osc-clients" / "ardour"
+CLIENTS = ROOT / "integrations" / "mess_integrations" / "osc" / "clients" / "ardour"
 RATE_HZ = 48_000
 TICKS = 282_240_000  # of Ardour's clock in a second
 POSITION_S, START_S, LENGTH_S = 20, 10, 12  # of the region: in the session, in its file, how long

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import wave
 from pathlib import Path
 
 import msgspec
@@ -204,3 +205,36 @@ def test_status_and_cancelled_nothing(osc_client: Client) -> None:
     library = osc_client.until("/mess/library")[-1].params
     assert library[:2] == [len(INDEXED), len(INDEXED)]
     assert library[3] == "descriptors" or library[3]
+
+
+def test_options_of_a_query_narrow_the_answers(osc_client: Client) -> None:
+    asked = ("/mess/lookup/file", "a", str(ASYLUM[0]), 5.0, 15.0, "k", 6)
+    plain = rows(osc_client.ask(*asked))
+    rhythm = rows(osc_client.ask(*asked, "only", "rhythm"))
+    assert [row[3] for row in rhythm] != [row[3] for row in plain]
+    one_each = rows(osc_client.ask(*asked, "per_artist", 1.0))
+    artists = [row[7] for row in one_each if row[7]]
+    assert len(artists) == len(set(artists)) < len([row for row in plain if row[7]])
+    for key, value, says in (
+        ("tempo", "fast", "fast"), ("only", "loudness", "loudness"), ("per_artist", 0, "per_artist"),
+        ("against", "x", "unknown key 'against'"), ("blend", "plays=1", "unknown key 'blend'"),
+    ):  # fmt: skip
+        error = osc_client.ask(*asked, key, value)[-1].params
+        assert error[2] == 400
+        assert says in str(error[3])
+
+
+def test_a_stretch_of_a_track_as_a_file(osc_client: Client, osc_settings: Settings) -> None:
+    best = rows(osc_client.ask("/mess/lookup/file", "a", str(ASYLUM[0]), 5.0, 15.0, "k", 1))[0]
+    osc_client.send("/mess/excerpt", "e", best[6], best[4], best[5])
+    ready = osc_client.until("/mess/excerpt/ready")[-1].params
+    path = Path(str(ready[1]))
+    assert ready[0] == "e"
+    assert path.parent == osc_settings.home / "excerpts"
+    with wave.open(str(path)) as file:
+        seconds = file.getnframes() / file.getframerate()
+    assert abs(seconds - (float(str(best[5])) - float(str(best[4])))) < 0.01
+    osc_client.send("/mess/excerpt", "e", "mess:999999", 0.0, 1.0)
+    assert osc_client.until("/mess/error")[-1].params[:3] == ["e", "/mess/excerpt", 404]
+    osc_client.send("/mess/excerpt", "e", best[6], 90_000.0, 90_001.0)
+    assert "ends before" in str(osc_client.until("/mess/error")[-1].params[3])

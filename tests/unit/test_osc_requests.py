@@ -180,7 +180,7 @@ def test_every_reply_is_of_the_types_that_are_stated() -> None:
         replies.ready("a", 1), replies.match("a", Match(1, 1.0, track, None, None), 1),
         replies.done("a", 1, 1.0), replies.cancelled("a"), replies.subscribed(True),
         replies.library(1, 2, 3.0, "e", 0, 0), replies.indexed(track),
-        replies.error("a", "/x", 400, "x" * 5000),
+        replies.error("a", "/x", 400, "x" * 5000), replies.excerpt_ready("a", "/" + "x" * 2000),
     ]  # fmt: skip
     seen = {}
     for packet in packets:

@@ -19,6 +19,7 @@ from mess_integrations.osc.requests import (
     ClientPort,
     Commit,
     Data,
+    Excerpt,
     FileLookup,
     Options,
     Ping,
@@ -147,11 +148,9 @@ class OscDispatcher:
             case ClientPort(port):
                 self._ports.note(sender, port)
                 self._peer(sender, 0).send(replies.client_ok(port))
-            case FileLookup() | TrackLookup():
+            case FileLookup() | TrackLookup() | Excerpt():
                 self._allow_lookup(sender)
-                self._lookups.start(
-                    peer, request.id, request, options, address, client_of(sender.host)
-                )
+                self._start(request, options, sender, peer, address)
             case Begin() | Data() | Commit():
                 self._upload(request, options, sender, peer)
             case Cancel(id_):
@@ -164,6 +163,20 @@ class OscDispatcher:
                 else:
                     self._subscriptions.unsubscribe(peer)
                 peer.send(replies.subscribed(on))
+
+    def _start(
+        self,
+        request: FileLookup | TrackLookup | Excerpt,
+        options: Options,
+        sender: Sender,
+        peer: Peer,
+        address: str,
+    ) -> None:
+        client = client_of(sender.host)
+        if isinstance(request, Excerpt):
+            self._lookups.write_excerpt(peer, request, address, client)
+        else:
+            self._lookups.start(peer, request.id, request, options, address, client)
 
     def _allow_lookup(self, sender: Sender) -> None:
         if not self._lookups_allowed.admits(client_of(sender.host)):

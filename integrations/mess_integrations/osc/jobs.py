@@ -15,9 +15,15 @@ from collections.abc import Callable, Coroutine, Hashable
 from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.osc import replies
 from mess_integrations.osc.db_threads import StoreThreads
-from mess_integrations.osc.lookups import answer, code_of, locate, of_recording
+from mess_integrations.osc.lookups import (
+    answer,
+    code_of,
+    excerpt_of,
+    locate,
+    of_recording,
+)
 from mess_integrations.osc.peers import Peer
-from mess_integrations.osc.requests import BadRequest, FileLookup, Options, TrackLookup
+from mess_integrations.osc.requests import BadRequest, Excerpt, FileLookup, Options, TrackLookup
 from mess_integrations.osc.uploads import Upload
 from mess_plugin.audio.budget import Budget, within
 from mess_plugin.config import Settings
@@ -80,6 +86,27 @@ class LookupJobs:
         if key not in self._tasks:
             self._check_room(client)
             self._track(key, client, self._tell(peer, make, request))
+
+    def write_excerpt(self, peer: Peer, asked: Excerpt, request: str, client: Hashable) -> None:
+        """Write a stretch of a track into the home, and say where. Raises BadRequest as `start`."""
+        key = (peer.key, asked.id)
+        self.cancel(key)
+        self._check_room(client)
+        budget = Budget(self._settings.file_limit_s, self._settings.memory_limit_mb)
+
+        def write(store: Store) -> bytes:
+            with within(budget):
+                return replies.excerpt_ready(asked.id, excerpt_of(store, self._settings, asked))
+
+        async def run() -> None:
+            try:
+                peer.send(await self.hearing.run(write))
+            except MessError as error:
+                peer.send(replies.error(asked.id, request, code_of(error), str(error)))
+            finally:
+                budget.end()
+
+        self._track(key, client, run())
 
     def cancel(self, key: Key) -> bool:
         """Stop answering a lookup; whether there was one."""

@@ -11,6 +11,7 @@ from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.osc.requests import (
     MAX_K,
     BadRequest,
+    Excerpt,
     FileLookup,
     Options,
     TrackLookup,
@@ -25,13 +26,16 @@ from mess_plugin.errors import (
     StoreError,
     UsageError,
 )
+from mess_plugin.library.pathmap import PathMap
 from mess_plugin.model import Interval, Level, Match
-from mess_plugin.search import search
+from mess_plugin.search import parsing, search
+from mess_plugin.search.excerpts import write_one
 from mess_plugin.search.references import Recording, find_track
 from mess_plugin.search.seeds import Seed
 from mess_plugin.store import Store
 from mess_plugin.store.hosts import normalise_id
 
+MOST_EXCERPTS = 200  # at most a minute each
 HEARING_LIMIT_S = 30.0  # for a file that is not in the library
 _JELLYFIN, _BEETS = "jellyfin:", "beets:"
 
@@ -84,12 +88,13 @@ def answer(
     """
     if question.interval is not None and options.scope is Level.SONG:
         raise BadRequest(400, "scope is song, but a stretch was given: leave one out")
-    asked = options.k
+    asked, query = options.k, parsing.query(options.words, remote=True)
     while True:
         found = search(
             store,
             settings,
             question.ref,
+            query,
             k=asked,
             scope=options.scope,
             interval=question.interval,
@@ -100,6 +105,22 @@ def answer(
             break
         asked = min(4 * asked, MAX_K * 10)
     return tuple(replace(one, rank=rank) for rank, one in enumerate(kept[: options.k], start=1))
+
+
+def excerpt_of(store: Store, settings: Settings, asked: Excerpt) -> str:
+    """Write a stretch of a track into the home's folder of excerpts; the path of the file.
+
+    The folder keeps the newest MOST_EXCERPTS. Raises BadRequest 404, AudioError, UsageError.
+    """
+    track = store.library.get([number := _track(store, asked.ref)]).get(number)
+    if track is None:
+        raise BadRequest(404, f"no file of track {number} is there now")
+    folder = settings.home / "excerpts"
+    path = write_one(track, asked.interval, folder, PathMap.parse(settings.path_map))
+    kept = sorted(folder.glob("*.wav"), key=lambda one: one.stat().st_mtime_ns)
+    for old in kept[:-MOST_EXCERPTS]:
+        old.unlink(missing_ok=True)
+    return str(path)
 
 
 def code_of(error: MessError) -> int:

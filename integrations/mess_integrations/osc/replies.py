@@ -18,6 +18,7 @@ ADDRESSES: dict[str, tuple[str, str]] = {
     "/mess/lookup/match": ("siifffssss", "One match."),
     "/mess/lookup/done": ("sif", "All matches were sent: how many, after how many seconds."),
     "/mess/lookup/cancelled": ("s", "The lookup will not be answered any more."),
+    "/mess/excerpt/ready": ("ss", "A stretch is written: its id, and the path of the file."),
     "/mess/library": ("iifsii", "Tracks, files, hours, encoder, lookups waiting and running."),
     "/mess/subscribed": ("i", "Whether news are sent, for ten minutes."),
     "/mess/event/indexed": ("ssss", "A new track: reference, artist, title, path."),
@@ -67,6 +68,13 @@ def done(id_: str, count: int, elapsed_s: float) -> bytes:
 def cancelled(id_: str) -> bytes:
     """No answer will come."""
     return write_message("/mess/lookup/cancelled", id_)
+
+
+def excerpt_ready(id_: str, path: str) -> bytes:
+    """A stretch is written as a file."""
+    empty = write_message("/mess/excerpt/ready", id_, "")
+    shown = shorten_path(path, MAX_REPLY_BYTES - len(empty))
+    return write_message("/mess/excerpt/ready", id_, shown)
 
 
 def library(

@@ -7,7 +7,7 @@ so whole floats are taken for integers, integers for floats, and numbers for ids
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -15,10 +15,12 @@ import msgspec
 from mess_integrations.osc.wire import Argument, Message
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Level
+from mess_plugin.options import OPTIONS, Kind, Option
 
 MAX_K = 100
 _MAX_ID_BYTES = 64
 _MAX_PATH_BYTES = 4096
+_MAX_WORD_BYTES = 200
 
 
 class BadRequest(UsageError):
@@ -37,7 +39,10 @@ Exclude = Literal["self", "album", "artist"]
 
 
 class Options(msgspec.Struct, frozen=True):
-    """The keys after the arguments. scope: None for what suits the question; port: 0 for none."""
+    """The keys after the arguments. scope: None for what suits the question; port: 0 for none.
+
+    words: the options of a query that are said, by the keys of `mess_plugin.options`.
+    """
 
     k: int = 10
     scope: Level | None = None
@@ -45,6 +50,7 @@ class Options(msgspec.Struct, frozen=True):
     min_score: float = 0.0
     port: int = 0
     auth: str | None = None
+    words: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
 class FileLookup(msgspec.Struct, frozen=True):
@@ -88,6 +94,14 @@ class Commit(msgspec.Struct, frozen=True):
     n_blocks: int
 
 
+class Excerpt(msgspec.Struct, frozen=True):
+    """A stretch of a track of the library as a file."""
+
+    id: str
+    ref: str
+    interval: Interval | None
+
+
 class Cancel(msgspec.Struct, frozen=True):
     """Do not answer any more."""
 
@@ -122,7 +136,7 @@ class Status(msgspec.Struct, frozen=True):
 
 Request = (
     FileLookup | TrackLookup | Begin | Data | Commit | Cancel | ClientPort | Auth | Subscribe
-    | Ping | Status
+    | Ping | Status | Excerpt
 )  # fmt: skip
 
 
@@ -139,7 +153,10 @@ def parse(message: Message) -> tuple[Request, Options]:
 
 def id_of(message: Message) -> str:
     """The id of a request that may be wrong in every other way; "" where it has none."""
-    if message.address.startswith(("/mess/lookup/", "/mess/cancel")) and message.arguments:
+    if (
+        message.address.startswith(("/mess/lookup/", "/mess/excerpt", "/mess/cancel"))
+        and message.arguments
+    ):
         first = message.arguments[0]
         return first[:_MAX_ID_BYTES] if isinstance(first, str) else ""
     return ""
@@ -227,13 +244,35 @@ class _Arguments:
     def options(self) -> Options:
         """What is left, as pairs of key and value."""
         found: dict[str, object] = {}
+        words: dict[str, object] = {}
         while self._at < len(self._values):
             key = self._next("key")
-            if not isinstance(key, str) or key not in _OPTIONS:
-                raise BadRequest(400, f"unknown key {key!r}: known are {', '.join(_OPTIONS)}")
-            name, read = _OPTIONS[key]
-            found[name] = read(self)
-        return Options(**found)  # type: ignore[arg-type]
+            if isinstance(key, str) and key in _OPTIONS:
+                name, read = _OPTIONS[key]
+                found[name] = read(self)
+            elif isinstance(key, str) and key in _WORDS:
+                words[key] = self.word(_WORDS[key])
+            else:
+                known = ", ".join((*_OPTIONS, *_WORDS))
+                raise BadRequest(400, f"unknown key {key!r}: known are {known}")
+        return Options(**found, words=words)  # type: ignore[arg-type]
+
+    def word(self, option: Option) -> object:
+        """The value of an option of a query; a number stands for its text."""
+        if option.kind is Kind.FLAG:
+            return bool(self.whole(option.key, 0, 1)) or None
+        if option.kind is Kind.INTEGER:
+            return self.whole(option.key, 1, MAX_K)
+        if option.kind is Kind.NUMBER:
+            return self.number(option.key, 0.0, 1e6)
+        value = self._next(option.key)
+        if isinstance(value, int | float):
+            value = f"{value:g}"
+        if not isinstance(value, str):
+            raise BadRequest(400, f"argument {self._at} ({option.key}) must be a string")
+        if not 0 < len(_utf8(option.key, value)) <= _MAX_WORD_BYTES:
+            raise BadRequest(400, f"{option.key} must be 1 to {_MAX_WORD_BYTES} bytes long")
+        return (value,) if option.kind is Kind.TEXTS else value
 
     def choice(self, name: str, known: tuple[str, ...]) -> str:
         value = self.text(name, _MAX_ID_BYTES)
@@ -257,6 +296,13 @@ _OPTIONS: dict[str, tuple[str, Callable[[_Arguments], object]]] = {
     "minscore": ("min_score", lambda a: a.number("minscore", 0.0, 1.0)),
     "port": ("port", lambda a: a.whole("port", 1024, 65535)),
     "auth": ("auth", lambda a: a.text("auth", 256)),
+}
+
+#: Options of a query, but for those that name files or tracks, and those whose name is taken above.
+_WORDS = {
+    option.key: option
+    for option in OPTIONS
+    if option.key not in _OPTIONS and option.key not in ("against", "blend", "folder")
 }
 
 
@@ -286,6 +332,7 @@ _READERS: dict[str, Callable[[_Arguments], Request]] = {
     "/mess/lookup/begin": _begin,
     "/mess/lookup/data": lambda a: Data(a.id(), a.whole("seq", 0, 2**31 - 1), a.blob("block")),
     "/mess/lookup/commit": lambda a: Commit(a.id(), a.whole("nchunks", 1, 2**31 - 1)),
+    "/mess/excerpt": lambda a: Excerpt(a.id(), a.text("ref", 512), a.interval()),
     "/mess/cancel": lambda a: Cancel(a.id()),
     "/mess/status": lambda _: Status(),
     "/mess/subscribe": lambda a: Subscribe(a.whole("on", 0, 1) == 1),
@@ -299,6 +346,7 @@ ADDRESSES: dict[str, tuple[str, str]] = {
     "/mess/lookup/begin": ("siiis", "Start sending sound."),
     "/mess/lookup/data": ("sib", "One block of it."),
     "/mess/lookup/commit": ("si", "All was sent: look it up."),
+    "/mess/excerpt": ("ssff", "Write a stretch of a track as a WAV file, and say where."),
     "/mess/cancel": ("s", "Do not answer this lookup any more."),
     "/mess/status": ("", "What does the library hold?"),
     "/mess/subscribe": ("i", "1: say what is new in the library; 0: stop."),

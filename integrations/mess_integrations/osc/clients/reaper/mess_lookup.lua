@@ -1,13 +1,17 @@
 -- MESS: what in my library feels like the selected item?
 --
 -- Takes the first selected item (or its part inside the time selection), asks `mess osc`, and lists
--- the matches. A click or a number key puts a match on a new track at the edit cursor.
--- Needs LuaSocket: ReaPack package "mavriq-lua-sockets". docs/osc/reaper.md says more.
+-- the matches. A click plays a match, a double click or a number key puts it on the selected track at
+-- the edit cursor (on a new track where none is selected). t and k: only the same tempo, the same key.
+-- Needs LuaSocket: ReaPack package "mavriq-lua-sockets"; playing needs the SWS extension.
+-- docs/osc/reaper.md says more.
 
 local HOST, PORT = "127.0.0.1", 7770
 local SECRET = ""        -- what MESS_OSC_SECRET says, if it is set
 local HOW_MANY = 9
-local GIVE_UP_S = 30
+local GIVE_UP_S = 30     -- for the answer, once MESS has said that it is there
+local PATIENCE_S = 1     -- for MESS to say so
+local DOUBLE_CLICK_S = 0.4
 
 local sockets = reaper.GetResourcePath()
   .. "/Scripts/Mavriq ReaScript Repository/Various/Mavriq-Lua-Sockets/"
@@ -94,7 +98,8 @@ local function insert(match)
   reaper.Undo_BeginBlock()
   local at = reaper.GetCursorPosition()
   reaper.Main_OnCommand(40289, 0)  -- unselect all items
-  reaper.InsertMedia(match.path, 1)  -- 1: on a new track
+  local mode = reaper.CountSelectedTracks(0) > 0 and 0 or 1  -- 0: on the selected track, 1: on a new one
+  reaper.InsertMedia(match.path, mode)
   local item = reaper.GetSelectedMediaItem(0, 0)
   local take = item and reaper.GetActiveTake(item)
   if take then
@@ -107,12 +112,39 @@ local function insert(match)
   reaper.UpdateArrange()
 end
 
+-- Hearing --------------------------------------------------------------------------------------
+
+local playing = { preview = nil, stop_at = 0 }
+
+local function stop_playing()
+  if playing.preview then reaper.CF_Preview_Stop(playing.preview) end
+  playing.preview = nil
+end
+
+-- Plays the stretch of a match; false where the SWS extension is missing.
+local function hear(match)
+  if not reaper.CF_CreatePreview then return false end
+  stop_playing()
+  local source = reaper.PCM_Source_CreateFromFile(match.path)
+  if not source then return false end
+  local preview = reaper.CF_CreatePreview(source)
+  reaper.CF_Preview_SetValue(preview, "D_POSITION", match.start)
+  reaper.CF_Preview_Play(preview)
+  playing.preview = preview
+  playing.stop_at = reaper.time_precise() + match.finish - match.start
+  return true
+end
+
 -- Asking and answering -------------------------------------------------------------------------
 
-local state = { matches = {}, message = "", is_open = true, asked_at = 0, is_done = false }
+local state = {
+  matches = {}, message = "", asked_at = 0, is_done = false, is_there = false,
+  same_tempo = false, same_key = false,
+}
 
 local function receive(packet)
   local address, v = decode(packet)
+  state.is_there = true
   if address == "/mess/lookup/match" then
     state.matches[#state.matches + 1] = {
       rank = v[2], score = v[4], start = v[5], finish = v[6],
@@ -133,7 +165,8 @@ local function poll(udp)
     if not packet then break end
     receive(packet)
   end
-  if not state.is_done and reaper.time_precise() - state.asked_at > GIVE_UP_S then
+  local patience_s = state.is_there and GIVE_UP_S or PATIENCE_S
+  if not state.is_done and reaper.time_precise() - state.asked_at > patience_s then
     state.is_done = true
     state.message = "MESS does not answer. Is `mess osc` running?"
   end
@@ -150,30 +183,53 @@ local function line(match)
     match.rank, match.score * 100, clock(match.start), clock(match.finish), name)
 end
 
-local function choose(number)
+-- Does something with a match whose path came whole.
+local function with_match(number, act)
   local match = state.matches[number]
   if not match then return end
   if match.path:sub(1, 3) == "…" then
     state.message = "The path of this file is too long to be sent."
   else
-    insert(match)
+    act(match)
   end
 end
 
-local was_down = false
+local function choose(number)
+  stop_playing()
+  with_match(number, insert)
+end
+
+local function play(number)
+  with_match(number, function(match)
+    if not hear(match) then state.message = "Install the SWS extension to hear matches here." end
+  end)
+end
+
+local ROW, TOP = 22, 34
+local was_down, clicked, clicked_at = false, 0, -1
+
+local function click(number)
+  local now = reaper.time_precise()
+  if number == clicked and now - clicked_at < DOUBLE_CLICK_S then choose(number) else play(number) end
+  clicked, clicked_at = number, now
+end
 
 local function draw()
-  local height = 22
+  gfx.set(0.6, 0.6, 0.6)
+  gfx.x, gfx.y = 10, 8
+  gfx.drawstr(("[%s] t same tempo   [%s] k same key   click: hear   double click, number: insert"):format(
+    state.same_tempo and "x" or " ", state.same_key and "x" or " "))
   gfx.set(0.9, 0.9, 0.9)
   for number, match in ipairs(state.matches) do
-    gfx.x, gfx.y = 10, 8 + (number - 1) * height
+    gfx.x, gfx.y = 10, TOP + (number - 1) * ROW
     gfx.drawstr(line(match))
   end
-  gfx.x, gfx.y = 10, 12 + #state.matches * height
+  gfx.x, gfx.y = 10, TOP + 4 + #state.matches * ROW
   gfx.drawstr(state.is_done and state.message or "Listening ...")
   local is_down = gfx.mouse_cap & 1 == 1
-  if is_down and not was_down then choose((gfx.mouse_y - 8) // height + 1) end
+  if is_down and not was_down then click((gfx.mouse_y - TOP) // ROW + 1) end
   was_down = is_down
+  if playing.preview and reaper.time_precise() > playing.stop_at then stop_playing() end
   gfx.update()
 end
 
@@ -191,25 +247,43 @@ local function main()
   local udp = socket.udp()
   udp:setpeername(HOST, PORT)
   udp:settimeout(0)
-  local id = "reaper"
-  local request = { "/mess/lookup/file", id, path, start + 0.0, finish + 0.0, "k", HOW_MANY }
-  if SECRET ~= "" then
-    request[#request + 1] = "auth"
-    request[#request + 1] = SECRET
+  local function ask()
+    local request = {
+      "/mess/lookup/file", "reaper", path, start + 0.0, finish + 0.0, "k", HOW_MANY,
+    }
+    local function key(name, value)
+      request[#request + 1] = name
+      request[#request + 1] = value
+    end
+    if state.same_tempo then key("tempo", "same") end
+    if state.same_key then key("key", "same") end
+    if SECRET ~= "" then key("auth", SECRET) end
+    state.matches, state.message, state.is_done, state.is_there = {}, "", false, false
+    udp:send(encode("/mess/client/port", 0))  -- answers come to this very socket
+    udp:send(encode("/mess/ping"))
+    udp:send(encode(table.unpack(request)))
+    state.asked_at = reaper.time_precise()
   end
-  udp:send(encode("/mess/client/port", 0))  -- answers come to this very socket
-  udp:send(encode(table.unpack(request)))
-  state.asked_at = reaper.time_precise()
-  gfx.init("MESS: feels like " .. path:match("[^/\\]+$"), 640, 260)
+
+  ask()
+  gfx.init("MESS: feels like " .. path:match("[^/\\]+$"), 680, 280)
 
   local function loop()
     poll(udp)
     draw()
     local key = gfx.getchar()
     if key >= 49 and key <= 57 then choose(key - 48) end
+    if key == string.byte("t") then
+      state.same_tempo = not state.same_tempo
+      ask()
+    elseif key == string.byte("k") then
+      state.same_key = not state.same_key
+      ask()
+    end
     if key >= 0 and key ~= 27 then
       reaper.defer(loop)
     else
+      stop_playing()
       udp:close()
       gfx.quit()
     end

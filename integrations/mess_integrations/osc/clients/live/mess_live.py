@@ -8,13 +8,15 @@ Needs python-osc, Live with the AbletonOSC remote script, and a running `mess os
 from __future__ import annotations
 
 import argparse
+import shutil
 import socket
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message import OscMessage, ParseError
 from pythonosc.osc_message_builder import ArgValue, build_msg
 
 LIVE_PORT = 11000
@@ -35,6 +37,33 @@ class Stretch:
     end_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class LiveMatch:
+    """One answer of MESS."""
+
+    rank: int
+    score: float
+    start_s: float
+    end_s: float
+    ref: str
+    artist: str
+    title: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Artist and title, or the name of the file."""
+        if not self.title:
+            return Path(self.path).name
+        return f"{self.artist} - {self.title}" if self.artist else self.title
+
+    @property
+    def line(self) -> str:
+        """For people."""
+        stretch = f"{clock(self.start_s)}-{clock(self.end_s)}"
+        return f"{self.rank:2d}  {self.score:4.0%}  {stretch}  {self.name}\n    {self.path}"
+
+
 class Link:
     """Messages to one UDP port, and what comes back."""
 
@@ -49,20 +78,26 @@ class Link:
         self._socket.sendto(build_msg(address, list(arguments) or "").dgram, self._address)
 
     def receive(self, timeout_s: float) -> OscMessage:
-        """The next message. Raises NoReply."""
-        self._socket.settimeout(max(0.001, timeout_s))
-        try:
-            return OscMessage(self._socket.recv(65536))
-        except (TimeoutError, ConnectionRefusedError):
-            raise NoReply(f"{self._name} does not answer: is it running?") from None
+        """The next message that is text throughout. Raises NoReply."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            self._socket.settimeout(max(0.001, deadline_s - time.monotonic()))
+            try:
+                return OscMessage(self._socket.recv(65536))
+            except (TimeoutError, ConnectionRefusedError):
+                raise NoReply(f"{self._name} does not answer: is it running?") from None
+            except ParseError:
+                continue  # a path whose bytes are no text: Live could not open it either
 
-    def ask(self, address: str, *arguments: ArgValue, timeout_s: float = 2.0) -> list[ArgValue]:
-        """The arguments of the answer that comes at the same address. Raises NoReply."""
+    def ask(
+        self, address: str, *arguments: ArgValue, answer_at: str = "", timeout_s: float = 1.0
+    ) -> list[ArgValue]:
+        """The arguments of the answer, at the same address or at another. Raises NoReply."""
         deadline_s = time.monotonic() + timeout_s
         self.send(address, *arguments)
         while True:
             answer = self.receive(deadline_s - time.monotonic())
-            if answer.address == address:
+            if answer.address == (answer_at or address):
                 return list(answer.params)
             if answer.address == "/live/error":
                 raise NoReply(f"Live says: {' '.join(map(str, answer.params))}")
@@ -91,25 +126,45 @@ def selected_stretch(live: Link, bpm: float | None) -> Stretch:
     return Stretch(path, max(0.0, start * 60 / bpm), end * 60 / bpm)
 
 
-def look_up(mess: Link, stretch: Stretch, k: int, secret: str) -> list[str]:
-    """Lines for people, best match first. Raises NoReply."""
-    keys: list[ArgValue] = ["k", k, *(("auth", secret) if secret else ())]
+def look_up(
+    mess: Link, stretch: Stretch, k: int, secret: str, keys: Sequence[ArgValue] = ()
+) -> list[LiveMatch]:
+    """The matches, best first. Raises NoReply, within a second where nobody is there.
+
+    keys: pairs of docs/osc.md.
+    """
+    auth: list[ArgValue] = ["auth", secret] if secret else []
     mess.send("/mess/client/port", 0)
-    mess.send("/mess/lookup/file", "live", stretch.path, stretch.start_s, stretch.end_s, *keys)
-    lines: list[str] = []
+    mess.ask("/mess/ping", answer_at="/mess/pong", timeout_s=1.0)
+    options = ["k", k, *keys, *auth]
+    mess.send("/mess/lookup/file", "live", stretch.path, stretch.start_s, stretch.end_s, *options)
+    found: list[LiveMatch] = []
     deadline_s = time.monotonic() + 60.0
     while True:
         answer = mess.receive(deadline_s - time.monotonic())
         if answer.address == "/mess/error":
             raise NoReply(f"MESS says: {answer.params[3]}")
         if answer.address == "/mess/lookup/match":
-            _, rank, _, score, start_s, end_s, _, artist, title, path = answer.params
-            name = f"{artist} - {title}" if title else path
-            lines.append(
-                f"{rank:2d}  {score:4.0%}  {clock(start_s)}-{clock(end_s)}  {name}\n    {path}"
-            )
+            found.append(LiveMatch(*answer.params[1:2], *answer.params[3:]))
         if answer.address == "/mess/lookup/done":
-            return lines
+            return found
+
+
+def excerpts(mess: Link, found: Sequence[LiveMatch], folder: Path, secret: str) -> list[str]:
+    """Copy the stretches as WAV files into a folder that Live shows; a line for each problem."""
+    auth: list[ArgValue] = ["auth", secret] if secret else []
+    folder.mkdir(parents=True, exist_ok=True)
+    problems = []
+    for one in found:
+        mess.send("/mess/excerpt", "live", one.ref, one.start_s, one.end_s, *auth)
+        while (answer := mess.receive(30.0)).address not in ("/mess/excerpt/ready", "/mess/error"):
+            pass
+        if answer.address == "/mess/error":
+            problems.append(f"{one.name}: {answer.params[3]}")
+            continue
+        made = Path(str(answer.params[1]))
+        shutil.copyfile(made, folder / f"{one.rank:02d} {one.score:.2f} {made.name}")
+    return problems
 
 
 def clock(seconds: float) -> str:
@@ -122,6 +177,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--bpm", type=float, help="tempo of the file, for warped clips")
     parser.add_argument("--k", type=int, default=10, help="how many matches")
+    parser.add_argument("--tempo", help="of the answers, such as 90-110, or same")
+    parser.add_argument("--key", help="of the answers, such as Am, or same")
+    parser.add_argument("--only", help="what counts, such as rhythm or harmony,timbre")
+    parser.add_argument(
+        "--excerpts",
+        type=Path,
+        metavar="FOLDER",
+        help="put the matched stretches there as WAV files; add it to Live's places and drag them",
+    )
     parser.add_argument("--secret", default="", help="what MESS_OSC_SECRET says, if it is set")
     parser.add_argument("--once", action="store_true", help="ask once and end")
     parser.add_argument("--live-port", type=int, default=LIVE_PORT)
@@ -134,8 +198,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stretch = selected_stretch(live, given.bpm)
             print(_about(stretch))
             mess = Link("mess osc", given.mess_port)
-            lines = look_up(mess, stretch, given.k, given.secret)
-            print("\n".join(lines) or "nothing in the library feels like this")
+            found = look_up(mess, stretch, given.k, given.secret, _keys(given))
+            print("\n".join(one.line for one in found) or "nothing in the library feels like this")
+            if given.excerpts and found:
+                problems = excerpts(mess, found, given.excerpts, given.secret)
+                print("\n".join([*problems, f"excerpts to drag: {given.excerpts}"]))
         except NoReply as error:
             print(error, file=sys.stderr)
             if given.once:
@@ -143,6 +210,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.once:
             return 0
     return 0
+
+
+def _keys(given: argparse.Namespace) -> list[ArgValue]:
+    """The filters that were asked for, as pairs."""
+    pairs = [(name, getattr(given, name)) for name in ("tempo", "key", "only")]
+    return [part for name, value in pairs if value for part in (name, value)]
 
 
 def _about(stretch: Stretch) -> str:
