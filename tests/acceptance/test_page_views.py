@@ -123,9 +123,15 @@ def test_the_radio_goes_on_and_never_plays_one_twice(tab: Tab, served: Served) -
         )
         heard.append(page.locator(".now .title").inner_text())
     assert len(set(heard)) == 4
+    disliked = page.locator(".order li").last
+    unwanted = disliked.locator(".title").inner_text()
+    disliked.get_by_role("button", name="dislike").click()
+    expect(disliked.get_by_role("button", name="dislike")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_load_state("networkidle")
     page.reload()
     expect(page.locator(".order li").first).to_be_visible()
     assert page.locator(".order .title").first.inner_text() != first
+    assert unwanted not in page.locator(".order .title").all_inner_texts()
 
 
 def test_a_line_around_points_of_the_map_makes_a_list(tab: Tab, served: Served) -> None:

@@ -82,31 +82,23 @@ export async function outlinesOf(ids) {
 	return outlines;
 }
 
-/** @type {Map<number, Promise<Peaks>>} */
-const waveforms = new Map();
+/** @type {Map<string, Promise<any>>} */
+const answers = new Map();
+
+/** An answer that stays the same, asked for once. @param {string} path @returns {Promise<any>} */
+function cached(path) {
+	let found = answers.get(path);
+	if (!found) {
+		found = get(path);
+		answers.set(path, found);
+		found.catch(() => answers.delete(path));
+		if (answers.size > 400) answers.delete(/** @type {string} */ (answers.keys().next().value));
+	}
+	return found;
+}
 
 /** @param {number} id @returns {Promise<Peaks>} */
-export function peaksOf(id) {
-	let found = waveforms.get(id);
-	if (!found) {
-		found = get(`v1/tracks/${id}/peaks`);
-		waveforms.set(id, found);
-		found.catch(() => waveforms.delete(id));
-		if (waveforms.size > 100) waveforms.delete(/** @type {number} */ (waveforms.keys().next().value));
-	}
-	return found;
-}
-
-/** @type {Map<number, Promise<any>>} */
-const tracks = new Map();
+export const peaksOf = (id) => cached(`v1/tracks/${id}/peaks`);
 
 /** @param {number} id @returns {Promise<any>} the track with its tags, paths and measures */
-export function trackOf(id) {
-	let found = tracks.get(id);
-	if (!found) {
-		found = get(`v1/tracks/${id}`);
-		tracks.set(id, found);
-		found.catch(() => tracks.delete(id));
-	}
-	return found;
-}
+export const trackOf = (id) => cached(`v1/tracks/${id}`);

@@ -185,7 +185,7 @@ function lost(question, error) {
 }
 
 /** @param {string[]} refs @returns {Map<string, Card>} */
-function useCards(refs) {
+export function useCards(refs) {
 	const [cards, setCards] = useState(/** @type {Map<string, Card>} */ (new Map()));
 	useEffect(() => {
 		let isOver = false;

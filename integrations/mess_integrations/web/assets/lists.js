@@ -1,6 +1,7 @@
 /** Lists: alike, journey, arc, radio, or a choice of one's own; put in order by hand, saved, sent. */
 
-import { ask, get, post, trackOf } from "./api.js";
+import { ask, get, post } from "./api.js";
+import { useCards } from "./ask.js";
 import { Curve, SHAPES } from "./curve.js";
 import { Icon } from "./icon.js";
 import { play, player } from "./player.js";
@@ -68,14 +69,7 @@ export function Lists({ kind, words }) {
 
 /** @param {{ refs: string[], kind: string, onChange: (refs: string[]) => void }} props */
 function Refs({ refs, kind, onChange }) {
-	const [cards, setCards] = useState(/** @type {Map<string, Card>} */ (new Map()));
-	useEffect(() => {
-		let isOver = false;
-		Promise.all(refs.map((ref) => trackOf(Number(ref)).catch(() => null))).then((found) => {
-			if (!isOver) setCards(new Map(refs.flatMap((ref, place) => (found[place] ? [[ref, found[place]]] : []))));
-		});
-		return () => void (isOver = true);
-	}, [refs.join()]);
+	const cards = useCards(refs);
 	return html`<ul class="refs">${refs.map((ref, place) => {
 		const card = cards.get(ref);
 		return html`<li key=${ref}>${kind === "journey" && html`<span class="by">${place ? "to" : "from"}</span>`}
@@ -168,7 +162,8 @@ function Made({ kind, question, n, seed, curve, own }) {
 			<button class="solid" disabled=${!tracks.length} onClick=${() => listen(0)}>Play</button>
 			<${Save} tracks=${tracks} name=${KINDS[kind]?.title ?? "Selection"} /></header>
 		${notes.map((note) => html`<p class="hint">${note}</p>`)}
-		<${Order} tracks=${tracks} flow=${flow} onMove=${move} onPlay=${listen} onRemove=${(place) => reorder(tracks.filter((_, at) => at !== place))} />
+		<${Order} tracks=${tracks} flow=${flow} onMove=${move} onPlay=${listen} onRemove=${(place) => reorder(tracks.filter((_, at) => at !== place))}
+			onJudge=${kind === "radio" && ((id, verdict) => post("v1/verdicts", { verdict, ref: String(id), for: question.refs[0], listener: "me" }))} />
 		${kind === "radio" && playedOn(radio).length > 0 && html`<p class="hint">It goes on after ${count(playedOn(radio).length, "track")} that it played.
 			<button class="link" onClick=${() => (localStorage.removeItem(`radio ${radio}`), location.reload())}>Start over</button></p>`}
 	</section>`;
@@ -177,12 +172,17 @@ function Made({ kind, question, n, seed, curve, own }) {
 /** @param {string} radio @param {number[]} ids */
 const remember = (radio, ids) => localStorage.setItem(`radio ${radio}`, JSON.stringify([...new Set(ids)].slice(-900)));
 
-/** @param {{ tracks: Card[], flow: number[], onMove: (from: number, to: number) => void, onPlay: (place: number) => void, onRemove: (place: number) => void }} props */
-function Order({ tracks, flow, onMove, onPlay, onRemove }) {
+/** @param {{ tracks: Card[], flow: number[], onMove: (from: number, to: number) => void, onPlay: (place: number) => void, onRemove: (place: number) => void, onJudge: false | ((id: number, verdict: string) => void) }} props */
+function Order({ tracks, flow, onMove, onPlay, onRemove, onJudge }) {
+	const [said, setSaid] = useState(/** @type {Record<number, string>} */ ({}));
+	/** @param {Card} track @param {string} verdict @param {string} icon */
+	const judge = (track, verdict, icon) => html`<button class="small ${said[track.id] === verdict ? "on" : ""}" aria-pressed=${said[track.id] === verdict}
+		aria-label=${`${verdict} ${titleOf(track)}`} title=${verdict === "like" ? "More like this" : "Never this"}
+		onClick=${() => onJudge && (onJudge(track.id, verdict), setSaid({ ...said, [track.id]: verdict }))}><${Icon} name=${icon} /></button>`;
 	const [dragged, setDragged] = useState(/** @type {number | null} */ (null));
 	const [target, setTarget] = useState(/** @type {number | null} */ (null));
 	const playing = useStore(player, (now) => now.match?.track.id ?? null);
-	return html`<ol class="order">${tracks.map((track, place) => {
+	return html`<ol class="order ${onJudge ? "judged" : ""}">${tracks.map((track, place) => {
 		const step = flow[place - 1];
 		return html`<li key=${track.id} draggable="true" class="${playing === track.id ? "current" : ""} ${target === place ? "target" : ""}"
 			onDragStart=${(event) => (setDragged(place), event.dataTransfer?.setData("text/plain", titleOf(track)))}
@@ -193,6 +193,7 @@ function Order({ tracks, flow, onMove, onPlay, onRemove }) {
 			<span class="step" title=${step === undefined ? "" : `Leads on ${flowWord(step)} (${step.toFixed(2)})`}>${step !== undefined && html`<i class=${step >= 0.6 ? "smooth" : step >= 0.35 ? "" : "rough"} />`}</span>
 			<button class="round" onClick=${() => onPlay(place)} aria-label=${`Play ${titleOf(track)}`}><${Icon} name="play" /></button>
 			<div class="what"><a class="title" href=${`#/track/${track.id}`}>${titleOf(track)}</a><span class="by">${[track.artist, track.album].filter(Boolean).join(" · ")}</span></div>
+			${onJudge && html`<span class="deeds">${judge(track, "like", "up")}${judge(track, "dislike", "down")}</span>`}
 			<span class="by">${clock(track.duration_s)}</span>
 			<button class="small" data-move=${place} aria-label=${`Move ${titleOf(track)}: arrow keys up and down`} title="Drag, or arrow keys"
 				onKeyDown=${(event) => {
