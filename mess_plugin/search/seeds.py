@@ -30,6 +30,7 @@ from mess_plugin.store import Store
 
 if TYPE_CHECKING:
     from mess_plugin.analysis.hierarchy import Analysis
+    from mess_plugin.library.hearing import Heard
 
 _IDENTIFIED_BYTES = 200_000_000  # reading all packets of a larger file would outlast its hearing
 _ENDLESS_S = 1e6
@@ -127,7 +128,7 @@ def _heard_now(
 ) -> Seed:
     """Hear a file that the library does not know by this path; the same audio may be known."""
     from mess_plugin import audio  # noqa: PLC0415  a question about a known track needs neither
-    from mess_plugin.library.hearing import hear, hear_whole  # noqa: PLC0415
+    from mess_plugin.library.hearing import hear  # noqa: PLC0415
 
     if interval is None or path.stat().st_size <= _IDENTIFIED_BYTES:
         track_id = store.library.find_identity(audio.identify(path))
@@ -135,7 +136,8 @@ def _heard_now(
             return seed_of_track(store, space, ref, track_id, str(path))
     encoder, recipe = _encoder(settings), Recipe.of(settings)
     if interval is None:
-        whole = hear_whole(path, encoder, recipe, settings.file_limit_s)
+        found = path.stat()
+        whole = _heard_whole(path, (found.st_size, found.st_mtime_ns, found.st_ino), settings)
         seed = seed_of(store, encoder, space, whole.analysis, ref, str(path))
         return replace(seed, heard=whole.facets)
     part = _at_least(interval, settings.window_s)
@@ -146,6 +148,17 @@ def _heard_now(
             raise
         raise UsageError(f"{path} ends before {part.start_s:g} s") from error
     return seed_of(store, encoder, space, analysis, ref, str(path), part.start_s)
+
+
+@lru_cache(maxsize=8)
+def _heard_whole(path: Path, _version: tuple[int, int, int], settings: Settings) -> Heard:
+    """Whoever steers asks about the same file again and again; hearing it takes seconds.
+
+    Kept: 15 MB per hour of music, with mess-mini.
+    """
+    from mess_plugin.library.hearing import hear_whole  # noqa: PLC0415  as above
+
+    return hear_whole(path, _encoder(settings), Recipe.of(settings), settings.file_limit_s)
 
 
 def _from_recording(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from mess_integrations.web.kept_sounds import KeptSounds
 from mess_integrations.web.transcoding import FORMS, transcoded
 from mess_plugin.audio.peaks import N_PEAKS, peaks_of
 from mess_plugin.config import Settings
@@ -28,6 +31,7 @@ from tests.stored_library import add_track, levels_of, raw_space
 from tests.stored_library import settings as made_up_settings
 
 SECONDS = 6.0
+DIM = 224  # that of the encoder, which hears what is sent
 
 
 def played(data: bytes) -> np.ndarray:
@@ -119,11 +123,11 @@ def library(tmp_path: Path, database_url: str, eventually: Eventually) -> Iterat
     )
     ids = {}
     with open_store(database_url) as store:
-        space = raw_space(store)
+        space = raw_space(store, DIM)
         for n, name in enumerate(("one.flac", "two.alac.m4a", "three.mp3")):
             write_audio(music / name, noise(SECONDS, seed=n))
             tags = Tags(title=f"<b>{name}</b>", artist="The Märchen", album="Nights & Days")
-            ids[name] = add_track(store, space, str(music / name), levels_of(n, SECONDS), tags)
+            ids[name] = add_track(store, space, str(music / name), levels_of(n, SECONDS, DIM), tags)
     for call in serving(settings, eventually):
         yield Library(call, settings, music, ids)
 
@@ -218,5 +222,67 @@ def test_suggestions_hold_titles_artists_albums_and_stretches(library: Library) 
     stretch = library.call("/v1/suggest?q=one%201:03-1:20")[1]
     assert stretch["stretch"] == {"start_s": 63.0, "end_s": 80.0}
     assert stretch["tracks"][0]["id"] == library.ids["one.flac"]
-    assert library.call("/v1/suggest?q=")[1]["tracks"] == []
+    newest = library.call("/v1/suggest?q=")[1]["tracks"]
+    assert [one["id"] for one in newest] == sorted(library.ids.values(), reverse=True)
     assert library.call("/v1/suggest?q=zzzzzz")[1]["tracks"] == []
+
+
+def test_a_sound_of_ones_own_is_heard_once_and_forgotten(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mess_plugin.library import hearing
+
+    heard: list[Path] = []
+    hear_whole = hearing.hear_whole
+
+    def counted(path: Path, *rest: Any) -> hearing.Heard:
+        heard.append(path)
+        return hear_whole(path, *rest)
+
+    monkeypatch.setattr(hearing, "hear_whole", counted)
+    write_audio(library.music / "mine.wav", noise(SECONDS, seed=9))
+    data = (library.music / "mine.wav").read_bytes()
+    status, answer = library.call("/v1/sounds?name=mine.wav", data=data)
+    assert status == 201
+    assert answer["duration_s"] == pytest.approx(SECONDS, abs=0.01)
+    refs = [answer["ref"]]
+    for rhythm in (1, 2):
+        asked = {"refs": refs, "emphasis": {"rhythm": rhythm}}
+        status, found = library.call("/v1/similar", asked)
+        assert status == 200
+        assert found["query"]["refs"] == refs
+    assert len(heard) == 1
+    kept = library.settings.home / "heard"
+    assert heard[0].parent == kept
+    assert heard[0].read_bytes() == data
+    assert oct(heard[0].stat().st_mode & 0o777) == "0o600"
+    status, found = library.call("/v1/similar", {"refs": refs, "start": 1, "end": 6})
+    assert status == 200
+
+
+def test_what_is_no_sound_is_not_kept(library: Library) -> None:
+    assert library.call("/v1/sounds?name=x.mp3", data=b"no sound at all" * 99)[0] == 422
+    assert library.call("/v1/sounds?name=x.mp3", data=b"")[0] == 400
+    assert list((library.settings.home / "heard").iterdir()) == []
+    status, answer = library.call("/v1/similar", {"refs": ["sound:x"]})
+    assert status == 404
+    assert "half an hour" in answer["error"]
+
+
+def test_unused_sounds_go_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sounds = KeptSounds(tmp_path)
+    refs = []
+    for name in ("a.wav", "b.wav"):
+        place = sounds.place()
+        place.write_bytes(b"x")
+        refs.append(sounds.keep(place, name))
+    kept = sounds.find(refs[0])
+    assert kept is not None
+    later = time.monotonic() + 1801
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert sounds.find(refs[1]) is None
+    assert not kept.path.exists()
+    again = KeptSounds(tmp_path)
+    (tmp_path / "heard" / "left by a killed service").touch()
+    again.place()
+    assert list((tmp_path / "heard").iterdir()) == []
