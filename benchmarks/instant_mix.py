@@ -36,6 +36,7 @@ from mess_integrations.jellyfin.api import JellyfinAccount
 from mess_integrations.jellyfin.sync import sync
 from mess_plugin import embedded
 from mess_plugin.config import Settings
+from mess_plugin.model import Level
 from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import open_store
 from tests.jellyfin_contract import Unjudged
@@ -94,7 +95,7 @@ def build(home: Path, url: str, fake: FakeJellyfin, n: int) -> None:
         built = store.library.count()[0] == n
     if not built:
         began_s = time.perf_counter()
-        make_library(url, settings, n, _WINDOWS, "/made-up")
+        make_library(url, settings, n, _WINDOWS, "/made-up", (Level.SONG,))
         with psycopg.connect(url, autocommit=True) as admin:
             register_vector(admin)
             describe(admin, n)

@@ -7,6 +7,7 @@ one byte that was indexed two days ago.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +31,24 @@ _TO_A_FOLDER = 12
 _BUILD_MEMORY = "4GB"  # enough for 100,000 tracks with some twenty windows each
 
 
-def make_library(url: str, settings: Settings, n_tracks: int, n_windows: int, root: str) -> None:
+def make_library(
+    url: str,
+    settings: Settings,
+    n_tracks: int,
+    n_windows: int,
+    root: str,
+    levels: Collection[Level] = tuple(Level),
+) -> None:
     """Indexed tracks in the space of the settings' encoder, with three sections and n windows each.
 
-    No windows, no sections: only songs.
+    No windows, no sections: only songs. levels: those that get an approximate index.
     """
     recipe = Recipe.of(settings)
     with open_store(url) as store, psycopg.connect(url, autocommit=True) as admin:
         space = raw_space(store, recipe, load_encoder(recipe, settings))
         register_vector(admin)
         fill(admin, space, Music.make(n_tracks, n_windows, space.dim, seed=1), str(recipe), root)
-        build_indexes(admin, space, _BUILD_MEMORY)
+        build_indexes(admin, space, _BUILD_MEMORY, levels)
 
 
 def fill(
@@ -94,10 +102,12 @@ def describe(admin: Connection, n_tracks: int) -> None:
     admin.execute("VACUUM ANALYZE facets, measures")
 
 
-def build_indexes(admin: Connection, space: Space, memory: str) -> None:
-    """The approximate indexes of all levels. memory: maintenance_work_mem of the build."""
+def build_indexes(
+    admin: Connection, space: Space, memory: str, levels: Collection[Level] = tuple(Level)
+) -> None:
+    """The approximate indexes of levels. memory: maintenance_work_mem of the build."""
     admin.execute(f"SET maintenance_work_mem = '{memory}'")
-    Spaces(DbSession(admin)).create_indexes(space)
+    Spaces(DbSession(admin)).create_indexes(space, levels)
     admin.execute("RESET maintenance_work_mem")
 
 

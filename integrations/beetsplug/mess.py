@@ -18,7 +18,13 @@ from beets.plugins import BeetsPlugin
 from mess_integrations.beets.client import MessClient
 from mess_integrations.beets.commands import BeetsCommands
 from mess_integrations.beets.events import ChangeListener
-from mess_integrations.beets.fields import TYPES, UserError, similar_query
+from mess_integrations.beets.fields import (
+    HEARD_TYPES,
+    TYPES,
+    UserError,
+    heard_value,
+    similar_query,
+)
 
 _SETTINGS = ("home", "database_url", "broker_url", "encoder")
 
@@ -26,7 +32,7 @@ _SETTINGS = ("home", "database_url", "broker_url", "encoder")
 class MessPlugin(BeetsPlugin):
     """Wires beets to MESS: configuration, fields, queries, commands, events."""
 
-    item_types = TYPES
+    item_types = TYPES | HEARD_TYPES
     album_types = TYPES
 
     def __init__(self) -> None:
@@ -42,6 +48,8 @@ class MessPlugin(BeetsPlugin):
         for field in TYPES:
             self.template_fields[field] = partial(self._client.value, field)
             self.album_template_fields[field] = partial(self._client.value, field)
+        for field in HEARD_TYPES:
+            self.template_fields[field] = partial(self._heard_value, field)
         self.item_queries = {"similar": similar_query("items", self)}
         self.album_queries = {"similar": similar_query("albums", self)}
         self._listen("library_opened", self._opened)
@@ -74,6 +82,17 @@ class MessPlugin(BeetsPlugin):
             options["home"] = self.config["home"].as_filename()
         return options
 
+    def _heard_value(self, field: str, item: Item) -> float | str | None:
+        """The value of `mess_bpm` and its like; a command that asks in vain ends with the reason."""
+        try:
+            heard = self._client.heard(item, self._library())
+        except UserError as error:
+            if not self._changing:
+                raise
+            self.complain(error)
+            heard = None
+        return heard_value(heard, field)
+
     # `similar:` in queries
 
     def ids_like(self, table: str, pattern: str) -> list[int]:
@@ -91,11 +110,11 @@ class MessPlugin(BeetsPlugin):
         return [model.id for model in found if model.id is not None]
 
     def complain(self, error: Exception) -> None:
-        """Warn once why `similar:` matches nothing."""
+        """Warn once why `similar:` or a field matches nothing."""
         text = str(error)
         if text not in self._complaints:
             self._complaints.add(text)
-            self._log.warning("similar: matches nothing: {}", text)
+            self._log.warning("MESS cannot be asked, so this matches nothing: {}", text)
 
     def is_changing(self) -> bool:
         """Whether this command changes beets' library, and must not fail."""
@@ -103,7 +122,7 @@ class MessPlugin(BeetsPlugin):
 
     def _library(self) -> Library:
         if self._lib is None:
-            raise UserError("similar: needs an open library")
+            raise UserError("MESS needs an open library of beets")
         return self._lib
 
     def _opened(self, lib: Library) -> None:

@@ -105,7 +105,8 @@ def test_auto_off_tells_nothing(tmp_path: Path, database_url: str, album: Path) 
 def test_mess_that_is_not_up_is_not_started(tmp_path: Path, album: Path) -> None:
     beets = Beets(tmp_path / "beets", tmp_path / "mess").configure()
     done = beets.run("import", str(album))
-    assert "mess:" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("mess:")]
+    assert said == ["mess: new music is kept for MESS, which is not up: `beet mess index` hears it"]
     assert [path.name for path in beets.home.iterdir()] == ["spool"]
     assert spool.count(beets.home) == 2
     # The next command that opens MESS takes what waits.

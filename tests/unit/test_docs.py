@@ -28,7 +28,7 @@ from tests.doc_examples import (
 
 _LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _SPAN = re.compile(r"`([^`\n]+)`")
-_COMMAND = re.compile(r"(?<![\w./=\"-])(?:\.venv/bin/)?mess (?P<words>[a-z][^|;&`#]*)")
+_COMMAND = re.compile(r"(?<![\w./=\"-])(?<!beet )(?:\.venv/bin/)?mess (?P<words>[a-z][^|;&`#]*)")
 _VARIABLE = re.compile(r"\bMESS_([A-Z_]+)\b")
 
 # Variables that are no settings: where they are read stands beside each.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beets import ui
+from beets.dbcore import types
 from beets.library import Album, Item, Library
 from beets.util.units import raw_seconds_short
 
@@ -57,7 +58,15 @@ class BeetsCommands:
 
     def _mess_command(self) -> ui.Subcommand:
         command = ui.Subcommand("mess", help="how far MESS is, and let it hear what it has not")
-        command.parser.set_usage("beet mess status [QUERY] | beet mess index [QUERY]")
+        command.parser.set_usage("beet mess status | index | write [QUERY]")
+        command.parser.add_option(
+            "-p",
+            "--pretend",
+            action="store_true",
+            help="write: say what would be written, and write nothing",
+        )
+        command.parser.add_option("-F", "--force", action="store_true",
+            help="write: also where beets has a value already")  # fmt: skip
         command.func = self._mess
         return command
 
@@ -125,11 +134,46 @@ class BeetsCommands:
         assert found.end_s is not None
         return Interval(found.start_s, found.end_s)
 
-    def _mess(self, lib: Library, _opts: Values, args: list[str]) -> None:
+    def _mess(self, lib: Library, opts: Values, args: list[str]) -> None:
         actions = {"status": self._status, "index": self._index}
+        if args and args[0] == "write":
+            self._write(lib, opts, args[1:])
+            return
         if not args or args[0] not in actions:
-            raise UserError("wanted: beet mess status [QUERY], or beet mess index [QUERY]")
+            raise UserError("wanted: beet mess status, index or write, and a QUERY if you like")
         actions[args[0]](lib, args[1:])
+
+    def _write(self, lib: Library, opts: Values, query: list[str]) -> None:
+        """Fill beets' own fields bpm and initial_key, where they are empty, from what was heard.
+
+        beets writes them to its library, and to the files if it writes tags at all.
+        """
+        n_written = n_unheard = 0
+        for item in lib.items(query):
+            heard = self._client.heard(item, lib)
+            n_unheard += heard is None
+            if heard is None:
+                continue
+            said = {
+                "bpm": round(heard.bpm) if heard.bpm else None,
+                "initial_key": types.MusicalKey().normalize(heard.short_key or None),
+            }
+            new = {
+                field: value
+                for field, value in said.items()
+                if value and item.get(field) != value and (opts.force or not item.get(field))
+            }
+            if not new:
+                continue
+            n_written += 1
+            ui.print_(f"{item}: {', '.join(f'{field} {value}' for field, value in new.items())}")
+            if not opts.pretend:
+                item.update(new)
+                item.try_sync(ui.should_write(), move=False)
+        verb = "would be written" if opts.pretend else "written"
+        self._log.info("{} tracks {}", n_written, verb)
+        if n_unheard:
+            self._log.info("{} tracks not heard yet: run `beet mess index`", n_unheard)
 
     def _status(self, lib: Library, query: list[str]) -> None:
         from mess_integrations.beets.session import describe_status  # noqa: PLC0415

@@ -123,10 +123,14 @@ class ChangeListener:
         self._root = os.fsdecode(lib.directory)
         if not len(self._changes):
             return
-        from mess_integrations.beets.delivery import deliver  # noqa: PLC0415
+        from mess_integrations.beets.delivery import deliver, is_up  # noqa: PLC0415
 
         changes = self._take()
         trouble = deliver(self._settings(), changes, self._limit_s)
+        if trouble is None and not is_up(self._settings()):
+            self._log.info(
+                "new music is kept for MESS, which is not up: `beet mess index` hears it"
+            )
         if trouble:
             text = f"{len(changes)} change{'s' * (len(changes) != 1)}"
             self._log.warning("{} kept until MESS can be told: {}", text, trouble)

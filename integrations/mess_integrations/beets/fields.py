@@ -30,6 +30,25 @@ class Found:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard in one item."""
+
+    bpm: float | None
+    key: str
+    """Such as "A minor"; empty where there is none."""
+    moods: str
+    """Words of docs/query.md, with commas between them."""
+    activity: float
+    """How much happens, 0 calm to 1 driving."""
+
+    @property
+    def short_key(self) -> str:
+        """The key as tags hold it: "Am", "F#"; empty where there is none."""
+        tonic, _, mode = self.key.partition(" ")
+        return tonic + ("m" if mode == "minor" else "")
+
+
 class _FoundQuery(NumericQuery):
     """Ranges such as `mess_score:0.8..`; items that were not found never match."""
 
@@ -62,6 +81,23 @@ TYPES: dict[str, types.Type] = {
     "mess_end": _Number(1),
     "mess_why": types.STRING,
 }
+
+
+HEARD_TYPES: dict[str, types.Type] = {
+    "mess_bpm": _Number(1),
+    "mess_key": types.STRING,
+    "mess_moods": types.STRING,
+    "mess_activity": _Number(2),
+}
+"""Fields of items that were heard, whether or not anything was asked."""
+
+
+def heard_value(heard: Heard | None, field: str) -> float | str | None:
+    """The value of one of HEARD_TYPES; None or an empty text where the item was not heard."""
+    if heard is None:
+        return "" if field in ("mess_key", "mess_moods") else None
+    value: float | str | None = getattr(heard, field.removeprefix("mess_"))
+    return value
 
 
 def value_of(found: Found | None, field: str) -> float | int | str | None:
