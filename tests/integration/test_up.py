@@ -68,6 +68,8 @@ def test_a_service_that_cannot_start_is_named_with_its_reason(
         running = state(embedded_home)
         assert running is not None
         assert running.pinned  # the others go on, and it is tried again
+        shown = mess(embedded_home, "status", MESS_LISTEN=taken)
+        assert "NOT up: http: " in shown.stderr
         checked = mess(embedded_home, "doctor", MESS_LISTEN=taken)
         assert checked.returncode == 1
         assert f"cannot listen on {taken}" in checked.stderr
