@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +29,39 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, freshly built."""
-    folder = tmp_path_factory.mktemp("wheels")
-    _run([*PIP, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)])
-    (built,) = folder.glob("mess_plugin-*.whl")
+    """The wheel, freshly built, once for all processes that share this run of the tests."""
+
+    def build(folder: Path) -> None:
+        _run([*PIP, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)])
+
+    (built,) = _made_once(tmp_path_factory, "wheels", build).glob("mess_plugin-*.whl")
     return built
 
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an environment that holds the wheel and what it depends on, nothing else."""
-    place = tmp_path_factory.mktemp("installed")
-    venv.create(place, with_pip=False)
-    _run([*PIP, "--python", str(place / "bin" / "python"), "install", str(wheel)])
+
+    def install(place: Path) -> None:
+        venv.create(place, with_pip=False)
+        _run([*PIP, "--python", str(place / "bin" / "python"), "install", str(wheel)])
+
+    return _made_once(tmp_path_factory, "installed", install)
+
+
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first process which asks for it fills; the others wait for it."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    place, done = shared / name, shared / f"{name}.done"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            make(place)
+            done.touch()
     return place
 
 
