@@ -25,10 +25,11 @@ def _hear(path: Path) -> None:
 
 
 def test_passes_share_one_time_limit(song: Path) -> None:
-    with within(Budget(0.2)):
+    budget = Budget(60.0)
+    with within(budget):
         _hear(song)
-        time.sleep(0.3)
-        with pytest.raises(AudioError, match=r"whole question took longer than 0\.2 s") as late:
+        budget._deadline_s = time.monotonic()  # as if the first pass had used all of it
+        with pytest.raises(AudioError, match=r"whole question took longer than 60 s") as late:
             _hear(song)
     assert late.value.kind == "too-slow"
     _hear(song)  # no budget holds outside of it
