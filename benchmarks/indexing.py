@@ -2,10 +2,12 @@
 
     python benchmarks/indexing.py FOLDER [--encoder NAME] [--rounds N]
 
-Each round takes every file once through: decoding alone (no resampling), decoding with resampling to
-the encoder's rate, encoding, pooling with sections, and storing in an embedded database. The table
-gives the median over rounds with the lowest and highest, and each stage as a multiple of decoding
-alone from the same round, which is what can be compared between machines.
+Each round takes every file once through each stage: decoding alone (no resampling), resampling to the
+encoder's rate, metering loudness, the encoder with its windows, pooling with sections, facets (their
+spectra and what is made of them), identity, tags, and storing in an embedded database; then all of
+it together, as a worker hears a file. The table gives the median over rounds with the lowest and
+highest, and each stage as a multiple of decoding with resampling from the same round, which is what
+can be compared between machines.
 """
 
 from __future__ import annotations
@@ -28,6 +30,11 @@ import av
 from mess_plugin import audio, embedded, encoders
 from mess_plugin.analysis.hierarchy import embed, listen, summarise
 from mess_plugin.encoders.base import Encoder
+from mess_plugin.facets import Loudness, extract
+from mess_plugin.facets.loudness import LoudnessMeter
+from mess_plugin.facets.statistics import FACET_RATE_HZ, Sketcher
+from mess_plugin.library.hearing import hear_whole
+from mess_plugin.library.tags import read_tags
 from mess_plugin.library.walk import Walk
 from mess_plugin.model import Level, Waveform
 from mess_plugin.spaces.recipe import Recipe
@@ -36,7 +43,10 @@ from mess_plugin.store import Store, open_store
 
 T = TypeVar("T")
 
-STAGES = ("decode", "resample", "encode", "pool", "store")
+STAGES = (
+    "decode", "resample", "loudness", "encode", "pool", "facets", "identity", "tags", "store",
+)  # fmt: skip
+TOGETHER = "everything"  # hearing, identity and tags; without the database
 
 
 def main() -> None:
@@ -62,15 +72,23 @@ def measure(files: list[Path], encoder: Encoder, store: Store) -> dict[str, floa
     """CPU seconds of each stage per minute of audio, over all files."""
     recipe = Recipe(encoder.info.name, None, 5.0, 2.5)
     space = raw_space(store, recipe, encoder)
-    totals = dict.fromkeys(STAGES, 0.0)
+    totals = dict.fromkeys((*STAGES, TOGETHER), 0.0)
     minutes = 0.0
     for path in files:
         decoding_s, _ = _timed(partial(_decode_only, path))
-        with_resampling_s, blocks = _timed(partial(_blocks, path, encoder))
+        with_resampling_s, blocks = _timed(partial(_blocks, path, encoder.info.rate_hz))
+        metered_s, loudness = _timed(partial(_metered, path, encoder.info.rate_hz))
         encoding_s, timeline = _timed(partial(listen, blocks, encoder, "benchmark"))
         pooling_s, analysis = _timed(
             partial(summarise, timeline, encoder.info.pooling, window_s=5.0, hop_s=2.5)
         )
+        sound = blocks
+        if encoder.info.rate_hz != FACET_RATE_HZ:
+            sound = _blocks(path, FACET_RATE_HZ)
+        facets_s, _ = _timed(partial(_facets, sound, loudness))
+        identity_s, _ = _timed(partial(audio.identify, path))
+        tags_s, _ = _timed(partial(read_tags, path))
+        together_s, _ = _timed(partial(hear_whole, path, encoder, recipe, None))
         track_id = store.library.save(str(path), analysis.duration_s, None)
         levels = {level: embed(analysis, level, encoder.projections) for level in Level}
         started_s = time.perf_counter()  # wall clock: the server's time counts
@@ -79,15 +97,37 @@ def measure(files: list[Path], encoder: Encoder, store: Store) -> dict[str, floa
         totals["store"] += time.perf_counter() - started_s
         totals["decode"] += decoding_s
         totals["resample"] += with_resampling_s - decoding_s
+        totals["loudness"] += metered_s - with_resampling_s
         totals["encode"] += encoding_s
         totals["pool"] += pooling_s
+        totals["facets"] += facets_s
+        totals["identity"] += identity_s
+        totals["tags"] += tags_s
+        totals[TOGETHER] += together_s + identity_s + tags_s
         minutes += analysis.duration_s / 60
     return {stage: seconds / minutes for stage, seconds in totals.items()}
 
 
-def _blocks(path: Path, encoder: Encoder) -> list[Waveform]:
-    with audio.decode(path, encoder.info.rate_hz) as decoding:
+def _blocks(path: Path, rate_hz: int) -> list[Waveform]:
+    with audio.decode(path, rate_hz) as decoding:
         return list(decoding)
+
+
+def _metered(path: Path, rate_hz: int) -> Loudness:
+    meter = LoudnessMeter()
+    with audio.decode(path, rate_hz, tap=meter.push) as decoding:
+        for _ in decoding:
+            pass
+    return meter.finish()
+
+
+def _facets(blocks: list[Waveform], loudness: Loudness) -> None:
+    sketcher = Sketcher()
+    for block in blocks:
+        sketcher.add(block)
+    sketch = sketcher.finish()
+    if sketch is not None:
+        extract.summarise(sketch, loudness)
 
 
 def _decode_only(path: Path) -> None:
@@ -106,13 +146,13 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
 def report(rounds: list[dict[str, float]], n_files: int) -> None:
     """A table of medians with the spread over rounds."""
     print(f"{n_files} files, {len(rounds)} rounds; seconds per minute of audio")
-    print(f"{'stage':10} {'median':>8} {'lowest':>8} {'highest':>8} {'× decode':>9}")
-    for stage in STAGES:
+    print(f"{'stage':10} {'median':>8} {'lowest':>8} {'highest':>8} {'× resampled':>12}")
+    for stage in (*STAGES, TOGETHER):
         values = [one[stage] for one in rounds]
-        ratio = statistics.median(one[stage] / one["decode"] for one in rounds)
+        ratio = statistics.median(one[stage] / (one["decode"] + one["resample"]) for one in rounds)
         print(
             f"{stage:10} {statistics.median(values):8.4f} {min(values):8.4f} "
-            f"{max(values):8.4f} {ratio:9.2f}"
+            f"{max(values):8.4f} {ratio:12.2f}"
         )
 
 

@@ -36,9 +36,12 @@ def pool(timeline: Timeline, intervals: Float32, pooling: str) -> Float32:
     pooled = np.empty((len(intervals), width), dtype=np.float32)
     for row, (first, last) in enumerate(_steps(timeline, intervals)):
         frames, sounds = timeline.frames[first:last], heard[first:last]
-        if sounds.any() and not sounds.all():
-            frames = frames[sounds]
-        pooled[row] = _statistics(frames, pooling)
+        if not sounds.any() or sounds.all():
+            pooled[row] = _statistics(frames, pooling)
+        elif pooling == "mean":  # of hours, without a copy of what sounds
+            pooled[row] = frames.mean(axis=0, dtype=np.float64, where=sounds[:, None])
+        else:
+            pooled[row] = _statistics(frames[sounds], pooling)
     return pooled
 
 

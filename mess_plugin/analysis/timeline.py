@@ -11,9 +11,9 @@ from mess_plugin.analysis.windows import Window
 from mess_plugin.model import Float32, Timeline
 
 TIMELINE_HZ = 4.0  # steps per second kept of a recording: fine enough for a beat at 120 bpm
-MOST_STEPS = 1 << 16
-"""Of a timeline: four and a half hours at TIMELINE_HZ. A longer recording is kept at half that rate,
-and so on: twelve hours at 1 Hz."""
+MOST_STEPS = 48_000
+"""Of a timeline: three hours and twenty minutes at TIMELINE_HZ. A longer recording is kept at half
+that rate, and so on: twelve hours at 1 Hz."""
 
 _FLOOR_POWER = 1e-12  # -120 dB re full scale
 _CHUNK_STEPS = 1 << 12

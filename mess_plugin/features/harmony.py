@@ -30,9 +30,10 @@ def harmony(normalised: Waveform) -> tuple[Float32, Float32]:
     centres in seconds. Chroma has unit length, A first, or is zero where nothing stands out. Peaks
     are measured against their neighbourhood of an octave, so that noise and filters matter little.
     """
-    power = short_time_power(normalised, FFT_SAMPLES, HOP_SAMPLES)
+    filters = _pitch_filters()
+    power = short_time_power(normalised, FFT_SAMPLES, HOP_SAMPLES, n_bins=len(filters))
     times_s = centre_times_s(len(power), FFT_SAMPLES, HOP_SAMPLES)
-    pitch_db = 10 * np.log10(power @ _pitch_filters() + FLOOR)
+    pitch_db = 10 * np.log10(power @ filters + FLOOR)
     peaks = np.maximum(0, pitch_db - _neighbourhood_mean(pitch_db))
     chroma = peaks @ _fold()
     tonalness = peaks.mean(axis=1, keepdims=True)
@@ -64,12 +65,16 @@ def _neighbourhood_mean(pitch_db: Float32) -> Float32:
 
 @cache
 def _pitch_filters() -> Float32:
-    """Triangles a third of a semitone apart, never narrower than the FFT resolves."""
+    """Triangles a third of a semitone apart, never narrower than the FFT resolves.
+
+    (bins, pitches), of the bins only those up to the highest that counts.
+    """
     frequency = bin_frequencies_hz(FFT_SAMPLES)[:, None]
     centre = LOWEST_HZ * 2 ** (np.arange(OCTAVES * BINS_PER_OCTAVE) / BINS_PER_OCTAVE)
     width_hz = np.maximum(centre * (2 ** (1 / BINS_PER_OCTAVE) - 1), RATE_HZ / FFT_SAMPLES)
     filters = np.maximum(0, 1 - np.abs(frequency - centre) / width_hz)
-    return np.asarray(filters / filters.sum(axis=0), np.float32)
+    scaled = np.asarray(filters / filters.sum(axis=0), np.float32)
+    return np.ascontiguousarray(scaled[: 1 + int(np.flatnonzero(scaled.any(axis=1))[-1])])
 
 
 @cache

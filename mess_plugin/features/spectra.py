@@ -31,15 +31,18 @@ class Spectra(msgspec.Struct, frozen=True):
     """(n_spectra,) centres."""
 
 
-def short_time_power(waveform: Waveform, fft_samples: int, hop_samples: int) -> Float32:
+def short_time_power(
+    waveform: Waveform, fft_samples: int, hop_samples: int, n_bins: int | None = None
+) -> Float32:
     """Hann-weighted power spectra of the excerpts that lie wholly inside the waveform.
 
-    Returns (n_spectra, fft_samples // 2 + 1) float32, scaled so that a row's sum is about the mean
+    n_bins: only so many of the lowest; all fft_samples // 2 + 1 where it is None.
+    Returns (n_spectra, n_bins) float32, scaled so that a row's sum is about the mean
     square of its excerpt. The waveform must be at least fft_samples long.
     """
     excerpts = np.lib.stride_tricks.sliding_window_view(waveform, fft_samples)[::hop_samples]
     taper = _hann(fft_samples)
-    power = weighted_power(excerpts, taper, fft_samples // 2 + 1)
+    power = weighted_power(excerpts, taper, n_bins or fft_samples // 2 + 1)
     power *= np.float32(2.0 / (fft_samples * np.sum(taper**2)))
     return power
 
