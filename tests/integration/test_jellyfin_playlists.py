@@ -6,7 +6,7 @@ import pytest
 
 from mess_integrations.jellyfin.api import JellyfinAccount
 from mess_integrations.jellyfin.client import Unlinked
-from mess_integrations.jellyfin.grammar import parse
+from mess_integrations.jellyfin.naming import parse
 from mess_integrations.jellyfin.reconciler import Reconciler
 from mess_plugin.errors import ConfigError, ServiceError
 from tests.jellyfin_bench import Bench, N, api_of, make_link

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mess_integrations.jellyfin.file_index import FileIndex, path_map
-from mess_integrations.jellyfin.grammar import is_rule, parse
 from mess_integrations.jellyfin.manual_edits import manual_edits
+from mess_integrations.jellyfin.naming import is_rule, parse
 from mess_integrations.jellyfin.rules import Rule, RuleSeed
 from mess_plugin.cli.services import _is_on
 from mess_plugin.config import Settings

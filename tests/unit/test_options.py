@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from mess_integrations.http.questions import SimilarParameters
-from mess_integrations.jellyfin.grammar import KNOWN, parse
+from mess_integrations.jellyfin.naming import KNOWN, parse
 from mess_integrations.jellyfin.specs import PlaylistSpec
 from mess_plugin.cli.steering import steering_options
 from mess_plugin.errors import UsageError

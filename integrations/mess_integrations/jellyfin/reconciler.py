@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec.structs import replace
 
-from mess_integrations.jellyfin import grammar, specs
+from mess_integrations.jellyfin import naming, specs
 from mess_integrations.jellyfin.accounts import JellyfinLink
 from mess_integrations.jellyfin.api import JellyfinAccount, JellyfinApi, JellyfinPlaylist
 from mess_integrations.jellyfin.client import Unlinked
@@ -102,9 +102,9 @@ class Reconciler:
             else:
                 yield wish.name, *self._vacant(wish.rule, seen)
         for one in seen:
-            if grammar.is_rule(one.name) and (one.id in known or self.api.owns(one.id)):
+            if naming.is_rule(one.name) and (one.id in known or self.api.owns(one.id)):
                 try:
-                    yield one.name, grammar.parse(one.name), one.id
+                    yield one.name, naming.parse(one.name), one.id
                 except UsageError as error:
                     yield one.name, error, one.id
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mess_integrations.jellyfin import grammar
+from mess_integrations.jellyfin import naming
 from mess_integrations.jellyfin.accounts import JellyfinLink, find_link
 from mess_integrations.jellyfin.rules import Refresh, Rule, RuleSeed
 from mess_plugin.errors import ConfigError, UsageError
@@ -137,13 +137,13 @@ def parse_spec(document: Mapping[str, Any]) -> PlaylistSpec:
 
 def to_rule(said: PlaylistSpec) -> Rule:
     """The rule that a spec declares. Raises UsageError (and UnknownName)."""
-    if not said.name.strip() or grammar.is_rule(said.name):
+    if not said.name.strip() or naming.is_rule(said.name):
         raise UsageError(f"name {said.name!r}: wanted one that does not begin with MESS:")
     values: dict[str, Any] = {
         word: str(value) if isinstance(value, int) and word not in _WHOLE else value
         for word, value in msgspec.to_builtins(said).items()
     }
-    return grammar.make(said.name, _seed(said), values)
+    return naming.make(said.name, _seed(said), values)
 
 
 def _whose(links: Sequence[JellyfinLink], said: PlaylistSpec, home: Path) -> JellyfinLink:
@@ -157,7 +157,7 @@ def _seed(said: PlaylistSpec) -> RuleSeed:
     if isinstance(said.like, list):
         seed = RuleSeed("tracks", tuple(said.like))
     else:
-        seed = grammar.parse_seed(said.like)
+        seed = naming.parse_seed(said.like)
     if not said.like or seed.kind == "these":
         raise UsageError(
             f"{said.name!r}: like {said.like!r}: wanted tracks, favourites, recent or playlist NAME"
@@ -167,4 +167,4 @@ def _seed(said: PlaylistSpec) -> RuleSeed:
     if seed.kind != "tracks" or len(seed.names) != 1:
         raise UsageError(f"{said.name!r}: a section is of one track")
     start, _, end = said.section.partition("-")
-    return RuleSeed("tracks", seed.names, grammar.interval(start, end))
+    return RuleSeed("tracks", seed.names, naming.interval(start, end))
