@@ -38,7 +38,7 @@ def test_a_library_grows_under_ones_eyes(  # noqa: PLR0915  one story
         "MESS_SETTLE_S": "0.5",
     }  # fmt: skip
     said = served.mess("up")
-    link = next(word for word in said.split() if word.startswith(served.url))
+    link = next(word for word in said.split() if word.startswith(f"{served.url}/#/in/"))
     context = browser.new_context()
     tab = tab_in(context, served)
     page = tab.page
