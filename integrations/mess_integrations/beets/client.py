@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from beets.library import Album, Item, Library
 
-from mess_integrations.beets.fields import Found, Heard, UserError, value_of
+from mess_integrations.beets.fields import Found, HeardFields, UserError, value_of
 
 if TYPE_CHECKING:
     from mess_integrations.beets.answers import BeetsAnswer, BeetsQuestion
@@ -37,7 +37,7 @@ class MessClient:
         self._options = options
         self._items: dict[int | None, Found] = {}
         self._albums: dict[int | None, Found] = {}
-        self._heard: dict[str, Heard] | None = None
+        self._heard: dict[str, HeardFields] | None = None
 
     def settings(self) -> Settings:
         """MESS's settings, with those of beets' configuration on top."""
@@ -72,7 +72,7 @@ class MessClient:
         table = self._albums if isinstance(model, Album) else self._items
         return table.get(model.get("id"))
 
-    def heard(self, item: Item, lib: Library) -> Heard | None:
+    def heard(self, item: Item, lib: Library) -> HeardFields | None:
         """What was heard in an item, None where it was not; all of them are read at the first call."""
         if self._heard is None:
             from mess_integrations.beets.heard import read_heard  # noqa: PLC0415

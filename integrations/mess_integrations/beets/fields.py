@@ -31,7 +31,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HeardFields:
     """What was heard in one item."""
 
     bpm: float | None
@@ -92,7 +92,7 @@ HEARD_TYPES: dict[str, types.Type] = {
 """Fields of items that were heard, whether or not anything was asked."""
 
 
-def heard_value(heard: Heard | None, field: str) -> float | str | None:
+def heard_value(heard: HeardFields | None, field: str) -> float | str | None:
     """The value of one of HEARD_TYPES; None or an empty text where the item was not heard."""
     if heard is None:
         return "" if field in ("mess_key", "mess_moods") else None

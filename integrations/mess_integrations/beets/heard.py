@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mess_integrations.beets.fields import Heard
+from mess_integrations.beets.fields import HeardFields
 from mess_integrations.beets.session import opened
 from mess_plugin.config import Settings
 from mess_plugin.facets.key import name
@@ -13,7 +13,7 @@ from mess_plugin.services import has_library
 _AT_ONCE = 5000
 
 
-def read_heard(settings: Settings, folder: str) -> dict[str, Heard]:
+def read_heard(settings: Settings, folder: str) -> dict[str, HeardFields]:
     """By absolute path, all files below a folder that were heard; none where nothing is indexed.
 
     Raises MessError or OSError.
@@ -28,13 +28,13 @@ def read_heard(settings: Settings, folder: str) -> dict[str, Heard]:
             for file in store.hosts.known_files()
             if file.track_id is not None and file.path.startswith(below)
         }
-        found: dict[int, Heard] = {}
+        found: dict[int, HeardFields] = {}
         tracks = sorted(set(files.values()))
         for start in range(0, len(tracks), _AT_ONCE):
             for track_id, (one, _) in store.facets.measures(
                 tracks[start : start + _AT_ONCE]
             ).items():
-                found[track_id] = Heard(
+                found[track_id] = HeardFields(
                     one.tempo.bpm if one.tempo else None,
                     name(one.key.tonic, one.key.mode) if one.key else "",
                     ", ".join(moods_of(one)),
