@@ -28,6 +28,11 @@ CONFIGURATION = """
 # A schema cannot say that two options exclude each other or that a name names nothing: such questions
 # are refused with 400, though every part of them is as described.
 positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 403, 404, 409, 422]
+
+[[operations]]
+# A stream that otherwise ends when the client leaves, which is when a request takes too long.
+include-path = "/v1/status/live"
+parameters = { n = 1 }
 """
 
 

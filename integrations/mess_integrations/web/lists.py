@@ -34,9 +34,10 @@ class ListBody(msgspec.Struct, frozen=True):
 
 
 class ListForm(msgspec.Struct, frozen=True):
-    """format: how the list is written; json tells how well each track leads to the next."""
+    """How a list is written."""
 
     format: Literal["json", "m3u8", "xspf"] = "json"
+    """A file for players; json tells how well each track leads to the next."""
 
 
 class SendBody(msgspec.Struct, frozen=True):
@@ -117,6 +118,7 @@ ENDPOINTS = (
         "POST", "/v1/lists", "A list in an order of one's own: how it flows, or as a file", write_list,
         ListForm, body=ListBody, answers={200: "The list.", **_NONE, **_WRONG},
         answer_example={"tracks": [_CARD], "fits": [], "smoothness": [], "notes": []},
+        media=("application/json", "application/vnd.apple.mpegurl", "application/xspf+xml"),
     ),
     Endpoint(
         "GET", "/v1/players", "Where lists can be sent to", players,

@@ -27,15 +27,17 @@ _READERS = CapacityLimiter(2)  # threads that look; however many pages are open
 
 
 class LiveQuery(msgspec.Struct, frozen=True):
-    """n: end after so many documents; 0 for none but the client's leaving."""
+    """How long to listen."""
 
     n: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """End after so many documents; 0: only when the client leaves."""
 
 
 class FailuresQuery(msgspec.Struct, frozen=True):
-    """k: at most so many, the newest first."""
+    """How many, the newest first."""
 
     k: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200
+    """At most so many."""
 
 
 class RetryBody(msgspec.Struct, frozen=True):
@@ -139,6 +141,7 @@ ENDPOINTS = (
         "GET", "/v1/status/live", "How MESS is, whenever that changes (Server-Sent Events)", live,
         LiveQuery, answers={200: "`data:` lines, each the document of `/v1/status` with `services`, "
         "`disk`, `failed`, `left_s` and `problem`.", **_WRONG},
+        media=("text/event-stream",),
     ),
     Endpoint(
         "GET", "/v1/failures", "The files that could not be heard, and why", failures, FailuresQuery,

@@ -20,10 +20,12 @@ _SCALE = 65_535
 
 
 class PointsQuery(msgspec.Struct, frozen=True):
-    """layout: principal components, or t-SNE where openTSNE is installed; seed: the same again."""
+    """How to draw the map."""
 
     layout: Literal["pca", "tsne"] = "pca"
+    """Principal components, or t-SNE where openTSNE is installed."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    """The same library and seed give the same map."""
 
 
 _turn = threading.Lock()
