@@ -116,7 +116,9 @@ def _content(endpoint: Endpoint, status: int) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for media_type in endpoint.media:
         if media_type != "application/json":
-            content[media_type] = {"schema": {"type": "string"}}
+            # Of a stream, each event is described, which is an object whose `data` is JSON.
+            kind = "object" if media_type == "text/event-stream" else "string"
+            content[media_type] = {"schema": {"type": kind}}
             continue
         if endpoint.answer is not None:
             reference = schemas.REFERENCE.format(name=endpoint.answer.__name__)
