@@ -175,12 +175,16 @@ def test_a_database_that_cannot_hold_all_titles_is_refused(
 
 _PLACE = re.compile(r"%\((\w+)\)s")
 _BRACES = {
+    "column": sql.Identifier("ordinal"),
+    "columns": sql.Identifier("track_id"),
     "dim": sql.Literal(192),
     "every": sql.Literal(2),
     "index": sql.Identifier("song_embeddings_space_1"),
     "space": sql.Literal(1),
     "table": sql.Identifier("song_embeddings"),
+    "type": sql.Identifier("checked_type"),
 }
+_EMPTY_COPY = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
 _NEVER_PREPARED = (
     "ALTER",
     "COPY",
@@ -188,6 +192,7 @@ _NEVER_PREPARED = (
     "DROP",
     "LOCK",
     "NOTIFY",
+    "SET",
 )  # Postgres prepares only queries
 
 
@@ -201,9 +206,14 @@ def check(connection: psycopg.Connection[Any], text: str) -> None:
     """Prepare one statement, or run it where it cannot be prepared."""
     query = sql.SQL(numbered(text)).format(**_BRACES)
     if text.startswith("COPY"):
-        with connection.cursor() as cursor, cursor.copy(query):
-            pass
+        with connection.cursor() as cursor, cursor.copy(query) as copy:
+            if "FROM STDIN" in text:
+                copy.write(_EMPTY_COPY)
+            else:
+                list(copy)
     elif text.startswith(_NEVER_PREPARED):
+        if "{type}" in text:
+            connection.execute("CREATE TYPE checked_type AS ENUM ()")
         connection.execute(query)
     else:
         connection.execute(sql.SQL("PREPARE checked AS {}").format(query))
