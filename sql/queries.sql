@@ -110,6 +110,10 @@ SELECT typname FROM pg_type WHERE typnamespace = current_schema()::regnamespace 
 -- name: drop_type
 DROP TYPE {type}
 
+-- In this session no statement may run longer than this.
+-- name: limit_statements
+SELECT set_config('statement_timeout', %(limit_ms)s, false)
+
 -- Wait no longer than this for tables that others use.
 -- name: limit_lock_wait
 SELECT set_config('lock_timeout', %(wait_ms)s, true)

@@ -115,6 +115,11 @@ def translated(error: psycopg.Error, database_url: str) -> StoreError:
     line = _telling_line(error)
     if isinstance(error, psycopg.errors.DiskFull):
         return StoreError(f"the database's disk is full: free some space and run again ({line})")
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return StoreError(
+            f"the database took too long for one statement and was stopped ({line}): it is busy; "
+            "try again shortly"
+        )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return StoreError(
             f"the database user may not do this ({line}): grant it the right to create "

@@ -12,8 +12,10 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from mess_plugin.errors import MessError, StoreError
 from mess_plugin.store.connecting import connection_arguments, prepare, translated
+from mess_plugin.store.statements import statement
 from mess_plugin.store.store import Store
 
+STATEMENT_S = 60.0
 _MOST_IDLE_S = 300.0
 _SLICE_S = 0.25  # a database that refuses is noticed within this time, not after the whole wait
 _CLOSE_S = 2.0
@@ -23,11 +25,20 @@ class StorePool:
     """Stores for short use by any thread.
 
     database_url: as `open_store` takes it. most: how many connections may be open at once. wait_s: how
-    long a caller waits for one. Raises UsageError where the URL cannot be read.
+    long a caller waits for one. statement_s: how long one statement may run, so that no question keeps
+    a connection, and the server busy, for ever. Raises UsageError where the URL cannot be read.
     """
 
-    def __init__(self, database_url: str, *, most: int, wait_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        most: int,
+        wait_s: float = 5.0,
+        statement_s: float = STATEMENT_S,
+    ) -> None:
         self._url = database_url
+        self._limit_ms = round(statement_s * 1000)
         self._wait_s = wait_s
         self._refusal: tuple[float, MessError] | None = None
         self._pool = ConnectionPool(
@@ -82,6 +93,7 @@ class StorePool:
         """Bring the schema up to date. The pool logs what goes wrong; the one who waits is told."""
         try:
             prepare(connection)
+            connection.execute(statement("limit_statements"), {"limit_ms": str(self._limit_ms)})
         except (psycopg.Error, MessError) as error:
             self._refuse(error)
             raise
