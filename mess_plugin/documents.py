@@ -153,6 +153,7 @@ def track_document(track: Track) -> dict[str, object]:
         "language": tags.language,
         "rating": tags.rating,
         "paths": list(track.paths),
+        "damage": track.damage,
     }
 
 

@@ -152,6 +152,8 @@ class Track(msgspec.Struct, frozen=True):
     duration_s: float
     tags: Tags
     paths: tuple[str, ...] = ()
+    damage: str | None = None
+    """What was wrong with its sound when it was indexed, None for nothing."""
 
     @property
     def path(self) -> str | None:

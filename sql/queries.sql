@@ -704,7 +704,8 @@ SELECT id FROM tracks WHERE identity = %(identity)s
 SELECT id, duration_s, title, artist, album, album_artist, genre, year, track_number, bpm, key,
     musicbrainz_recording, musicbrainz_release, language, rating,
     (SELECT array_agg(files.path ORDER BY files.path) FROM files
-        WHERE files.track_id = card.id AND files.missing_since IS NULL)
+        WHERE files.track_id = card.id AND files.missing_since IS NULL),
+    damage
 FROM track_cards AS card WHERE id = ANY(%(ids)s)
 
 -- The track at a path where a file is.

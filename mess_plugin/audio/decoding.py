@@ -82,6 +82,7 @@ class Decoding:
         self._first = round(interval.start_s * rate_hz) if interval else 0
         self._end = round(interval.end_s * rate_hz) if interval else None
         self._emitted_samples = 0
+        self._runs: list[Run] = []
         self._position = 0  # index of the next output sample, counted from the start of the file
         self._gap_s = 0.0
         self._container = Container(path, limit_s)
@@ -96,7 +97,7 @@ class Decoding:
 
     @property
     def damage(self) -> str | None:
-        """What was lost, as a sentence without a full stop; None for a sound file."""
+        """What was lost or is wrong, as a sentence without a full stop; None for a sound file."""
         packets = self._reader.damaged_packets + self._container.demux_errors
         notes = []
         if packets:
@@ -104,6 +105,8 @@ class Decoding:
         if self._lost_s() > _NOTEWORTHY_LOSS_S or (packets and self._lost_s() >= 0.05):
             of_all = f" of {self._wanted_s():.1f} s" if self._stated_s else ""
             notes.append(f"{self._lost_s():.1f} s{of_all} lost")
+        if any(run.has_turned for run in self._runs):
+            notes.append("channels that cancel each other")
         return ", ".join(notes) or None
 
     def close(self) -> None:
@@ -217,6 +220,7 @@ class Decoding:
             )
         wanted_s = self._first / self.rate_hz - _RESAMPLER_MARGIN_S
         run = Run(form, self.rate_hz, start_s=start_s, wanted_s=wanted_s, tap=self._tap)
+        self._runs.append(run)
         self._position = run.position
         return run
 

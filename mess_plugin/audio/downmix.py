@@ -133,6 +133,8 @@ class Downmix:
         self._mean = np.full(len(self._heard), 1 / len(self._heard), dtype=np.float32)
         self._gains = self._mean
         self._began = False
+        self.has_turned = False
+        """Whether the channels cancelled anywhere, so that some were turned."""
         self._fade_samples = max(1, round(_FADE_S * form.rate_hz))
 
     def mix(self, samples: Samples) -> Waveform:
@@ -143,6 +145,7 @@ class Downmix:
         if gains is self._mean and self._gains is self._mean:
             self._began = True
             return mean
+        self.has_turned |= gains is not self._mean
         mixed = mean if gains is self._mean else _weighted(heard, gains)
         if gains is not self._gains and self._began:
             n = min(self._fade_samples, len(mixed))

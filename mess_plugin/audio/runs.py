@@ -47,6 +47,11 @@ class Run:
         self._resampler = MonoResampler(form.rate_hz, rate_hz, skip_samples=heard_from - start)
 
     @property
+    def has_turned(self) -> bool:
+        """Whether the channels cancelled anywhere, so that some were turned."""
+        return self._downmix.has_turned
+
+    @property
     def end_s(self) -> float:
         """Where the next frame begins, in seconds from the start of the file."""
         return self._start_s + self._n_samples / self.form.rate_hz

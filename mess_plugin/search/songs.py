@@ -21,6 +21,7 @@ from mess_plugin.store import Store
 
 _VARIED_POOL = 4  # times k candidates compete where variety is wanted …
 _LEAST_POOL = 200  # … and at least so many
+_EQUAL_DIGITS = 6  # of a score; beyond these, two scores are the same
 _SPARE = 10  # answers that may turn out to be duplicates of others
 
 
@@ -51,6 +52,13 @@ def answer_with_songs(
         order = order[: max(_LEAST_POOL, _VARIED_POOL * k)]
     tracks = store.library.get([found.table.track_ids[i] for i in order])
     order = [i for i in order if found.table.track_ids[i] in tracks]
+    # Of recordings that sound the same the undamaged one comes first.
+    order.sort(
+        key=lambda i: (
+            -round(float(found.scores.scores[i]), _EQUAL_DIGITS),
+            tracks[found.table.track_ids[i]].damage is not None,
+        )
+    )
     chosen = _chosen(question, query, found, tracks, order, k) if varied else order[:k]
     if not explain:
         return tuple(

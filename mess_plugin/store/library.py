@@ -122,5 +122,5 @@ class Library:
 
 
 def _track(row: tuple[Any, ...]) -> Track:
-    track_id, duration_s, *tags, paths = row
-    return Track(track_id, duration_s, Tags(*tags), tuple(to_text(path) for path in paths))
+    track_id, duration_s, *tags, paths, damage = row
+    return Track(track_id, duration_s, Tags(*tags), tuple(to_text(path) for path in paths), damage)

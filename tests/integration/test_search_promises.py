@@ -320,6 +320,17 @@ def test_sections_are_asked_for_by_their_letter(shelf: Shelf) -> None:
         search(shelf.store, shelf.settings, "asked", section="A", interval=Interval(0, 9))
 
 
+def test_of_two_that_sound_the_same_the_undamaged_one_comes_first(shelf: Shelf) -> None:
+    shelf.add("asked", windows(0))
+    broken, whole = shelf.add("broken", windows(1)), shelf.add("whole", windows(1))
+    connection = shelf.store._session.connection
+    connection.execute("UPDATE tracks SET damage = '3 damaged packets' WHERE id = %s", [broken])
+    for k in (1, 2):
+        found = search(shelf.store, shelf.settings, "asked", k=k).matches
+        assert [match.track.id for match in found] == [whole, broken][:k]
+    assert found[1].track.damage == "3 damaged packets"
+
+
 def test_an_empty_library_says_so(database_url: str, tmp_path: Path) -> None:
     with open_store(database_url) as store:
         settings = Settings(home=tmp_path, encoder="descriptors")

@@ -33,7 +33,7 @@ _TRACK = {
     "duration_s": 93.1, "album_artist": None, "genre": None, "year": 2021, "track_number": None,
     "bpm": None, "key": None, "musicbrainz_recording": None, "musicbrainz_release": None,
     "language": None, "rating": 4.0,
-    "paths": ["/music/stage 3.ogg"],
+    "paths": ["/music/stage 3.ogg"], "damage": None,
     "heard": {
         "tempo": {"bpm": 120.2, "confidence": 0.4}, "key": {"name": "A minor", "confidence": 0.7},
         "loudness": {"integrated_lufs": -14.1, "range_lu": 5.2}, "activity": 0.55,
