@@ -14,7 +14,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 PIP = .venv/bin/pip --disable-pip-version-check --quiet
 DEMO = MESS_HOME=$(CURDIR)/.demo .venv/bin/mess
 
-.PHONY: demo test check clean
+.PHONY: demo test check newest clean
 
 demo: .venv/installed
 	@echo "== indexing samples/ (once: run again and nothing is encoded twice)"
@@ -26,8 +26,19 @@ demo: .venv/installed
 	@echo "See and hear it:  MESS_HOME=$(CURDIR)/.demo .venv/bin/mess up && MESS_HOME=$(CURDIR)/.demo .venv/bin/mess open   (http://127.0.0.1:8765)"
 	@echo "Your own music:   .venv/bin/mess index ~/Music   then   .venv/bin/mess similar WORDS"
 
-test: .venv/tested check
+test: .venv/tested check newest
 	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+# The unit tests that need no torch, on the newest Python of this machine where that is a newer one.
+newest: .venv/tested
+	@python=$$(.venv/bin/python tests/newest_python.py); \
+	if [ -z "$$python" ]; then echo "== left out: the unit tests on a newer Python; there is none here"; exit 0; fi; \
+	echo "== the unit tests on $$python"; \
+	[ .venv-newest/installed -nt pyproject.toml ] || { \
+		rm -rf .venv-newest && $$python -m venv .venv-newest && \
+		.venv-newest/bin/pip --disable-pip-version-check --quiet install --editable ".[beets,dev]" && \
+		touch .venv-newest/installed; } && \
+	.venv-newest/bin/python -m pytest tests/unit --numprocesses $(WORKERS) --dist loadfile -q
 
 check: .venv/tested
 	.venv/bin/ruff format --check .
@@ -49,4 +60,4 @@ check: .venv/tested
 	@touch $@
 
 clean:
-	rm -rf .venv .demo dist build
+	rm -rf .venv .venv-newest .demo dist build

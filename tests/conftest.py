@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -30,6 +30,24 @@ hypothesis.settings.load_profile("mess")
 # Started in the background, as by a CI runner, the tests would ignore Ctrl-C, and so would every
 # command that they start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Reports cross processes as UTF-8: what a failing test said of an odd file name must, too."""
+    report = yield
+    report.sections = [(name, _escaped(text)) for name, text in report.sections]
+    text = str(report.longrepr) if report.failed else ""
+    if text != _escaped(text):
+        report.longrepr = _escaped(text)
+    report.user_properties = [
+        (name, _escaped(str(value))) for name, value in report.user_properties
+    ]
+    return report
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def prepare_template(url: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,12 @@ def open_place() -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="mess-test-"))
     place.chmod(0o777)
     yield place
+    # A server that was told to stop may write its last lines meanwhile.
+    for _ in range(100):
+        shutil.rmtree(place, ignore_errors=True)
+        if not place.exists():
+            return
+        time.sleep(0.1)
     shutil.rmtree(place)
 
 
