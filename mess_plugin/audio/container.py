@@ -35,7 +35,7 @@ FORMATS = (
 """The demuxers that may run. None of them opens a second file with the options given here."""
 
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
-_ODD_METADATA: dict[str, Any] = (
+ODD_METADATA: dict[str, Any] = (
     {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
 )  # from 19 on PyAV escapes tags that are not UTF-8 by itself
 _READ_BYTES = 1 << 18
@@ -262,7 +262,7 @@ class Container:
         self.source.found_something()
         try:
             opened: InputContainer = av.open(
-                self.source, "r", options=_OPTIONS, buffer_size=_READ_BYTES, **_ODD_METADATA
+                self.source, "r", options=_OPTIONS, buffer_size=_READ_BYTES, **ODD_METADATA
             )
         except (av.FFmpegError, ValueError, EOFError) as problem:
             self.source.check()
@@ -311,13 +311,12 @@ def translated(source: Source) -> Iterator[None]:
     """
     try:
         yield
-    except av.FFmpegError as problem:
+    except (av.FFmpegError, ValueError) as problem:  # PyAV 19 calls unknown codecs a ValueError
         if isinstance(problem, MemoryError):
             raise
         source.check()
-        raise source.error(
-            "damaged", f"Its sound cannot be decoded: {problem.strerror or 'it is not valid'}."
-        ) from problem
+        reason = getattr(problem, "strerror", None) or str(problem) or "it is not valid"
+        raise source.error("damaged", f"Its sound cannot be decoded: {reason}.") from problem
 
 
 def _refuse_protected_asf(source: Source) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 
 from mess_plugin.atomic_file import replacing
+from mess_plugin.audio.container import ODD_METADATA
 from mess_plugin.errors import AudioError
 from mess_plugin.evaluation.trials import transformed
 from mess_plugin.model import Interval, Waveform
@@ -62,12 +63,12 @@ class ExcerptCache(msgspec.Struct, frozen=True):
 def duration_s(path: Path) -> float:
     """Ask the container for the length. Raises AudioError where it says nothing."""
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(path), **ODD_METADATA) as container:
             stream = container.streams.audio[0]
             if stream.duration is not None and stream.time_base is not None:
                 return float(stream.duration * stream.time_base)
             if container.duration is not None:
-                return container.duration / 1_000_000  # AV_TIME_BASE
+                return float(container.duration) / 1_000_000  # AV_TIME_BASE
     except (av.FFmpegError, IndexError) as error:
         raise AudioError(str(path), "not-audio", "it cannot be decoded as audio") from error
     raise AudioError(str(path), "damaged", "its container does not say how long it is")
@@ -83,7 +84,7 @@ def decode(path: Path, interval: Interval, rate_hz: int) -> Waveform:
     skip_s: float | None = None
     end_s = 0.0
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(path), **ODD_METADATA) as container:
             resampler = AudioResampler("flt", "mono", rate_hz)
             for frame in container.decode(audio=0):
                 start_s, end_s = end_s, end_s + frame.samples / frame.sample_rate
