@@ -141,9 +141,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     embedded.down(host.home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium; where it is missing, the tests that need it are left out by name."""
+    """The system's Chromium; where it is missing, the tests that need it are left out by name.
+
+    For one module at a time: while it runs, no other test of the process can run an event loop.
+    """
     if CHROMIUM is None:
         left_out("chromium is not installed (Debian package chromium)")
     with chromium() as started:

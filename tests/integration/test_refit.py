@@ -156,7 +156,8 @@ def test_a_fit_that_was_killed_is_cleared_away(
     base = raw_space(store)
     fill(store, base, CENTRE_FROM)
     code = (
-        "import sys, time; from mess_plugin import refit; from mess_plugin.store import open_store\n"
+        "import sys, time; from mess_plugin.spaces import refit\n"
+        "from mess_plugin.store import open_store\n"
         "refit.fill = lambda *_: (print('filling', flush=True), time.sleep(600))\n"
         f"with open_store(sys.argv[1]) as store: refit.refit(store, {RECIPE!r})\n"
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mess_plugin.config import Settings
-from mess_plugin.errors import MessError, ServiceError, StoreError
+from mess_plugin.errors import MessError, ServiceError
 from mess_plugin.store import Store, open_store
 
 log = logging.getLogger(__name__)
@@ -63,5 +63,5 @@ def _report(settings: Settings, tell: Callable[[Store], None]) -> None:
     try:
         with open_store(settings.database_url or "") as store:
             tell(store)
-    except StoreError as error:
+    except MessError as error:
         log.debug("nobody could be told: %s", error)  # that the database is away is seen without us

@@ -73,6 +73,7 @@ class ChangeListener:
         self._limit_s = limit_s
         self._changes = PathChanges()
         self._root = ""
+        self._has_imported = False
 
     def listeners(self) -> dict[str, Callable[..., None]]:
         """Listeners by event. They never raise: an exception would abort the import."""
@@ -104,10 +105,12 @@ class ChangeListener:
         atexit.register(self._keep_rest)
 
     def _album_imported(self, lib: Library, album: Album) -> None:  # noqa: ARG002  beets' names
+        self._has_imported = True
         for item in album.items():
             self._changes.touch(item.path)
 
     def _item_imported(self, lib: Library, item: Item) -> None:  # noqa: ARG002
+        self._has_imported = True
         self._changes.touch(item.path)
 
     def _moved(self, item: Item, source: bytes, destination: bytes) -> None:  # noqa: ARG002
@@ -127,7 +130,7 @@ class ChangeListener:
 
         changes = self._take()
         trouble = deliver(self._settings(), changes, self._limit_s)
-        if trouble is None and not is_up(self._settings()):
+        if trouble is None and self._has_imported and not is_up(self._settings()):
             self._log.info(
                 "new music is kept for MESS, which is not up: `beet mess index` hears it"
             )
