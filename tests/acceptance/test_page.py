@@ -187,8 +187,9 @@ def test_more_of_this_not_this_and_a_verdict(tab: Tab, served: Served) -> None:
     ]
     row.get_by_role("button", name="More like").click()
     page.wait_for_url(f"**ref={seed}&ref={liked}**")
-    third = page.locator(".matches > li").nth(2)
-    against = int(third.get_attribute("data-id") or 0)
+    against = int(page.locator(".matches > li").nth(2).get_attribute("data-id") or 0)
+    # By its track and not by its place: the answers to the new question may come just now.
+    third = page.locator(f".matches > li[data-id='{against}']")
     third.get_by_role("button", name="Not like").click()
     page.wait_for_url(f"**not={against}**")
     page.wait_for_function(

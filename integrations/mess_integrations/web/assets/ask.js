@@ -4,14 +4,13 @@ import { get, outlinesOf, post, trackOf } from "./api.js";
 import { Asked } from "./asked.js";
 import { Matches } from "./matches.js";
 import { play, player, toggle } from "./player.js";
-import { html, useEffect, useMemo, useRef, useState } from "./preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./preact.js";
 import { bodyOf, emptyQuestion, go, hashOf, questionIn } from "./route.js";
 import { Search } from "./search.js";
 import { bring, isSound, soundOf } from "./sounds.js";
 import { EmptyLibrary, Failure, State } from "./states.js";
 import { Chips, Dials } from "./steer.js";
 import { count, titleOf } from "./words.js";
-
 
 /** @param {{ words: URLSearchParams }} props */
 export function Ask({ words }) {
@@ -243,7 +242,8 @@ function useDrop(hear) {
 
 /** @param {Match[]} matches @param {number} selected @param {(place: number) => void} select @param {import("./matches.js").Deeds} deeds */
 function useKeys(matches, selected, select, deeds) {
-	useEffect(() => {
+	// As soon as the answers are seen.
+	useLayoutEffect(() => {
 		const key = (event) => {
 			const target = event.target;
 			if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select, [role=slider]")) return;

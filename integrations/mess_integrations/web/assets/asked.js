@@ -9,7 +9,6 @@ import { Measures } from "./matches.js";
 import { Strip } from "./strip.js";
 import { clock, span, titleOf } from "./words.js";
 
-
 /**
  * @param {{ question: Question, cards: Map<string, Card>,
  *   outlines: Map<number, Outline>, onChange: (question: Question) => void }} props

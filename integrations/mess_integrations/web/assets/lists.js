@@ -13,7 +13,6 @@ import { useStore } from "./store.js";
 import { Chips } from "./steer.js";
 import { about, clock, count, titleOf } from "./words.js";
 
-
 /** @type {Record<string, { title: string, about: string, most: number }>} */
 const KINDS = {
 	alike: { title: "Alike", about: "Tracks like these, in an order that flows.", most: 100 },

@@ -1,6 +1,6 @@
 /** Dials and chips: what counts, and who may answer. */
 
-import { html, useRef } from "./preact.js";
+import { html, useMemo, useRef } from "./preact.js";
 import { ASPECTS, MOODS, restOf } from "./route.js";
 
 const MOST = 3;
@@ -14,7 +14,6 @@ const ABOUT = {
 	energy: "how loudness and activity are spread",
 	structure: "which parts return, and when",
 };
-
 
 /** @param {{ question: Question, onChange: (question: Question, isFinal?: boolean) => void }} props */
 export function Dials({ question, onChange }) {
@@ -43,15 +42,18 @@ const arc = (from, to) => `M${point(from)}A18 18 0 ${to - from > 2 / 3 ? 1 : 0} 
 /** @param {{ name: string, value: number, rest: number, onChange: (value: number, isFinal: boolean) => void }} props */
 function Dial({ name, value, rest, onChange }) {
 	const start = useRef(/** @type {{ y: number, x: number, value: number } | null} */ (null));
+	/** Keys may come faster than they are drawn. */
+	const now = useMemo(() => ({ value }), [value]);
 	/** @param {number} wanted @param {boolean} isFinal */
 	const set = (wanted, isFinal) => {
 		const next = Math.min(MOST, Math.max(0, Math.round(wanted / STEP) * STEP));
-		if (next !== value || isFinal) onChange(next, isFinal);
+		if (next !== now.value || isFinal) onChange((now.value = next), isFinal);
 	};
 	const key = (event) => {
+		const at = now.value;
 		const to = {
-			ArrowUp: value + STEP, ArrowRight: value + STEP, ArrowDown: value - STEP, ArrowLeft: value - STEP,
-			PageUp: value + 1, PageDown: value - 1, Home: 0, End: MOST, Backspace: rest, Delete: rest,
+			ArrowUp: at + STEP, ArrowRight: at + STEP, ArrowDown: at - STEP, ArrowLeft: at - STEP,
+			PageUp: at + 1, PageDown: at - 1, Home: 0, End: MOST, Backspace: rest, Delete: rest,
 		}[event.key];
 		if (to === undefined) return;
 		event.preventDefault();
@@ -65,7 +67,7 @@ function Dial({ name, value, rest, onChange }) {
 		onDblClick=${() => set(rest, true)}
 		onWheel=${(event) => {
 			event.preventDefault();
-			set(value - Math.sign(event.deltaY) * STEP, true);
+			set(now.value - Math.sign(event.deltaY) * STEP, true);
 		}}
 		onPointerDown=${(event) => {
 			start.current = { y: event.clientY, x: event.clientX, value };
@@ -76,7 +78,7 @@ function Dial({ name, value, rest, onChange }) {
 			if (from) set(from.value + (from.y - event.clientY + (event.clientX - from.x)) / 40, false);
 		}}
 		onPointerUp=${() => {
-			if (start.current && start.current.value !== value) set(value, true);
+			if (start.current && start.current.value !== now.value) set(now.value, true);
 			start.current = null;
 		}}>
 		<svg viewBox="0 0 48 48" aria-hidden="true">

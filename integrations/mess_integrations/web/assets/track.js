@@ -12,7 +12,6 @@ import { Strip } from "./strip.js";
 import { Waveform } from "./waveform.js";
 import { clock, span, sureness, titleOf } from "./words.js";
 
-
 /** @param {{ id: number }} props */
 export function TrackView({ id }) {
 	const [track, setTrack] = useState(/** @type {any} */ (null));
