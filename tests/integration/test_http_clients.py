@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -157,13 +157,18 @@ def _counted(client: Client, status: str) -> float:
 
 @contextmanager
 def frozen(pids: list[int]) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    def tell(number: signal.Signals) -> None:
+        for pid in pids:
+            with suppress(
+                ProcessLookupError
+            ):  # a session that ended meanwhile took its process along
+                os.kill(pid, number)
+
+    tell(signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        tell(signal.SIGCONT)
 
 
 def test_a_frozen_database_is_told_in_time_and_holds_up_nobody(
