@@ -10,6 +10,8 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -221,3 +223,32 @@ def _path(kind: type, value: object) -> Path:
 
 def _label(name: str, sources: dict[str, str]) -> str:
     return f"{name} ({sources[name]})" if name in sources else name
+
+
+@cache
+def field_texts(kind: type) -> Mapping[str, str]:
+    """The texts below the fields of a class and of its bases, a line each.
+
+    So a setting or a parameter is described once, beside itself.
+    """
+    import ast  # noqa: PLC0415  few commands describe anything
+    import inspect  # noqa: PLC0415
+    import textwrap  # noqa: PLC0415
+
+    found: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(one)))
+        except (OSError, TypeError, SyntaxError):
+            continue  # made at run time, or built in
+        body = tree.body[0].body if tree.body and isinstance(tree.body[0], ast.ClassDef) else []
+        for field, text in pairwise(body):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+                and isinstance(text.value.value, str)
+            ):
+                found[field.target.id] = " ".join(text.value.value.split())
+    return found

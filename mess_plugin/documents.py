@@ -17,6 +17,7 @@ from mess_plugin.search.scoring import Leaning
 from mess_plugin.search.taste import Taste
 from mess_plugin.spaces.active_encoder import active_recipe, under_way
 from mess_plugin.store import Store
+from mess_plugin.store.jobs import Failure
 from mess_plugin.store.verdicts import Verdict
 
 
@@ -233,6 +234,18 @@ def status_document(store: Store, settings: Settings) -> dict[str, object]:
             }
             for space, facts in store.spaces.all()
         ],
+    }
+
+
+def failure_document(failure: Failure) -> dict[str, object]:
+    """One failure, as `mess failures --json` prints it."""
+    return {
+        "path": failure.path,
+        "recipe": failure.recipe,
+        "kind": failure.kind,
+        "reason": failure.reason,
+        "attempts": failure.attempts,
+        "failed_at": failure.failed_at.isoformat(),
     }
 
 

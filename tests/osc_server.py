@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SAMPLES = ROOT / "samples"
 
 
 class OscServer:
@@ -43,3 +46,13 @@ class OscServer:
         """End it as a supervisor does; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
+
+
+def serving_samples(base: Path) -> Iterator[OscServer]:
+    """A server over a few samples in a folder with a space in its name; it must end well."""
+    music = base / "my music"
+    for name in ("angelic-asylum", "noiz2sa", "flare"):
+        shutil.copytree(SAMPLES / name, music / name)
+    one = OscServer(base / "home", music)
+    yield one
+    assert one.stop() == 0

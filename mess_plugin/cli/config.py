@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import re
 import tomllib
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from mess_plugin import config as settings_module
 from mess_plugin.atomic_file import write_text
 from mess_plugin.cli.main import Extensible
 from mess_plugin.cli.output import json_option, print_json, print_table, say
-from mess_plugin.config import Settings, load_settings, settings_with_sources, write_setting
+from mess_plugin.config import (
+    Settings,
+    field_texts,
+    load_settings,
+    settings_with_sources,
+    write_setting,
+)
 from mess_plugin.errors import ConfigError, UnknownName, UsageError
 from mess_plugin.private_folder import make_private
 
@@ -91,21 +93,7 @@ def template() -> str:
 
 def meanings() -> dict[str, str]:
     """What each setting means, in one line, from the text below it."""
-    tree = ast.parse(inspect.getsource(settings_module))
-    (body,) = [
-        node.body
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and node.name == "Settings"
-    ]
-    found: dict[str, str] = {}
-    for field, text in pairwise(body):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            found[field.target.id] = " ".join(str(text.value.value).split())
+    found = field_texts(Settings)
     return {name: found.get(name, "") for name in _names()}
 
 

@@ -11,7 +11,7 @@ import click
 from mess_plugin import embedded
 from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.config import load_settings
-from mess_plugin.documents import status_document
+from mess_plugin.documents import failure_document, status_document
 from mess_plugin.errors import UsageError
 from mess_plugin.library.walk import describe_omissions
 from mess_plugin.services import connected
@@ -151,19 +151,7 @@ def failures(limit: int, as_json: bool) -> None:
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
         found = store.jobs.failures(limit)
     if as_json:
-        print_json(
-            [
-                {
-                    "path": failure.path,
-                    "recipe": failure.recipe,
-                    "kind": failure.kind,
-                    "reason": failure.reason,
-                    "attempts": failure.attempts,
-                    "failed_at": failure.failed_at.isoformat(),
-                }
-                for failure in found
-            ]
-        )
+        print_json([failure_document(failure) for failure in found])
     elif found:
         print_table(["file", "kind", "reason"], [(f.path, f.kind, f.reason) for f in found])
         say("to try them again: mess index --retry-failed PATH…")

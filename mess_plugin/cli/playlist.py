@@ -21,7 +21,6 @@ from mess_plugin.playlists.radio import Anchor, RadioStyle, first_of_radio
 from mess_plugin.search import parsing
 from mess_plugin.search.references import find_track
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import Store, open_store
 
 _WRITERS = {".m3u": write_m3u, ".m3u8": write_m3u, ".xspf": write_xspf, ".json": write_json}
@@ -160,7 +159,7 @@ def _run(words: dict[str, Any], make: Callable[[Store, Settings], Playlist]) -> 
         raise UsageError("--relative says how paths are written with --out: give --out too")
     settings = load_settings(encoder=words["encoder"])
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        made = make(store, resolve_settings(store, ready))
+        made = make(store, ready)
     if out is not None:
         _WRITERS[out.suffix.lower()](out, made.tracks, relative=words["relative"])
         say(f"{len(made.tracks)} tracks written to {out}")

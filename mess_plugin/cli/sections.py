@@ -20,7 +20,6 @@ from mess_plugin.errors import UsageError
 from mess_plugin.search.explain import timestamp
 from mess_plugin.search.self_similarity import MusicalForm, contrasted, form_of
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import open_store
 
 WIDTH, HEIGHT = 64, 24  # characters of the drawing
@@ -47,7 +46,7 @@ def sections(ref: str, png: Path | None, encoder: str | None, as_json: bool) -> 
         raise UsageError(f"--png is {png}: there is no folder {png.absolute().parent}")
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        form = form_of(store, resolve_settings(store, ready), ref)
+        form = form_of(store, ready, ref)
     if png is not None:
         from mess_plugin.search.picture import save_picture  # noqa: PLC0415  only where a picture is drawn
 

@@ -18,7 +18,7 @@ from mess_plugin.search.query import check_listener
 from mess_plugin.search.references import find_pair
 from mess_plugin.search.taste import taste_of
 from mess_plugin.services import connected
-from mess_plugin.spaces.active_encoder import active_recipe, resolve_settings
+from mess_plugin.spaces.active_encoder import active_recipe
 from mess_plugin.store import open_store
 
 _listener = click.option(
@@ -59,7 +59,7 @@ def show(listener: str, encoder: str | None, as_json: bool) -> None:
     """Show what counts for a listener, and whether that is used."""
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        fitted = taste_of(store, answering_space(store, resolve_settings(store, ready)), listener)
+        fitted = taste_of(store, answering_space(store, ready), listener)
         leaning = fitted.leaning
         ends = store.library.get([leaning.toward_id, leaning.away_id]) if leaning else {}
     if as_json:

@@ -74,6 +74,7 @@ class System(msgspec.Struct, frozen=True):
             Query(duplicates=SHOW),
             k=min(depth, MAX_K),
             space=self.space,
+            heeds_never=False,
             views=self.weights,
             explain=False,
         )
@@ -83,7 +84,15 @@ class System(msgspec.Struct, frozen=True):
     def place(self, seed: Seed) -> tuple[int, float] | None:
         """The track that holds an excerpt, and where it starts there."""
         whole = Interval(0.0, seed.duration_s)
-        found = search(self.store, self.settings, seed, k=1, space=self.space, interval=whole)
+        found = search(
+            self.store,
+            self.settings,
+            seed,
+            k=1,
+            space=self.space,
+            interval=whole,
+            heeds_never=False,
+        )
         for match in found.matches:
             assert match.match_section is not None
             return match.track.id, match.match_section.start_s

@@ -10,7 +10,6 @@ from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Float32
 from mess_plugin.search.engine import answering_space
-from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import Store
 from mess_plugin.store.filters import Facts
 
@@ -31,7 +30,7 @@ def read_features(store: Store, settings: Settings) -> FeatureMatrix:
 
     Memory: one float32 vector and one small row a track, 130 MB for 100,000 tracks of 192 dimensions.
     """
-    space = answering_space(store, resolve_settings(store, settings))
+    space = answering_space(store, settings)
     facts, vectors = store.filters.song_features(space)
     if len(facts) < LEAST_TRACKS:
         raise UsageError(

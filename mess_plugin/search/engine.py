@@ -76,6 +76,7 @@ def search(
     space: Space | None = None,
     views: ViewWeights | None = None,
     explain: bool = True,
+    heeds_never: bool = True,
 ) -> SearchResult:
     """The at most k tracks that answer a question best; never a seed, nor what it is asked against.
 
@@ -89,7 +90,10 @@ def search(
     interval: ask about this stretch of the only reference. section: the same for the longest section
     with this label, such as "B". The answers are stretches then.
     space, views: search this space with these weights of the feel's views instead of the encoder's in
-    use, as the evaluation does. explain: False leaves out the reasons, which take reading.
+    use, as the evaluation does.
+    explain: False leaves out the reasons, which take reading.
+    heeds_never: False lets what is never suggested (`mess never`) answer as well: the evaluation judges
+    the search and not a person's wishes.
 
     Scores are in [0, 1]: 1 is the same sound, 0 is unrelated. The score of a song is the sum of the
     values of its reasons, cut off at 0. Raises UsageError (and its kinds) where the question has no
@@ -105,8 +109,9 @@ def search(
     while True:
         used = space or answering_space(store, settings)
         found = _answered(
-            store, settings, used, asked, query, depth, level, interval, section, views, explain
-        )
+            store, settings, used, asked, query, depth, level, interval, section, views, explain,
+            heeds_never,
+        )  # fmt: skip
         if found.matches or space is not None or used == answering_space(store, settings):
             break
         # A new projection replaced the space meanwhile, and the vectors of the old one went with it.
@@ -145,6 +150,7 @@ def _answered(
     section: str | None,
     views: ViewWeights | None,
     explain: bool,
+    heeds_never: bool,
 ) -> SearchResult:
     taste = taste_of(store, space, query.listener) if query.listener else None
     weights = query.weights(taste.weights) if taste and taste.is_on else query.weights()
@@ -162,7 +168,7 @@ def _answered(
     against = tuple(
         features_of(store, resolve(store, settings, space, ref), counted) for ref in query.against
     )
-    never = never_suggested(store, query.listener)
+    never = never_suggested(store, query.listener) if heeds_never else []
     question = Question(
         seeds,
         weights,

@@ -25,6 +25,7 @@ from mess_plugin.search.references import (
     check_interval,
     find_track,
 )
+from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.spaces.recipe import Recipe, load_encoder
 from mess_plugin.store import Store
 
@@ -80,6 +81,7 @@ def resolve(
     """
     if interval is not None:
         check_interval(interval)
+    settings = resolve_settings(store, settings)
     if isinstance(ref, Recording):
         return _from_recording(store, settings, space, ref, interval)
     if isinstance(ref, Reference):

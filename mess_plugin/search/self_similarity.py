@@ -13,7 +13,6 @@ from mess_plugin.model import Float32, Interval, Level, LevelVectors
 from mess_plugin.search.engine import answering_space
 from mess_plugin.search.references import Ref
 from mess_plugin.search.seeds import Seed, resolve
-from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import Store
 
 MAX_STEPS = 600  # of the self-similarity; hours of music are averaged down to it
@@ -35,7 +34,6 @@ def form_of(store: Store, settings: Settings, ref: Ref) -> MusicalForm:
 
     A file outside the library is heard on the fly. Raises UsageError where nothing is named.
     """
-    settings = resolve_settings(store, settings)
     space = answering_space(store, settings)
     seed = resolve(store, settings, space, ref)
     found = seed.levels[Level.SECTION]

@@ -44,7 +44,8 @@ def answer_with_songs(
     found = rank(store, settings, space, question, k + _SPARE, varied=varied)
     order = list(found.order)
     if query.duplicates == HIDE:
-        left_out = linked(store, question.excluded, [found.table.track_ids[i] for i in order])
+        asked = [i for one in (*question.seeds, *question.against) for i in one.seed.excluded]
+        left_out = linked(store, asked, [found.table.track_ids[i] for i in order])
         order = [i for i in order if found.table.track_ids[i] not in left_out]
     if not varied:
         order = order[: k + _SPARE]

@@ -15,6 +15,8 @@ from mess_plugin.model import Float32, Interval, Track
 from mess_plugin.search.seeds import Seed
 from mess_plugin.store import Store
 
+_OVER = ("too-slow", "memory")  # the question may use no more, whatever file comes next
+
 
 class StretchFacets:
     """Computes facets of the stretches that a question compares."""
@@ -42,13 +44,15 @@ class StretchFacets:
         """The same for a track of the library.
 
         Where no file of it can be decoded here, such as on a machine without the music, the facets
-        of the whole track stand in for those of the stretch.
+        of the whole track stand in for those of the stretch. Raises AudioError where the question may
+        use no more time or memory.
         """
         for path in track.paths:
             try:
                 return self._of_file(self._paths.local(path), interval)
-            except AudioError:
-                continue
+            except AudioError as error:
+                if error.kind in _OVER:
+                    raise
         several = self._store.facets.several(Facet, [track.id])
         return {facet.value: of[track.id] for facet, of in several.items() if track.id in of}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,8 +21,8 @@ import pytest
 
 from mess_plugin.audio.decoding import decode
 from tests.audio_files import write_audio
-from tests.osc_peer import SAMPLES, Client, rows
-from tests.osc_server import ROOT, OscServer
+from tests.osc_peer import Client, rows
+from tests.osc_server import ROOT, OscServer, serving_samples
 from tests.programs import program
 
 CLIENTS = ROOT / "integrations" / "mess_integrations" / "osc" / "clients" / "ardour"
@@ -141,13 +140,7 @@ class Daw:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OscServer]:
-    base = tmp_path_factory.mktemp("ardour")
-    music = base / "my music"
-    for name in ("angelic-asylum", "noiz2sa", "flare"):
-        shutil.copytree(SAMPLES / name, music / name)
-    one = OscServer(base / "home", music)
-    yield one
-    assert one.stop() == 0
+    yield from serving_samples(tmp_path_factory.mktemp("ardour"))
 
 
 @pytest.fixture

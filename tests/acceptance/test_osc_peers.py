@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 
 from tests.osc_peer import SAMPLES, Client, rows
-from tests.osc_server import OscServer
+from tests.osc_server import OscServer, serving_samples
 from tests.programs import left_out, program
 
 ROOT = SAMPLES.parent
@@ -33,13 +32,7 @@ STUB = Path(__file__).parent.parent / "reaper_stub.lua"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OscServer]:
-    base = tmp_path_factory.mktemp("acceptance")
-    music = base / "my music"
-    for name in ("angelic-asylum", "noiz2sa", "flare"):
-        shutil.copytree(SAMPLES / name, music / name)
-    one = OscServer(base / "home", music)
-    yield one
-    assert one.stop() == 0
+    yield from serving_samples(tmp_path_factory.mktemp("acceptance"))
 
 
 @pytest.fixture
@@ -122,23 +115,28 @@ def _lines_until(process: subprocess.Popen[str], last: str, timeout_s: float = 3
     return found
 
 
-def test_pure_data(served: OscServer, seed: Path) -> None:
+def _pure_data(messages: str, until: str) -> list[str]:
+    """What the patch prints after some messages, up to the first line that begins with `until`."""
     pd = program("pd", "puredata-core")
-    escaped = str(seed).replace(" ", "\\ ")
-    messages = (
-        f"mess-connect disconnect; mess-connect connect 127.0.0.1 {served.port}; "
-        f"mess-path symbol {escaped}; mess-start 5; mess-end 15; mess-bang bang"
-    )
     patch = str(CLIENTS / "puredata" / "mess-lookup.pd")
     process = subprocess.Popen(
         [pd, "-nogui", "-noaudio", "-nomidi", "-stderr", "-send", messages, patch],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        lines = _lines_until(process, "mess-done:")
+        return _lines_until(process, until)
     finally:
         process.kill()
         process.wait()
+
+
+def test_pure_data(served: OscServer, seed: Path) -> None:
+    escaped = str(seed).replace(" ", "\\ ")
+    messages = (
+        f"mess-connect disconnect; mess-connect connect 127.0.0.1 {served.port}; "
+        f"mess-path symbol {escaped}; mess-start 5; mess-end 15; mess-bang bang"
+    )
+    lines = _pure_data(messages, "mess-done:")
     matches = [line for line in lines if line.startswith("mess-match:")]
     assert len(matches) >= 5, lines
     assert [int(line.split()[2]) for line in matches] == list(range(1, len(matches) + 1))
@@ -146,21 +144,11 @@ def test_pure_data(served: OscServer, seed: Path) -> None:
 
 
 def test_pure_data_says_within_a_second_that_nobody_answers(seed: Path) -> None:
-    pd = program("pd", "puredata-core")
     messages = (
         f"mess-connect disconnect; mess-connect connect 127.0.0.1 {_free_port()}; "
         "mess-path symbol /x.wav; mess-bang bang"
     )
-    patch = str(CLIENTS / "puredata" / "mess-lookup.pd")
-    process = subprocess.Popen(
-        [pd, "-nogui", "-noaudio", "-nomidi", "-stderr", "-send", messages, patch],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        lines = _lines_until(process, "mess-error:")
-    finally:
-        process.kill()
-        process.wait()
+    lines = _pure_data(messages, "mess-error:")
     assert "does\\ not\\ answer" in lines[-1], lines
 
 

@@ -29,3 +29,11 @@ def store(settings: Settings) -> Iterator[Store]:
     """The database of these settings."""
     with open_store(settings.database_url or "") as opened:
         yield opened
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    """An empty folder for music."""
+    folder = tmp_path / "music"
+    folder.mkdir()
+    return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,24 +13,11 @@ from mess_plugin.library.reconcile import Request
 from mess_plugin.library.spool import Changes
 from mess_plugin.library.walk import see
 from mess_plugin.model import Tags
-from mess_plugin.store import Store, open_store
+from mess_plugin.store import Store
 from mess_plugin.store.roots import Root
 
 RECIPE = "descriptors||5/2.5"
 REQUEST = Request(RECIPE)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with open_store(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def music(tmp_path: Path) -> Path:
-    folder = tmp_path / "music"
-    folder.mkdir()
-    return folder
 
 
 def known(store: Store, path: Path) -> int:

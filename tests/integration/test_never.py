@@ -18,8 +18,10 @@ from mess_plugin.playlists.generate import alike, journey
 from mess_plugin.playlists.radio import first_of_radio
 from mess_plugin.search import Filters, Query, search
 from mess_plugin.search import never as module
+from mess_plugin.search.engine import answering_space
 from mess_plugin.search.never import add_rule, never_suggested
 from mess_plugin.store import Store, open_store
+from mess_plugin.store.duplicates import DuplicateLink, LinkEvidence
 from tests.stored_library import add_track, levels_of, raw_space, settings
 
 N = 18
@@ -90,6 +92,26 @@ def test_what_is_named_is_still_heard(shelf: Shelf) -> None:
     add_rule(shelf.store, {"genre": "audiobook"})
     book = next(iter(shelf.books))
     assert search(shelf.store, shelf.settings, f"mess:{book}", k=3).matches
+
+
+def test_a_copy_of_what_is_never_suggested_is_suggested(shelf: Shelf) -> None:
+    """Who bars the best-of album does not bar the songs on it."""
+    book, song = min(shelf.books), shelf.tracks[2]
+    one, other = sorted((book, song))
+    heard = LinkEvidence(
+        likeness=1.0, coverage=1.0, speed=1.0, offset_s=0.0, harmony=1.0, semitones=0
+    )
+    shelf.store.duplicates.save_found(DuplicateLink(one, other, "same", "found", heard))
+    assert len({book, song} & shelf.found()) == 1  # of two copies the better one answers
+    add_rule(shelf.store, {"genre": "audiobook"})
+    assert {book, song} & shelf.found() == {song}
+
+
+def test_the_evaluation_judges_the_search_and_not_the_rules(shelf: Shelf) -> None:
+    add_rule(shelf.store, {"genre": "audiobook"})
+    space = answering_space(shelf.store, shelf.settings)
+    assert not shelf.found(space=space) & shelf.books
+    assert shelf.found(space=space, heeds_never=False) & shelf.books == shelf.books
 
 
 def test_a_listeners_rule_is_theirs_alone(shelf: Shelf) -> None:

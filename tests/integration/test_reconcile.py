@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +22,7 @@ from mess_plugin.library import reconcile as module
 from mess_plugin.library import spool
 from mess_plugin.library.reconcile import Notice, Request, drain, reconcile
 from mess_plugin.library.spool import Changes
-from mess_plugin.store import Store, open_store
+from mess_plugin.store import Store
 from mess_plugin.store.files import SeenFile
 from mess_plugin.store.paths import stored
 from mess_workers.broker import JobQueue
@@ -33,19 +33,6 @@ from tests.event_tools import settings_for
 
 RECIPE = "descriptors||5/2.5"
 REQUEST = Request(RECIPE)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with open_store(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def music(tmp_path: Path) -> Path:
-    folder = tmp_path / "music"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import psycopg
 import pytest
 
 from mess_plugin.audio import decode
+from mess_plugin.audio.budget import Budget, within
 from mess_plugin.embedded import Endpoints
-from mess_plugin.errors import UsageError
+from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.model import Interval, Level, Match
 from mess_plugin.search import Filters, Query, Range, Recording, search
+from mess_plugin.search.stretch_facets import StretchFacets
 from mess_plugin.store import open_store
 from tests.integration.test_steering import Library
 from tests.steering_library import SAMPLES, index_files, settings_for
@@ -101,6 +104,24 @@ def test_being_unlike_another_track_and_varied_artists(library: Library) -> None
     varied = ask(library, k=6, diversity=0.9)
     assert ids(varied)[0] == best.track.id
     assert ids(varied) != ids(ask(library))
+
+
+def test_a_question_whose_time_is_over_ends(library: Library) -> None:
+    """The facets of whole tracks stand in for files that are away, not for time that is."""
+    budget = Budget()
+    budget.end()
+    with within(budget), pytest.raises(AudioError, match="Nobody waits"):
+        search(
+            library.store, library.settings, "farewell", Query(only=("rhythm",)), k=5,
+            interval=Interval(5.0, 11.5),
+        )  # fmt: skip
+    facets = StretchFacets(library.store, library.settings)
+    track = library.store.library.get(library.store.library.find_words("farewell")[0])
+    (one,) = track.values()
+    with within(budget), pytest.raises(AudioError, match="Nobody waits"):
+        facets.of_track(one, Interval(6.0, 12.25))
+    away = msgspec.structs.replace(one, paths=("/nowhere/farewell.opus",))
+    assert set(facets.of_track(away, Interval(6.0, 12.25))) >= {"rhythm", "timbre"}
 
 
 def test_the_most_alike_sections_are_steered_as_well(library: Library) -> None:

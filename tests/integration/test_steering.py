@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import psycopg
 import pytest
@@ -27,7 +28,9 @@ from mess_plugin.playlists.radio import first_of_radio, radio
 from mess_plugin.search import engine, search
 from mess_plugin.search.query import Filters, Query, Range
 from mess_plugin.search.scoring import Leaning
+from mess_plugin.search.self_similarity import form_of
 from mess_plugin.search.taste import Taste, taste_of
+from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from tests.steering_library import SAMPLES, index_files, settings_for
 
@@ -200,6 +203,18 @@ def test_a_file_from_outside_is_heard_with_its_facets(library: Library, tmp_path
     found = ask(library, str(copy), k=3, only=("timbre", "harmony"))
     assert found[0].track.path == source
     assert found[0].score > 0.8
+    # Where the encoder was chosen by `mess encoders use`, every door hears the file with that one.
+    chosen = msgspec.structs.replace(library.settings, encoder=None)
+    with psycopg.connect(library.url, autocommit=True) as connection:
+        library.store.recipes.answer_with(str(Recipe.of(library.settings)))
+        try:
+            for settings in (library.settings, chosen):
+                made = first_of_radio(library.store, settings, [str(copy)], Query(), n=3, seed=1)
+                assert len(made.tracks) == 3
+                form = form_of(library.store, settings, str(copy))
+                assert form.sections
+        finally:
+            connection.execute("DELETE FROM chosen_recipes")
 
 
 def test_facets_that_are_missing_are_named_and_heard_again(library: Library) -> None:

@@ -356,3 +356,10 @@ class SmartPlaylistsAnswer(msgspec.Struct):
 
     total: int
     smart_playlists: list[SmartPlaylistDocument]
+
+
+CARD_EXAMPLE = {
+    "id": 7, "path": "/music/stage 3.ogg", "title": "Stage 3", "artist": "syncopika", "album": None,
+    "duration_s": 93.1,
+}  # fmt: skip
+"""A track as answers name it."""

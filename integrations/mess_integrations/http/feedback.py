@@ -26,7 +26,6 @@ from mess_plugin.search.listeners import accounts_document
 from mess_plugin.search.query import MAX_NAME, check_listener
 from mess_plugin.search.references import confined, find_pair
 from mess_plugin.search.taste import taste_of
-from mess_plugin.spaces.active_encoder import resolve_settings
 
 _MOST = 1000
 ListenerName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
@@ -95,7 +94,7 @@ def taste(service: HttpService, call: Call) -> Reply:
     query: Listener = call.query
     check_listener(query.listener)
     with service.stores.use() as store:
-        space = answering_space(store, resolve_settings(store, service.settings))
+        space = answering_space(store, service.settings)
         return Reply(taste_document(taste_of(store, space, query.listener)))
 
 

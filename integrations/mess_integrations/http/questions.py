@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from mess_integrations.http.answers import PlaylistAnswer, SimilarAnswer
+from mess_integrations.http.answers import CARD_EXAMPLE, PlaylistAnswer, SimilarAnswer
 from mess_integrations.http.bodies import read_question
 from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_integrations.web.kept_sounds import PREFIX
@@ -297,10 +297,6 @@ def _made(
     return Reply(playlist_document(made))
 
 
-_CARD = {
-    "id": 7, "path": "/music/stage 3.ogg", "title": "Stage 3", "artist": "syncopika", "album": None,
-    "duration_s": 93.1,
-}  # fmt: skip
 _MATCHES = {
     "query": {
         "ref": "nebula", "path": "/music/nebula.ogg",
@@ -309,7 +305,7 @@ _MATCHES = {
         "weights": {"feel": 0.333333, "rhythm": 0.666667}, "taste": None, "space": "mess-mini@1:…",
     },
     "matches": [{
-        "rank": 1, "score": 0.612, "track": _CARD,
+        "rank": 1, "score": 0.612, "track": CARD_EXAMPLE,
         "query_section": {"start_s": 0.0, "end_s": 20.0},
         "match_section": {"start_s": 10.0, "end_s": 30.0},
         "confidence": None, "repeats": [],
@@ -327,7 +323,7 @@ _MATCHES = {
     "page": {"offset": 0, "k": 1, "full": True},
 }  # fmt: skip
 _M3U, _XSPF = "application/vnd.apple.mpegurl", "application/xspf+xml"
-_LIST = {"tracks": [_CARD], "fits": [0.62], "smoothness": [], "notes": []}
+_LIST = {"tracks": [CARD_EXAMPLE], "fits": [0.62], "smoothness": [], "notes": []}
 _WRONG = {
     400: "The question is wrong; `error` says why, in the words of the command line.",
     422: "A file that the question names cannot be heard.",

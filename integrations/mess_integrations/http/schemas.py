@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Iterator, Mapping
-from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import msgspec
 
+from mess_plugin.config import field_texts
 from mess_plugin.options import ASPECTS, HIDE, MOODS, SHOW
 from mess_plugin.search.parsing import RANGES
 from mess_plugin.search.query import MAX_WEIGHT
@@ -87,7 +83,7 @@ def of_example(value: object) -> dict[str, Any]:
 def _describe(schema: dict[str, Any], kind: type) -> None:
     """Add what is written beside the fields of a struct, where nothing else describes them."""
     names = {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
-    for name, text in _field_docs(kind).items():
+    for name, text in field_texts(kind).items():
         own = schema["properties"].get(names.get(name, name))
         if own is None or "description" in own:
             continue
@@ -95,28 +91,6 @@ def _describe(schema: dict[str, Any], kind: type) -> None:
             schema["properties"][names[name]] = {"allOf": [own], "description": text}
         else:
             own["description"] = text
-
-
-@cache
-def _field_docs(kind: type) -> Mapping[str, str]:
-    """The strings below the fields of a class and of its bases."""
-    found: dict[str, str] = {}
-    for one in reversed(kind.__mro__):
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(one)))
-        except (OSError, TypeError, SyntaxError):
-            continue  # made at run time, or built in
-        body = tree.body[0].body if tree.body and isinstance(tree.body[0], ast.ClassDef) else []
-        for field, text in pairwise(body):
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(field.target, ast.Name)
-                and isinstance(text, ast.Expr)
-                and isinstance(text.value, ast.Constant)
-                and isinstance(text.value.value, str)
-            ):
-                found[field.target.id] = " ".join(text.value.value.split())
-    return found
 
 
 def _structs(kinds: Any) -> Iterator[type[msgspec.Struct]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from mess_integrations.http.answers import CARD_EXAMPLE
 from mess_integrations.http.bodies import read_body
 from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
 from mess_integrations.jellyfin import accounts as links
@@ -19,7 +20,6 @@ from mess_plugin.playlists.formats import m3u, xspf
 from mess_plugin.playlists.generate import Playlist
 from mess_plugin.playlists.transitions import transitions
 from mess_plugin.search.engine import answering_space
-from mess_plugin.spaces.active_encoder import resolve_settings
 from mess_plugin.store import Store
 
 _MOST = 1000
@@ -58,7 +58,7 @@ def write_list(service: HttpService, call: Call) -> Reply:
             return Reply(text=m3u(tracks), media_type="application/vnd.apple.mpegurl")
         if form.format == "xspf":
             return Reply(text=xspf(tracks), media_type="application/xspf+xml")
-        space = answering_space(store, resolve_settings(store, service.settings))
+        space = answering_space(store, service.settings)
         between = transitions(store, space, [track.id for track in tracks])
     steps = tuple(between.along(range(len(tracks))))
     return Reply(playlist_document(Playlist(tuple(tracks), (), steps)))
@@ -109,15 +109,11 @@ def _tracks(store: Store, ids: Sequence[int]) -> list[Track]:
 
 _WRONG = {400: "The request is wrong; `error` says why.", 503: "A server does not answer."}
 _NONE = {404: "One of the tracks is not there."}
-_CARD = {
-    "id": 7, "path": "/music/stage 3.ogg", "title": "Stage 3", "artist": "syncopika", "album": None,
-    "duration_s": 93.1,
-}  # fmt: skip
 ENDPOINTS = (
     Endpoint(
         "POST", "/v1/lists", "A list in an order of one's own: how it flows, or as a file", write_list,
         ListForm, body=ListBody, answers={200: "The list.", **_NONE, **_WRONG},
-        answer_example={"tracks": [_CARD], "fits": [], "smoothness": [], "notes": []},
+        answer_example={"tracks": [CARD_EXAMPLE], "fits": [], "smoothness": [], "notes": []},
         media=("application/json", "application/vnd.apple.mpegurl", "application/xspf+xml"),
     ),
     Endpoint(

@@ -16,9 +16,8 @@ from starlette.responses import StreamingResponse
 from mess_integrations.http.bodies import read_body
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin import embedded
-from mess_plugin.documents import status_document
+from mess_plugin.documents import failure_document, status_document
 from mess_plugin.errors import MessError
-from mess_plugin.store.jobs import Failure
 
 _EVERY_S = 1.0
 _SHARE = 0.1  # of the time that may go into looking: large libraries are looked at less often
@@ -102,18 +101,6 @@ def _left_s(document: Mapping[str, Any]) -> float | None:
     )
     pace = document["pace"]["jobs_per_s"]
     return round(waiting / pace, 1) if waiting and pace else None
-
-
-def failure_document(failure: Failure) -> dict[str, object]:
-    """One failure, as `mess failures --json` prints it."""
-    return {
-        "path": failure.path,
-        "recipe": failure.recipe,
-        "kind": failure.kind,
-        "reason": failure.reason,
-        "attempts": failure.attempts,
-        "failed_at": failure.failed_at.isoformat(),
-    }
 
 
 def failures(service: HttpService, call: Call) -> Reply:

@@ -14,8 +14,7 @@ from mess_plugin.documents import measures_document
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Level, LevelVectors
 from mess_plugin.search.self_similarity import contrasted, form_of
-from mess_plugin.spaces.active_encoder import resolve_settings
-from mess_plugin.spaces.recipe import Recipe
+from mess_plugin.spaces.active_encoder import active_recipe
 
 _MOST = 200
 
@@ -41,7 +40,7 @@ def outlines(service: HttpService, call: Call) -> Reply:
     with service.stores.use() as store:
         tracks = store.library.get(ids)
         measured = store.facets.measures(list(tracks))
-        space = store.spaces.searchable(str(Recipe.of(resolve_settings(store, service.settings))))
+        space = store.spaces.searchable(active_recipe(store, service.settings))
         found = (
             store.embeddings.of_tracks(space, Level.SECTION, list(tracks))
             if space is not None
@@ -69,7 +68,7 @@ def self_similarity(service: HttpService, call: Call) -> Reply:
     query: PictureQuery = call.query
     with service.stores.use() as store:
         track = track_of(store, call)
-        form = form_of(store, resolve_settings(store, service.settings), f"mess:{track.id}")
+        form = form_of(store, service.settings, f"mess:{track.id}")
     picture = form.similarity
     if len(picture) > query.steps:
         places = np.arange(query.steps) * len(picture) // query.steps

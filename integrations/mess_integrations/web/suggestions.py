@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from mess_integrations.http.answers import CARD_EXAMPLE
 from mess_integrations.http.routing import Call, Endpoint, HttpService, Reply
 from mess_plugin.documents import card_document
 from mess_plugin.folding import fold
@@ -82,10 +83,6 @@ def _split(text: str) -> tuple[str, dict[str, float] | None]:
     return (match[1], {"start_s": start_s, "end_s": end_s}) if start_s < end_s else (text, None)
 
 
-_CARD = {
-    "id": 7, "path": "/music/stage 3.ogg", "title": "Stage 3", "artist": "syncopika", "album": None,
-    "duration_s": 93.1,
-}  # fmt: skip
 ENDPOINTS = (
     Endpoint(
         "GET", "/v1/suggest", "What a person may mean while they type", suggest, SuggestQuery,
@@ -95,7 +92,7 @@ ENDPOINTS = (
             503: "The database does not answer.",
         },
         answer_example={
-            "tracks": [_CARD], "total": 1, "resembling": False, "albums": [],
+            "tracks": [CARD_EXAMPLE], "total": 1, "resembling": False, "albums": [],
             "artists": [{"name": "syncopika", "artist": None, "tracks": 3, "ids": [7, 8, 9]}],
             "stretch": {"start_s": 63.0, "end_s": 80.0},
         },
