@@ -18,6 +18,7 @@ from mess_plugin.search.taste import Taste
 from mess_plugin.spaces.active_encoder import active_recipe, under_way
 from mess_plugin.store import Store
 from mess_plugin.store.jobs import Failure
+from mess_plugin.store.never import NeverRule
 from mess_plugin.store.verdicts import Verdict
 
 
@@ -41,6 +42,7 @@ def search_document(found: SearchResult) -> dict[str, object]:
         },
         "matches": [match_document(match) for match in found.matches],
         "page": {"offset": found.offset, "k": found.k, "full": found.is_full},
+        "never_suggested": found.n_never,
     }
 
 
@@ -246,6 +248,16 @@ def failure_document(failure: Failure) -> dict[str, object]:
         "reason": failure.reason,
         "attempts": failure.attempts,
         "failed_at": failure.failed_at.isoformat(),
+    }
+
+
+def never_document(rule: NeverRule) -> dict[str, object]:
+    """A rule of what is never suggested, as `mess never list --json` prints it."""
+    return {
+        "id": rule.id,
+        "listener": rule.listener,
+        "words": dict(rule.words),
+        "except_months": list(rule.except_months),
     }
 
 

@@ -9,6 +9,7 @@ import click
 from mess_plugin.cli.output import json_option, print_json, print_table, say
 from mess_plugin.cli.steering import filter_options
 from mess_plugin.config import load_settings
+from mess_plugin.documents import never_document
 from mess_plugin.errors import UsageError
 from mess_plugin.search.filters import describe
 from mess_plugin.search.never import add_rule, filters_of
@@ -42,17 +43,7 @@ def list_rules(as_json: bool) -> None:
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
         rules = store.never.all()
     if as_json:
-        print_json(
-            [
-                {
-                    "id": rule.id,
-                    "listener": rule.listener,
-                    "words": rule.words,
-                    "except_months": rule.except_months,
-                }
-                for rule in rules
-            ]
-        )
+        print_json([never_document(rule) for rule in rules])
         return
     rows = [
         (

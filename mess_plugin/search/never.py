@@ -30,11 +30,13 @@ def add_rule(
     *,
     listener: str | None = None,
     except_months: Sequence[int] = (),
+    remote: bool = False,
 ) -> tuple[int, int]:
     """Never suggest what passes a filter from now on: (id of the rule, how many tracks it holds now).
 
-    words: by the keys of `mess_plugin.options`; what is None is not said. Raises UsageError for a
-    filter that cannot be, or none at all.
+    words: by the keys of `mess_plugin.options`; what is None is not said.
+    remote: they come from another machine (see `parsing.query`).
+    Raises UsageError for a filter that cannot be, or none at all.
     """
     if listener is not None:
         check_listener(listener)
@@ -42,16 +44,16 @@ def add_rule(
         if not 1 <= month <= 12:
             raise UsageError(f"month {month}: wanted 1 to 12")
     said = {key: value for key, value in words.items() if value not in (None, (), [])}
-    n_tracks = len(passing(store, filters_of(said), None))
+    n_tracks = len(passing(store, filters_of(said, remote=remote), None))
     return store.never.add(listener, said, except_months), n_tracks
 
 
-def filters_of(words: Mapping[str, Any]) -> Filters:
+def filters_of(words: Mapping[str, Any], *, remote: bool = False) -> Filters:
     """The filter of a rule. Raises UsageError where it is none."""
     for option in OPTIONS:
         if option.key in words and not option.is_filter:
             raise UsageError(f"--{option.name} is no filter: leave it out")
-    filters = query(words).filters
+    filters = query(words, remote=remote).filters
     if not filters.any:
         raise UsageError("say what is never to be suggested, for example --genre audiobook")
     return filters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -26,6 +27,26 @@ def test_a_track_shows_what_was_heard_and_a_section_is_asked_for(tab: Tab, serve
     page.get_by_role("button", name="Ask for section").nth(1).click()
     page.wait_for_url(f"**ref={seed}&start={round(sections[1]['start_s'], 2):g}&**")
     expect(page.locator(".matches > li").first).to_be_visible()
+
+
+def test_an_artist_is_never_suggested_until_that_is_taken_back(tab: Tab, served: Served) -> None:
+    seed = id_of(served, "nebula")
+    artist = next(
+        match["track"]["artist"]
+        for match in api(served, f"v1/similar?ref={seed}")["matches"]
+        if match["track"]["artist"]
+    )
+    barred = api(served, f"v1/suggest?q={quote(artist)}")["tracks"][0]["id"]
+    page = tab.open(f"#/track/{barred}")
+    page.get_by_role("button", name="this artist").click()
+    expect(page.get_by_text("never suggested now")).to_be_visible()
+    answer = api(served, f"v1/similar?ref={seed}&k=50")
+    assert artist not in {match["track"]["artist"] for match in answer["matches"]}
+    page.get_by_role("link", name="Status").click()
+    again = page.get_by_role("button", name="Suggest again")
+    again.click()
+    expect(again).to_have_count(0)
+    assert api(served, "v1/never") == {"rules": []}
 
 
 def test_a_stretch_is_dragged_over_the_waveform(tab: Tab, served: Served) -> None:

@@ -329,6 +329,44 @@ def test_verdicts_are_noted_listed_and_forgotten(service: HttpService) -> None:
     assert call("/v1/verdicts?listener=eve")[1] == {"total": 0, "verdicts": []}
 
 
+def test_what_is_never_suggested_is_listed_added_and_taken_back(service: HttpService) -> None:
+    question = {"refs": ["song 3"]}
+    _, before = service.call("/v1/similar", question)
+    artist = before["matches"][0]["track"]["artist"]
+    status, added = service.call("/v1/never", {"artist": artist})
+    assert (status, added["tracks"] >= 1) == (200, True)
+    try:
+        _, found = service.call("/v1/never")
+        assert [(one["id"], one["says"]) for one in found["rules"]] == [
+            (added["id"], f"artist {artist!r}")
+        ]
+        _, after = service.call("/v1/similar", question)
+        assert artist not in {match["track"]["artist"] for match in after["matches"]}
+        assert after["never_suggested"] == added["tracks"]
+    finally:
+        taken_back = service.call(f"/v1/never/{added['id']}", method="DELETE")
+    assert taken_back[0] == 204
+    assert service.call(f"/v1/never/{added['id']}", method="DELETE")[0] == 404
+    assert service.call("/v1/similar", question)[1] == before
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({}, "say what is never to be suggested"),
+        ({"except_months": [13], "genre": "x"}, "months"),
+        ({"genre": 5}, "genre"),
+        ({"folder": "music"}, "folder"),
+        ({"genres": "x"}, "genre"),
+    ],
+)
+def test_a_wrong_rule_gets_400_with_the_reason(
+    service: HttpService, body: dict[str, Any], reason: str
+) -> None:
+    status, answer = service.call("/v1/never", body)
+    assert (status, reason in answer["error"]) == (400, True), answer
+
+
 def test_an_account_is_joined_and_left(service: HttpService) -> None:
     call, store = service.call, service.store
     at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -392,7 +430,7 @@ def test_the_description_has_examples_that_are_understood(service: HttpService) 
             # What they name is not in this library; their words are understood.
             lacks = ("nothing", "no track", "no Jellyfin is linked")
             assert status in {200, 201} or answer["error"].startswith(lacks), answer
-    assert examples == 7
+    assert examples == 8
     for path, item in document["paths"].items():
         for operation in item.values():
             assert operation["summary"], path

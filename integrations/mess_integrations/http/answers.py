@@ -164,6 +164,8 @@ class SimilarAnswer(msgspec.Struct):
     query: QuestionDocument
     matches: list[MatchDocument]
     page: PageDocument
+    never_suggested: int
+    """How many tracks could not answer, because they are never suggested."""
 
 
 class PlaylistAnswer(msgspec.Struct):
@@ -356,6 +358,34 @@ class SmartPlaylistsAnswer(msgspec.Struct):
 
     total: int
     smart_playlists: list[SmartPlaylistDocument]
+
+
+class NeverRuleDocument(msgspec.Struct):
+    """A rule of what is never suggested."""
+
+    id: int
+    listener: str | None
+    """Whose rule it is; null: everybody's."""
+    words: dict[str, Any]
+    """The filter, in the words of the command line."""
+    says: str
+    """The same in a line for people."""
+    except_months: list[int]
+    """Months, 1 to 12, in which it does not hold."""
+
+
+class NeverAnswer(msgspec.Struct):
+    """All rules."""
+
+    rules: list[NeverRuleDocument]
+
+
+class NeverAdded(msgspec.Struct):
+    """A rule that holds from now on."""
+
+    id: int
+    tracks: int
+    """How many tracks are never suggested by it now."""
 
 
 CARD_EXAMPLE = {

@@ -20,6 +20,7 @@ _ERROR = {
 _PATH_VARIABLES: Mapping[str, tuple[str, str]] = {
     "id": ("The number of a track.", r"^[0-9]{1,18}$"),
     "number": ("The number of a smart playlist.", r"^[0-9]{1,18}$"),
+    "rule": ("The number of a rule, as `GET /v1/never` says it.", r"^[0-9]+$"),
     "account": ("The name of an account, as `GET /v1/accounts` says it.", r"^[\w.@-]+$"),
     "name": ("The name of a file.", r"^[\w.-]+$"),
 }

@@ -15,7 +15,7 @@ from mess_integrations.web.kept_sounds import PREFIX
 from mess_plugin.config import Settings
 from mess_plugin.documents import playlist_document, search_document
 from mess_plugin.model import Level
-from mess_plugin.options import OPTIONS, Kind
+from mess_plugin.options import OPTIONS, Kind, Option
 from mess_plugin.playlists.formats import m3u, xspf
 from mess_plugin.playlists.generate import Playlist, alike, arc, journey, parse_curve
 from mess_plugin.playlists.radio import Anchor, RadioStyle, first_of_radio
@@ -53,15 +53,15 @@ class _Asked(msgspec.Struct, frozen=True):
     """What answers: whole songs, or sections of them."""
 
 
-def _parameters() -> Iterator[tuple[str, Any, Any]]:
-    """The options of a query as parameters of a URL."""
+def parameters(options: Sequence[Option] = OPTIONS) -> Iterator[tuple[str, Any, Any]]:
+    """Options of a query as the fields of a struct, in the words of the command line."""
     kinds: Mapping[Kind, Any] = {
         Kind.FLAG: bool,
         Kind.INTEGER: int,
         Kind.NUMBER: float,
         Kind.CHOICE: Literal["hide", "show"],
     }
-    for option in OPTIONS:
+    for option in options:
         kind = kinds.get(option.kind, str)
         told = msgspec.Meta(description=option.help, examples=[option.example])
         yield option.key, Annotated[kind, told] | None, None
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     SimilarParameters = _Asked
 else:
     SimilarParameters = msgspec.defstruct(
-        "SimilarParameters", list(_parameters()), bases=(_Asked,), module=__name__, frozen=True
+        "SimilarParameters", list(parameters()), bases=(_Asked,), module=__name__, frozen=True
     )
 
 
@@ -321,6 +321,7 @@ _MATCHES = {
         ],
     }],
     "page": {"offset": 0, "k": 1, "full": True},
+    "never_suggested": 0,
 }  # fmt: skip
 _M3U, _XSPF = "application/vnd.apple.mpegurl", "application/xspf+xml"
 _LIST = {"tracks": [CARD_EXAMPLE], "fits": [0.62], "smoothness": [], "notes": []}

@@ -10,6 +10,7 @@ import { Search } from "./search.js";
 import { bring, isSound, soundOf } from "./sounds.js";
 import { EmptyLibrary, Failure, State } from "./states.js";
 import { Chips, Dials } from "./steer.js";
+import { useLoaded } from "./store.js";
 import { count, titleOf } from "./words.js";
 
 /** @param {{ words: URLSearchParams }} props */
@@ -56,13 +57,9 @@ export function Ask({ words }) {
 
 /** Before anything is asked. */
 function Start() {
-	const [status, setStatus] = useState(/** @type {any} */ (null));
-	const [recent, setRecent] = useState(/** @type {Card[]} */ ([]));
-	const [error, setError] = useState(/** @type {Error | null} */ (null));
-	useEffect(() => {
-		get("v1/status").then(setStatus, setError);
-		get("v1/suggest", { q: "", k: 8 }).then((found) => setRecent(found.tracks), () => {});
-	}, []);
+	const [status, error] = useLoaded(() => get("v1/status"), []);
+	const [suggested] = useLoaded(() => get("v1/suggest", { q: "", k: 8 }), []);
+	const recent = suggested?.tracks ?? [];
 	if (error) return html`<${Failure} error=${error} />`;
 	if (status && status.library.tracks === 0) return html`<${EmptyLibrary} />`;
 	return html`<div class="start">
@@ -183,32 +180,21 @@ function lost(question, error) {
 	return error;
 }
 
+const NONE = new Map();
+
 /** @param {string[]} refs @returns {Map<string, Card>} */
 export function useCards(refs) {
-	const [cards, setCards] = useState(/** @type {Map<string, Card>} */ (new Map()));
-	useEffect(() => {
-		let isOver = false;
-		const numbers = refs.filter((ref) => /^\d+$/.test(ref));
-		Promise.all(numbers.map((ref) => trackOf(Number(ref)).catch(() => null))).then((found) => {
-			if (!isOver) setCards(new Map(numbers.flatMap((ref, place) => (found[place] ? [[ref, found[place]]] : []))));
-		});
-		return () => void (isOver = true);
-	}, [refs.join()]);
-	return cards;
+	const numbers = refs.filter((ref) => /^\d+$/.test(ref));
+	const [cards] = useLoaded(() => Promise.all(numbers.map((ref) => trackOf(Number(ref)).catch(() => null))).then(
+		(found) => new Map(numbers.flatMap((ref, place) => (found[place] ? [[ref, found[place]]] : []))),
+	), [numbers.join()]);
+	return cards ?? NONE;
 }
 
-/** @param {number[]} ids */
+/** @param {number[]} ids @returns {Map<number, Outline>} */
 function useOutlines(ids) {
-	const [outlines, setOutlines] = useState(/** @type {Map<number, Outline>} */ (new Map()));
-	useEffect(() => {
-		let isOver = false;
-		outlinesOf(ids).then(
-			(found) => isOver || setOutlines(new Map(found)),
-			() => {},
-		);
-		return () => void (isOver = true);
-	}, [ids.join()]);
-	return outlines;
+	const [outlines] = useLoaded(() => outlinesOf(ids), [ids.join()]);
+	return outlines ?? NONE;
 }
 
 /** @param {(blob: Blob, name: string) => void} hear */

@@ -42,14 +42,14 @@ export function Lists({ kind, words }) {
 	const isReady = own !== null || (shown === "journey" ? refs.length === 2 : shown === "arc" || refs.length > 0);
 	return html`<main class="lists"><h1 class="unseen">Lists</h1>
 		<div class="kinds" role="group" aria-label="Kind of list">
-			${Object.entries(KINDS).map(([name, one]) => html`<button class=${shown === name ? "on" : ""} aria-pressed=${shown === name}
+			${Object.entries(KINDS).map(([name, one]) => html`<button aria-pressed=${shown === name}
 				onClick=${() => set({ t: null, ref: name === "journey" ? refs.slice(0, 2) : refs }, name)}>${one.title}</button>`)}
-			${own && html`<button class="on" aria-pressed="true">Your choice</button>`}
+			${own && html`<button aria-pressed="true">Your choice</button>`}
 		</div>
 		${!own && html`<div class="make">
 			<p class="hint">${KINDS[shown].about}</p>
 			${shown === "arc" && html`<${Curve} value=${curve} onChange=${(text) => set({ curve: text })} />
-				<div class="chips">${Object.keys(SHAPES).map((name) => html`<button class="chip ${curve === name ? "on" : ""}" aria-pressed=${curve === name} onClick=${() => set({ curve: name })}>${name}</button>`)}</div>`}
+				<div class="chips">${Object.keys(SHAPES).map((name) => html`<button class="chip" aria-pressed=${curve === name} onClick=${() => set({ curve: name })}>${name}</button>`)}</div>`}
 			<${Refs} refs=${refs} kind=${shown} onChange=${(next) => set({ ref: next })} />
 			${refs.length < KINDS[shown].most && html`<${Search} label=${shown === "journey" ? (refs.length ? "To: a title" : "From: a title") : shown === "arc" ? "Only like: a title (not needed)" : "Like: a title, an artist, an album"}
 				onChoose=${(choice) => set({ ref: [...new Set([...refs, ...choice.refs])].slice(0, KINDS[shown].most) })}
@@ -175,7 +175,7 @@ const remember = (radio, ids) => localStorage.setItem(`radio ${radio}`, JSON.str
 function Order({ tracks, flow, onMove, onPlay, onRemove, onJudge }) {
 	const [said, setSaid] = useState(/** @type {Record<number, string>} */ ({}));
 	/** @param {Card} track @param {string} verdict @param {string} icon */
-	const judge = (track, verdict, icon) => html`<button class="small ${said[track.id] === verdict ? "on" : ""}" aria-pressed=${said[track.id] === verdict}
+	const judge = (track, verdict, icon) => html`<button class="small" aria-pressed=${said[track.id] === verdict}
 		aria-label=${`${verdict} ${titleOf(track)}`} title=${verdict === "like" ? "More like this" : "Never this"}
 		onClick=${() => onJudge && (onJudge(track.id, verdict), setSaid({ ...said, [track.id]: verdict }))}><${Icon} name=${icon} /></button>`;
 	const [dragged, setDragged] = useState(/** @type {number | null} */ (null));

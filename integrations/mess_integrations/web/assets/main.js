@@ -40,7 +40,7 @@ function Page() {
 
 /** @param {{ view: string, rest: string[], words: URLSearchParams }} props */
 function View({ view, rest, words }) {
-	if (view === "track") return html`<${TrackView} id=${Number(rest[0])} />`;
+	if (view === "track") return html`<${TrackView} key=${rest[0]} id=${Number(rest[0])} />`;
 	if (view === "lists") return html`<${Lists} kind=${rest[0] ?? "alike"} words=${words} />`;
 	if (view === "map") return html`<${MapView} words=${words} />`;
 	if (view === "status") return html`<${StatusView} />`;

@@ -6,6 +6,7 @@ import { COLOURINGS, drawPoints, Points, sizeOf } from "./points.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./preact.js";
 import { go } from "./route.js";
 import { Failure } from "./states.js";
+import { useLoaded } from "./store.js";
 import { count, titleOf } from "./words.js";
 
 const DWELL_MS = 220;
@@ -13,17 +14,11 @@ const MOST_LISTED = 500;
 
 /** @param {{ words: URLSearchParams }} props */
 export function MapView({ words }) {
-	const [points, setPoints] = useState(/** @type {Points | null} */ (null));
-	const [error, setError] = useState(/** @type {Error | null} */ (null));
+	const [points, error] = useLoaded(() => get("v1/map/points").then((columns) => new Points(columns)), []);
 	const [mode, setMode] = useState(/** @type {"move" | "lasso"} */ ("move"));
 	const [audition, setAudition] = useState(false);
 	const [chosen, setChosen] = useState(/** @type {number[]} */ ([]));
 	const by = COLOURINGS.includes(words.get("by") ?? "") ? /** @type {string} */ (words.get("by")) : "cluster";
-	useEffect(() => {
-		let isOver = false;
-		get("v1/map/points").then((columns) => isOver || setPoints(new Points(columns)), (problem) => isOver || setError(problem));
-		return () => void (isOver = true);
-	}, []);
 	const clusters = useMemo(() => points?.clusters().sort((a, b) => b.size - a.size) ?? [], [points]);
 	if (error) return html`<main><h1 class="unseen">Map</h1><${Failure} error=${error} /></main>`;
 	if (!points) return html`<main class="map"><h1 class="unseen">Map</h1><p class="hint" role="status">Drawing the map…</p></main>`;
@@ -31,8 +26,8 @@ export function MapView({ words }) {
 	return html`<main class="map"><h1 class="unseen">Map</h1>
 		<div class="tools">
 			<div class="kinds" role="group" aria-label="What dragging does">
-				<button class=${mode === "move" ? "on" : ""} aria-pressed=${mode === "move"} onClick=${() => setMode("move")}>Move</button>
-				<button class=${mode === "lasso" ? "on" : ""} aria-pressed=${mode === "lasso"} onClick=${() => setMode("lasso")}>Lasso</button>
+				<button aria-pressed=${mode === "move"} onClick=${() => setMode("move")}>Move</button>
+				<button aria-pressed=${mode === "lasso"} onClick=${() => setMode("lasso")}>Lasso</button>
 			</div>
 			<label class="check"><input type="checkbox" checked=${audition} onChange=${(event) => {
 				const isOn = event.currentTarget.checked;

@@ -93,7 +93,7 @@ function Row({ match, outline, asked, verdict, isSelected, onSelect, deeds }) {
 
 /** @param {string} icon @param {string} title @param {() => void} act @param {string} label @param {boolean} [isOn] */
 const deed = (icon, title, act, label, isOn) =>
-	html`<button class="small ${isOn ? "on" : ""}" title=${title} aria-label=${label} aria-pressed=${isOn === undefined ? undefined : isOn}
+	html`<button class="small" title=${title} aria-label=${label} aria-pressed=${isOn}
 		onClick=${(event) => (event.stopPropagation(), act())}><${Icon} name=${icon} /></button>`;
 
 /** @param {{ aspects: Record<string, number> }} props */

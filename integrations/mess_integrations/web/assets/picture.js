@@ -1,26 +1,18 @@
 /** The self-similarity of a track: light where two moments sound alike; pointing says which, a click plays. */
 
 import { get } from "./api.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./preact.js";
+import { html, useLayoutEffect, useRef, useState } from "./preact.js";
+import { useLoaded } from "./store.js";
 import { clock } from "./words.js";
 
 /** @param {{ id: number, time_s: number | null, onPick: (at_s: number) => void }} props */
 export function Picture({ id, time_s, onPick }) {
 	const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
-	const [picture, setPicture] = useState(/** @type {{ n: number, duration_s: number, rows: Uint8Array } | null} */ (null));
+	const [picture] = useLoaded(() => get(`v1/tracks/${id}/self-similarity`).then(
+		/** @returns {{ n: number, duration_s: number, rows: Uint8Array }} */
+		(found) => ({ ...found, rows: Uint8Array.from(atob(found.rows), (letter) => letter.charCodeAt(0)) }),
+	), [id]);
 	const [over, setOver] = useState(/** @type {{ x_s: number, y_s: number, like: number } | null} */ (null));
-	useEffect(() => {
-		let isOver = false;
-		setPicture(null);
-		get(`v1/tracks/${id}/self-similarity`).then(
-			(found) => {
-				const rows = Uint8Array.from(atob(found.rows), (letter) => letter.charCodeAt(0));
-				if (!isOver) setPicture({ ...found, rows });
-			},
-			() => {},
-		);
-		return () => void (isOver = true);
-	}, [id]);
 	useLayoutEffect(() => {
 		if (canvas.current && picture) paint(canvas.current, picture);
 	}, [picture]);

@@ -1,28 +1,20 @@
 /** What is heard, at the foot of every view. */
 
 import { outlinesOf } from "./api.js";
-import { html, useEffect, useState } from "./preact.js";
+import { html } from "./preact.js";
 import { loop, next, player, seek, switchSides, toggle } from "./player.js";
 import { Icon } from "./icon.js";
-import { useStore } from "./store.js";
+import { useLoaded, useStore } from "./store.js";
 import { Waveform } from "./waveform.js";
 import { clock, titleOf } from "./words.js";
+
+const NONE = /** @type {Section[]} */ ([]);
 
 export function PlayerBar() {
 	const now = useStore(player, (value) => value);
 	const heard = now.side === "match" ? now.match : now.asked;
-	const [sections, setSections] = useState(/** @type {Section[]} */ ([]));
 	const id = heard && !heard.blob ? heard.track.id : null;
-	useEffect(() => {
-		setSections([]);
-		if (id === null) return;
-		let isOver = false;
-		outlinesOf([id]).then(
-			(found) => isOver || setSections(found.get(id)?.sections ?? []),
-			() => {},
-		);
-		return () => void (isOver = true);
-	}, [id]);
+	const [outlines] = useLoaded(() => outlinesOf(id === null ? [] : [id]), [id]);
 	if (!heard || !now.match) return null;
 	return html`<section class="player" aria-label="Player">
 		<button class="round big" onClick=${toggle} aria-label=${now.isPlaying ? "Pause" : "Play"} title="Space">
@@ -31,9 +23,9 @@ export function PlayerBar() {
 		${
 			now.asked &&
 			html`<div class="ab" role="group" aria-label="Compare">
-				<button class=${now.side === "asked" ? "on" : ""} aria-pressed=${now.side === "asked"}
+				<button aria-pressed=${now.side === "asked"}
 					onClick=${() => now.side === "match" && switchSides()} title="What was asked about (b)">A</button>
-				<button class=${now.side === "match" ? "on" : ""} aria-pressed=${now.side === "match"}
+				<button aria-pressed=${now.side === "match"}
 					onClick=${() => now.side === "asked" && switchSides()} title="The match (b)">B</button>
 			</div>`
 		}
@@ -42,8 +34,8 @@ export function PlayerBar() {
 			<span class="by">${now.problem ?? heard.track.artist ?? (heard.blob ? "your sound" : "")}</span>
 		</div>
 		<span class="time">${clock(now.time_s)}</span>
-		<${Waveform} id=${id} duration_s=${now.duration_s} time_s=${now.time_s} onSeek=${seek}
-			stretch=${heard.stretch} sections=${sections} label=${`Position in ${titleOf(heard.track)}`} />
+		<${Waveform} key=${id} id=${id} duration_s=${now.duration_s} time_s=${now.time_s} onSeek=${seek}
+			stretch=${heard.stretch} sections=${outlines?.get(id ?? 0)?.sections ?? NONE} label=${`Position in ${titleOf(heard.track)}`} />
 		<span class="time">${clock(now.duration_s)}</span>
 		<button class="round" onClick=${loop} aria-pressed=${now.loops} disabled=${!heard.stretch}
 			aria-label="Repeat the stretch" title="Repeat the stretch (o)"><${Icon} name="loop" /></button>

@@ -132,7 +132,7 @@ function choicesIn(found) {
 
 /** @param {string} text @param {any} found */
 function noteOn(text, found) {
-	if (!text) return found.tracks.length ? "" : "";
+	if (!text) return "";
 	if (!found.tracks.length) return `Nothing in the library is called “${text}”.`;
 	if (found.resembling) return "Nothing is called exactly that; these look alike.";
 	const left = found.total - found.tracks.length;

@@ -2,6 +2,7 @@
 
 import { address, connection, post } from "./api.js";
 import { html, useEffect, useState } from "./preact.js";
+import { Never } from "./never.js";
 import { Store, useStore } from "./store.js";
 import { about, ago, count, nameOf } from "./words.js";
 
@@ -66,7 +67,7 @@ function Board({ now }) {
 				${now.roots.length ? html`<ul class="lines">${now.roots.map(
 					(root) => html`<li><span class="dot ${root.state === "watched" ? "good" : "bad"}" /><span class="title" title=${root.path}>${root.path}</span>
 						<span class="by">${root.state === "watched" ? (root.walked_at ? `looked through ${ago(root.walked_at)}` : "answers") : root.detail || root.state}</span></li>`,
-				)}</ul>` : html`<p class="hint">None. The setting <code>watch</code> names folders that <code>mess up</code> watches.</p>`}
+				)}</ul>` : html`<p class="hint">None. <code>mess watch --add FOLDER</code> watches one.</p>`}
 				<h2>Last heard</h2>
 				<ul class="lines">${now.last.map(
 					(one) => html`<li key=${one.path + one.at}><span class="dot ${one.state === "done" ? "good" : "bad"}" /><span class="title" title=${one.path}>${nameOf(one.path)}</span><span class="by">${one.outcome || one.state} · ${ago(one.at)}</span></li>`,
@@ -76,6 +77,7 @@ function Board({ now }) {
 			<section>
 				<${Failures} failed=${now.failed} total=${jobs.failed} />
 				<${Services} now=${now} />
+				<${Never} />
 				<h2>Encoder</h2>
 				<ul class="lines">${now.spaces.map(
 					(space) => html`<li><span class="dot ${space.answers ? "good" : ""}" /><span class="title" title=${space.name}>${space.name.split(":")[0].split("@")[0]}</span><span class="by">${count(space.tracks, "track")}, ${space.dim} numbers each${space.answers ? "; answers" : ""}</span></li>`,

@@ -96,7 +96,7 @@ export function Chips({ question, only, onChange }) {
 	const set = (changes) => onChange({ ...question, ...changes }, true);
 	/** @param {string} name @param {boolean} isOn @param {Partial<Question>} on @param {Partial<Question>} off @param {string} title */
 	const chip = (name, isOn, on, off, title) =>
-		html`<button class="chip ${isOn ? "on" : ""}" aria-pressed=${isOn} title=${title} onClick=${() => set(isOn ? off : on)}>${name}</button>`;
+		html`<button class="chip" aria-pressed=${isOn} title=${title} onClick=${() => set(isOn ? off : on)}>${name}</button>`;
 	const isStretch = question.start !== null;
 	return html`<div class="chips" role="group" aria-label="Who may answer">
 		${chip("same tempo", question.tempo === "same", { tempo: "same" }, { tempo: "" }, "Within 6 %; half and double count as well")}

@@ -52,3 +52,20 @@ export function useStore(store, part) {
 	}, [store]);
 	return now;
 }
+
+/**
+ * What a promise brings, or why it did not. The last answer stays until the next one is there.
+ * @template T
+ * @param {() => Promise<T>} load
+ * @param {unknown[]} when it is asked for anew when one of these changes
+ * @returns {[T | null, Error | null]}
+ */
+export function useLoaded(load, when) {
+	const [[found, error], settle] = useState(/** @type {[T | null, Error | null]} */ ([null, null]));
+	useEffect(() => {
+		let isOver = false;
+		load().then((value) => isOver || settle([value, null]), (problem) => isOver || settle([null, problem]));
+		return () => void (isOver = true);
+	}, when);
+	return [found, error];
+}

@@ -2,33 +2,23 @@
 
 import { get, outlinesOf, trackOf } from "./api.js";
 import { Icon } from "./icon.js";
+import { NeverThis } from "./never.js";
 import { Picture } from "./picture.js";
 import { play, player, seek, toggle } from "./player.js";
-import { html, useEffect, useState } from "./preact.js";
+import { html } from "./preact.js";
 import { emptyQuestion, go, hashOf } from "./route.js";
 import { Failure } from "./states.js";
-import { useStore } from "./store.js";
+import { useLoaded, useStore } from "./store.js";
 import { Strip } from "./strip.js";
 import { Waveform } from "./waveform.js";
 import { clock, span, sureness, titleOf } from "./words.js";
 
 /** @param {{ id: number }} props */
 export function TrackView({ id }) {
-	const [track, setTrack] = useState(/** @type {any} */ (null));
-	const [outline, setOutline] = useState(/** @type {Outline | null} */ (null));
-	const [error, setError] = useState(/** @type {Error | null} */ (null));
-	const [gone, setGone] = useState("");
+	const [track, error] = useLoaded(() => trackOf(id), [id]);
+	const [outlines] = useLoaded(() => outlinesOf([id]), [id]);
+	const [sound] = useLoaded(() => get(`v1/tracks/${id}/sound`), [id]);
 	const heard = useStore(player, (now) => (now.match?.track.id === id && now.side === "match" ? now : null));
-	useEffect(() => {
-		let isOver = false;
-		setTrack(null);
-		setError(null);
-		setGone("");
-		trackOf(id).then((found) => isOver || setTrack(found), (problem) => isOver || setError(problem));
-		outlinesOf([id]).then((found) => isOver || setOutline(found.get(id) ?? null), () => {});
-		get(`v1/tracks/${id}/sound`).then((found) => isOver || setGone(found.problem ?? ""), () => {});
-		return () => void (isOver = true);
-	}, [id]);
 	if (error) return html`<main><h1 class="unseen">Track</h1><${Failure} error=${error} /></main>`;
 	if (!track) return html`<main aria-busy="true"><h1 class="unseen">Track</h1></main>`;
 
@@ -37,7 +27,7 @@ export function TrackView({ id }) {
 		go(hashOf({ ...emptyQuestion(), refs: [String(id)], start: stretch && round(stretch.start_s), end: stretch && round(stretch.end_s) }));
 	/** @param {number} at_s */
 	const listen = (at_s) => (heard ? (seek(at_s), heard.isPlaying || toggle()) : play({ track, stretch: { start_s: at_s, end_s: track.duration_s } }));
-	const sections = outline?.sections ?? [];
+	const sections = outlines?.get(id)?.sections ?? [];
 	return html`<main class="track">
 		<header>
 			<button class="round big" onClick=${() => (heard ? toggle() : play({ track, stretch: null }))}
@@ -48,7 +38,7 @@ export function TrackView({ id }) {
 			</div>
 			<button class="solid" onClick=${() => ask(null)}>What sounds like this?</button>
 		</header>
-		${gone && html`<p class="warning" role="status">${gone}</p>`}
+		${sound?.problem && html`<p class="warning" role="status">${sound.problem}</p>`}
 		<section aria-label="Waveform">
 			<${Waveform} id=${id} duration_s=${track.duration_s} time_s=${heard?.time_s ?? 0} onSeek=${listen} onDrag=${ask}
 				label=${`Position in ${titleOf(track)}`} />
@@ -70,6 +60,7 @@ export function TrackView({ id }) {
 				<${HeardTable} track=${track} />
 				<h2>Where it lies</h2>
 				<ul class="paths">${track.paths.map((path) => html`<li title=${path}>${path.replace(/[\ud800-\udfff]/gu, "�")}</li>`)}</ul>
+				<${NeverThis} key=${id} track=${track} />
 			</section>
 			<section aria-label="Self-similarity">
 				<h2>Which moments sound alike</h2>

@@ -1,7 +1,8 @@
 /** The waveform as a slider: by mouse, touch and keys; a drag over it marks a stretch. */
 
 import { peaksOf } from "./api.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./preact.js";
+import { html, useLayoutEffect, useRef, useState } from "./preact.js";
+import { useLoaded } from "./store.js";
 import { colourOf } from "./strip.js";
 import { clock } from "./words.js";
 
@@ -13,24 +14,11 @@ const STEP_S = 5;
  *   sections?: Section[], label: string }} props
  */
 export function Waveform({ id, duration_s, time_s, onSeek, stretch, onDrag, sections = [], label }) {
-	const [peaks, setPeaks] = useState(/** @type {Peaks | null} */ (null));
-	const [problem, setProblem] = useState("");
+	const [peaks, error] = useLoaded(async () => (id === null ? null : peaksOf(id)), [id]);
 	const [drag, setDrag] = useState(/** @type {Stretch | null} */ (null));
 	const [size, setSize] = useState({ width: 0, height: 0 });
 	const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
 	const from = useRef(/** @type {number | null} */ (null));
-
-	useEffect(() => {
-		let isOver = false;
-		setPeaks(null);
-		setProblem("");
-		if (id === null) return;
-		peaksOf(id).then(
-			(found) => isOver || setPeaks(found),
-			(error) => isOver || setProblem(error.message),
-		);
-		return () => void (isOver = true);
-	}, [id]);
 
 	useLayoutEffect(() => {
 		const box = canvas.current;
@@ -90,7 +78,7 @@ export function Waveform({ id, duration_s, time_s, onSeek, stretch, onDrag, sect
 		onPointerDown=${down} onPointerMove=${move} onPointerUp=${up}
 		onPointerCancel=${() => ((from.current = null), setDrag(null))}>
 		<canvas ref=${canvas} aria-hidden="true"></canvas>
-		${problem && html`<span class="problem">${problem}</span>`}
+		${error && html`<span class="problem">${error.message}</span>`}
 		${drag && html`<span class="dragged">${clock(drag.start_s)}–${clock(drag.end_s)}</span>`}
 	</div>`;
 }

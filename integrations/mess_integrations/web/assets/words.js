@@ -52,7 +52,7 @@ export const titleOf = (track) => track.title || nameOf(track.path) || `track ${
 export const nameOf = (path) =>
 	(path ?? "").split("/").pop()?.replace(/[\ud800-\udfff]/gu, "�") ?? "";
 
-const TONICS = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
+const TONICS = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 
 /** @param {string} name such as "A minor" @returns {string} "Am" */
 export const shortKey = (name) => name.replace(" minor", "m").replace(" major", "");
@@ -68,8 +68,7 @@ export function keysMix(a, b) {
 /** @param {string} name */
 function wheel(name) {
 	const [tonic, mode] = name.split(" ");
-	const flat = { Db: "C#", Eb: "D#", Gb: "F#", Ab: "G#", Bb: "A#" };
-	const place = TONICS.indexOf(/** @type {Record<string, string>} */ (flat)[tonic] ?? tonic);
+	const place = TONICS.indexOf(tonic);
 	if (place < 0) return null;
 	const minor = mode === "minor";
 	return { place: ((place + (minor ? 3 : 0)) * 7) % 12, minor };
