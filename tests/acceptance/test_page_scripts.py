@@ -41,6 +41,7 @@ def test_the_types_are_right(tmp_path: Path) -> None:
     program("npm", "npm")
     options = {
         "allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "noImplicitAny": False,
+        "useUnknownInCatchVariables": False,
         "target": "es2022", "module": "es2022", "moduleResolution": "bundler",
         "lib": ["es2022", "dom", "dom.iterable"], "skipLibCheck": True, "types": [],
     }  # fmt: skip

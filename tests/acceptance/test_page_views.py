@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -153,6 +154,19 @@ def test_the_radio_goes_on_and_never_plays_one_twice(tab: Tab, served: Served) -
     expect(page.locator(".order li").first).to_be_visible()
     assert page.locator(".order .title").first.inner_text() != first
     assert unwanted not in page.locator(".order .title").all_inner_texts()
+
+
+def test_the_radio_is_steered(tab: Tab, served: Served) -> None:
+    seed = id_of(served, "nebula")
+    page = tab.open(f"#/lists/radio?ref={seed}&seed=3")
+    expect(page.locator(".order li").first).to_be_visible()
+    page.get_by_role("checkbox", name="follow the vibe").check()
+    with page.expect_request("**/v1/playlists/radio") as asked:
+        page.get_by_role("slider", name="Locked in").fill("0")
+    body: Any = asked.value.post_data_json
+    assert (body["strictness"], body["anchor"], body["seed"]) == (1, "vibe", 3)
+    made = api(served, "v1/playlists/radio", body)
+    expect(page.locator(".order .title")).to_have_text([one["title"] for one in made["tracks"]])
 
 
 def test_a_line_around_points_of_the_map_makes_a_list(tab: Tab, served: Served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from mess_integrations.jellyfin.api import JellyfinAccount
@@ -9,6 +10,8 @@ from mess_integrations.jellyfin.client import Unlinked
 from mess_integrations.jellyfin.naming import parse
 from mess_integrations.jellyfin.reconciler import Reconciler
 from mess_plugin.errors import ConfigError, ServiceError
+from mess_plugin.playlists.radio import RadioStyle, first_of_radio
+from mess_plugin.search import Query
 from tests.jellyfin_bench import Bench, N, api_of, make_link
 from tests.jellyfin_host import OTHER, SERVER, USER, item_id
 
@@ -128,6 +131,27 @@ def test_all_seeds(one: Bench) -> None:
         assert one.fake.named(name).items == wanted, name
     assert len(one.fake.named(section).items) == 4
     assert one.fake.named("Work").items == [item_id(6)]
+
+
+def test_a_radio_is_that_of_the_command_line_and_heeds_the_users_taste(one: Bench) -> None:
+    one.sync()
+    name = "MESS: radio song 03 | locked in | 6 tracks"
+    one.fake.make_playlist(name)
+    one.keep()
+    store, settings = one.store, one.settings
+    style = RadioStyle(strictness=1.0)
+    made = first_of_radio(store, settings, ["song 03"], Query(), n=6, style=style)
+    items = store.hosts.items_of(one.link.server, [track.id for track in made.tracks])
+    assert one.fake.named(name).items == [items[track.id][0] for track in made.tracks]
+    disliked = made.tracks[2].id
+    with psycopg.connect(settings.database_url or "", autocommit=True) as admin:
+        admin.execute(
+            "INSERT INTO feedback (source, digest, listener, item, track_id, kind, value, happened_at)"
+            " VALUES ('jellyfin', '\\x01', %s, %s, %s, 'like', 0, now())",
+            (USER, items[disliked][0], disliked),
+        )
+    one.keep(force=True)
+    assert items[disliked][0] not in one.fake.named(name).items
 
 
 def test_filters_and_refresh(one: Bench) -> None:

@@ -10,10 +10,12 @@ from mess_integrations.jellyfin.file_index import FileIndex, path_map
 from mess_integrations.jellyfin.manual_edits import manual_edits
 from mess_integrations.jellyfin.naming import is_rule, parse
 from mess_integrations.jellyfin.rules import Rule, RuleSeed
+from mess_integrations.jellyfin.specs import parse_spec, to_rule
 from mess_plugin.cli.services import _is_on
 from mess_plugin.config import Settings
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.model import Interval
+from mess_plugin.playlists.radio import RadioStyle
 from mess_plugin.search.query import Filters, Query, Range
 from mess_plugin.store.hosts import HostItem, Kept, KnownFile, PlaylistEdit
 
@@ -51,6 +53,16 @@ def test_seeds(text: str, seed: RuleSeed) -> None:
     assert parse(f"mess:{text}").seed == seed
 
 
+def test_a_radio_says_how_it_chooses() -> None:
+    assert parse("MESS: radio so what").radio == RadioStyle()
+    rule = parse("MESS: Radio favourites · Adventurous · follow the vibe · calm · 30 tracks")
+    assert rule.radio == RadioStyle(strictness=0.0, anchor="vibe")
+    assert (rule.seed, rule.size) == (RuleSeed("favourites"), 30)
+    declared = {"name": "R", "like": "so what", "radio": True, "strictness": 1}
+    assert to_rule(parse_spec(declared)).radio == RadioStyle(strictness=1.0)
+    assert parse("MESS: like so what").radio is None
+
+
 @pytest.mark.parametrize("separator", [" · ", "| ", " •", "\u00a0·\u00a0", " |"])
 def test_separators(separator: str) -> None:
     assert parse(f"MESS: like x{separator}daily").refresh == "daily"
@@ -78,6 +90,9 @@ def test_a_separator_inside_a_word_belongs_to_the_word(title: str) -> None:
         ("like x · key X", "wanted a key"),
         ("like x · genre", "'genre' is not understood"),
         ("like x · 0 per artist", "wanted at least 1"),
+        ("like x · adventurous", "strictness can only be said of a radio"),
+        ("radio x · more rhythm", "radio does not heed emphasis"),
+        ("radio x from 1:00 to 2:00", "whole tracks"),
     ],
 )
 def test_what_is_not_understood_is_named(text: str, reason: str) -> None:

@@ -12,6 +12,18 @@ from mess_integrations.jellyfin.client import Unlinked
 from mess_plugin.atomic_file import write_bytes
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.private_folder import make_private
+from mess_plugin.store import Store
+
+
+def listener_of(store: Store, user_id: str | None) -> str | None:
+    """Whose taste counts: the listener whom a user's account was joined to, else the account.
+
+    None where the account reported nothing yet.
+    """
+    for one in store.verdicts.accounts():
+        if one.source == "jellyfin" and one.account == user_id:
+            return one.listener or user_id
+    return None
 
 
 class JellyfinLink(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mess_integrations.jellyfin.accounts import listener_of
 from mess_integrations.jellyfin.upstream import (
     MAX_IDS_PER_REQUEST,
     ClientRequest,
@@ -179,7 +180,7 @@ class InstantMix:
             if not tracks:
                 raise NoAnswer("none of the seeds is indexed: see `mess jellyfin sync`")
             refs = [f"mess:{track}" for track in tracks]
-            query = Query(listener=_listener(store, user))
+            query = Query(listener=listener_of(store, user))
             more = round(n * _CHOICE) if is_mix else n
             matches = search(store, self._settings, refs, query, k=more, explain=False).matches
             if is_mix:
@@ -257,16 +258,6 @@ def spread(keys: Sequence[tuple[str, str]], per_artist: int, per_album: int) -> 
         order.append(next(best, left[0]))
         left.remove(order[-1])
     return order + beyond
-
-
-def _listener(store: Store, user: str | None) -> str | None:
-    """Whose taste counts: the listener whom the user's account was joined to, else the account."""
-    if user is None:
-        return None
-    accounts = [
-        a for a in store.verdicts.accounts() if a.source == "jellyfin" and a.account == user
-    ]
-    return (accounts[0].listener or user) if accounts else None
 
 
 def _limit(asked: ClientRequest, default: int) -> int:

@@ -2,12 +2,13 @@
 
     name     = "MESS:" seed { separator part }
     separator = "·" | "•" | "|", with a space before or behind it
-    seed     = "like" ( "favourites" | "recent" | "these" | "playlist" NAME
+    seed     = ( "like" | "radio" ) ( "favourites" | "recent" | "these" | "playlist" NAME
              | REF [ "from" TIME "to" TIME ] | REF { " + " REF } )
     part     = N "tracks" | N "per artist" | N "per album" | "calm" | "driving" | "varied"
              | ( "tempo" | "key" | "year" | "length" ) RANGE
              | ( "genre" | "artist" | "album" | "without" ) TEXT | ( "more" | "only" ) FACET
              | "auto" | "daily" | "weekly" | "once"
+             | "locked in" | "adventurous" | "stay on the seed" | "follow the vibe"  (of a radio)
 
 Case does not matter. One part that is not understood makes the whole name wrong: a playlist that
 follows half of what was asked would be worse than none. The options are those of
@@ -24,6 +25,7 @@ from mess_integrations.jellyfin.rules import MAX_TRACKS, Refresh, Rule, RuleSeed
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval
 from mess_plugin.options import ASPECTS, LIMITS, MOODS, OPTIONS, Kind
+from mess_plugin.playlists.radio import RadioStyle
 from mess_plugin.search import Query, parsing
 
 PREFIX = "mess:"
@@ -43,10 +45,15 @@ KNOWN = ", ".join(
         *(f"{word} {option.example}" for word, option in {**_BY_WORD, **_AGES}.items()),
         f"without X, more X, only X (X: {', '.join(ASPECTS)})",
         *get_args(Refresh),
+        "of a radio locked in, adventurous, stay on the seed, follow the vibe",
     )
 )
 _WORDS: Mapping[str, tuple[str, Any]] = {
     "varied": ("diversity", 0.5),
+    "locked in": ("strictness", 1.0),
+    "adventurous": ("strictness", 0.0),
+    "stay on the seed": ("anchor", "seed"),
+    "follow the vibe": ("anchor", "vibe"),
     **{word: ("refresh", word) for word in get_args(Refresh)},
 }
 _NUMBERS = {"track": "size", "song": "size", "per artist": "per_artist", "per album": "per_album"}
@@ -66,9 +73,11 @@ def parse(name: str) -> Rule:
     """The rule that a name says. Raises UsageError with every part that is not understood."""
     head, *parts = _SEPARATOR.split(name.strip()[len(PREFIX) :].strip())
     kind, _, seed = head.partition(" ")
-    if kind.lower() != "like" or not seed.strip():
-        raise UsageError(f"{name!r}: wanted `MESS: like …`, but it says {head!r}")
-    values: dict[str, Any] = {}
+    if kind.lower() not in ("like", "radio") or not seed.strip():
+        raise UsageError(
+            f"{name!r}: wanted `MESS: like …` or `MESS: radio …`, but it says {head!r}"
+        )
+    values: dict[str, Any] = {"radio": kind.lower() == "radio"}
     unknown = [part for part in parts if part and not read_part(part, values)]
     if unknown:
         listed = ", ".join(map(repr, unknown))
@@ -83,9 +92,23 @@ def make(name: str, seed: RuleSeed, values: dict[str, Any]) -> Rule:
         raise UsageError(f"{name!r}: {size} tracks: wanted 1 to {MAX_TRACKS}")
     try:
         query = query_of(values)
+        style = _style(values)
+        if style:
+            query.heeded_by("radio")
     except UsageError as error:
         raise UsageError(f"{name!r}: {error}") from error
-    return Rule(name, seed, size, query, values.get("refresh", "auto"))
+    if style and seed.interval:
+        raise UsageError(f"{name!r}: a radio starts from whole tracks: leave the section out")
+    return Rule(name, seed, size, query, values.get("refresh", "auto"), style)
+
+
+def _style(values: Mapping[str, Any]) -> RadioStyle | None:
+    said = {word: values[word] for word in RadioStyle.__struct_fields__ if word in values}
+    if values.get("radio"):
+        return RadioStyle(**said)
+    if said:
+        raise UsageError(f"{' and '.join(said)} can only be said of a radio")
+    return None
 
 
 def parse_seed(text: str) -> RuleSeed:
@@ -130,9 +153,7 @@ def read_part(part: str, values: dict[str, Any]) -> bool:
     if lower in MOODS:
         values["mood"] = f"{values.get('mood', '')},{lower}"
         return True
-    if found := re.fullmatch(
-        rf"({'|'.join(_AGES)}) (\d{{1,5}}(?:\.\d+)?)( ?(?:d|days?|w|weeks?))?", lower
-    ):
+    if found := re.fullmatch(_AGE, lower):
         values[found[1]] = f"{found[2]}{found[3] or ''}"
         return True
     if lower in _WORDS:

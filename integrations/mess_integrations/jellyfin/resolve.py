@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from mess_integrations.jellyfin.accounts import JellyfinLink
+from msgspec.structs import replace
+
+from mess_integrations.jellyfin.accounts import JellyfinLink, listener_of
 from mess_integrations.jellyfin.api import (
     MAX_IDS_PER_REQUEST,
     JellyfinAccount,
@@ -15,7 +17,7 @@ from mess_integrations.jellyfin.rules import Rule, RuleSeed
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
 from mess_plugin.folding import same
-from mess_plugin.model import Match
+from mess_plugin.playlists.radio import first_of_radio
 from mess_plugin.search import MAX_K, MAX_SEEDS, search
 from mess_plugin.search.references import find_track
 from mess_plugin.store import Store
@@ -113,15 +115,15 @@ def resolve_items(
     visible = _VisibleItems(account.api)
     depth = min(MAX_K, 2 * count + len(without))
     while True:
-        matches, complete = _ask(store, settings, rule, refs, depth)
-        known = store.hosts.items_of(account.link.server, [match.track.id for match in matches])
+        answers = _ask(store, settings, account.link, rule, refs, depth)
+        known = store.hosts.items_of(account.link.server, answers)
         wanted = [
-            [item for item in known.get(match.track.id, ()) if item not in unwanted]
-            for match in matches
-            if match.track.id not in tracks
+            [item for item in known.get(track_id, ()) if item not in unwanted]
+            for track_id in answers
+            if track_id not in tracks
         ]
         found = visible.first_of_each(wanted, count)
-        if len(found) >= count or complete or depth == MAX_K:
+        if len(found) >= count or len(answers) < depth or depth == MAX_K:
             return found
         depth = min(MAX_K, depth * _DEEPEN)
 
@@ -152,10 +154,19 @@ class _VisibleItems:
 
 
 def _ask(
-    store: Store, settings: Settings, rule: Rule, refs: Sequence[str], depth: int
-) -> tuple[Sequence[Match], bool]:
-    """Matches as `mess similar` gives them, and whether there are no more."""
-    matches = search(
-        store, settings, refs, rule.query, k=depth, interval=rule.seed.interval
-    ).matches
-    return matches, len(matches) < depth
+    store: Store,
+    settings: Settings,
+    link: JellyfinLink,
+    rule: Rule,
+    refs: Sequence[str],
+    depth: int,
+) -> list[int]:
+    """At most `depth` tracks, by id, as `mess similar` or `mess playlist radio` gives them."""
+    if rule.radio is None:
+        found = search(
+            store, settings, refs, rule.query, k=depth, interval=rule.seed.interval, explain=False
+        )
+        return [match.track.id for match in found.matches]
+    query = replace(rule.query, listener=listener_of(store, link.user_id))
+    made = first_of_radio(store, settings, refs, query, n=depth, style=rule.radio)
+    return [track.id for track in made.tracks]

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from mess_plugin.model import Interval
+from mess_plugin.playlists.radio import RadioStyle
 from mess_plugin.search.query import Query
 
 MAX_TRACKS = 500
@@ -38,6 +39,8 @@ class Rule(msgspec.Struct, frozen=True):
     """Weights and filters; the default with a section."""
     refresh: Refresh = "auto"
     """ "auto": when the library, the seed or the feedback has changed; "once": filled one time."""
+    radio: RadioStyle | None = None
+    """A radio from the seed, another one each day; None: what is similar to it, best first."""
 
     def is_due(self, refreshed_at: datetime | None, now: datetime) -> bool:
         """Whether it is time to refresh the playlist."""

@@ -14,6 +14,7 @@ from mess_integrations.jellyfin.accounts import JellyfinLink, find_link
 from mess_integrations.jellyfin.rules import Refresh, Rule, RuleSeed
 from mess_plugin.errors import ConfigError, UsageError
 from mess_plugin.options import OPTIONS, Kind
+from mess_plugin.playlists.radio import Anchor
 from mess_plugin.store import Store
 
 
@@ -28,6 +29,10 @@ class _SpecHead(msgspec.Struct, frozen=True):
     size: int = 50
     refresh: Refresh = "auto"
     emphasis: str | None = None
+    radio: bool = False
+    """A radio from `like`, with the two that follow."""
+    strictness: float | None = None
+    anchor: Anchor | None = None
 
 
 _TYPES: Mapping[Kind, Any] = {
@@ -38,7 +43,7 @@ _TYPES: Mapping[Kind, Any] = {
     Kind.TEXTS: list[str] | None,
 }
 
-_WHOLE = {"size", *(one.playlist for one in OPTIONS if one.kind is Kind.INTEGER)}
+_WHOLE = {"size", "radio", *(one.playlist for one in OPTIONS if one.kind is Kind.INTEGER)}
 
 if TYPE_CHECKING:
     PlaylistSpec = _SpecHead

@@ -37,8 +37,9 @@ export async function ask(method, path, options = {}) {
 		});
 	} catch (error) {
 		if (options.signal?.aborted) throw error;
-		connection.patch({ problem: "MESS does not answer. Is it running? `mess up` starts it." });
-		throw new ServerError(0, "MESS does not answer. Is it running? `mess up` starts it.");
+		const problem = "MESS does not answer. Is it running? `mess up` starts it.";
+		connection.patch({ problem });
+		throw new ServerError(0, problem);
 	}
 	if (connection.value.problem) connection.patch({ problem: null });
 	if (answer.status === 401) connection.patch({ signedIn: false });

@@ -27,6 +27,8 @@ export function Lists({ kind, words }) {
 	const n = Math.min(200, Math.max(2, Number(words.get("n")) || 20));
 	const seed = Number(words.get("seed")) || 0;
 	const curve = words.get("curve") ?? "peak";
+	const strictness = Number(words.get("strictness") ?? 0.5);
+	const anchor = words.get("anchor") ?? "seed";
 	const own = words.get("t");
 	const shown = own ? "own" : KINDS[kind] ? kind : "alike";
 	/** @param {Record<string, string | number | string[] | null>} changes @param {string} [other] */
@@ -56,12 +58,14 @@ export function Lists({ kind, words }) {
 				onSound=${() => {}} isBare />`}
 			<div class="row">
 				${shown !== "radio" && html`<label>Tracks <input type="number" min="2" max="200" value=${n} onChange=${(event) => set({ n: Number(event.currentTarget.value) })} /></label>`}
+				${shown === "radio" && html`<label>Locked in <input type="range" min="0" max="1" step="0.1" value=${1 - strictness} onChange=${(event) => set({ strictness: 1 - Number(event.currentTarget.value) })} /> adventurous</label>
+					<label><input type="checkbox" checked=${anchor === "vibe"} onChange=${(event) => set({ anchor: event.currentTarget.checked ? "vibe" : "" })} /> follow the vibe</label>`}
 				<button class="quiet" onClick=${() => set({ seed: seed + 1 })}>Another one</button>
 			</div>
 			<details class="more"><summary>Who may be in it</summary><${Chips} question=${question} only="filters" onChange=${(next) =>
 				set({ tempo: next.tempo, key: next.key, mood: next.moods, year: next.year, duration: next.duration, genre: next.genre, exclude: next.exclude })} /></details>
 		</div>`}
-		${isReady ? html`<${Made} key=${shown} kind=${shown} question=${question} n=${n} seed=${seed} curve=${curve} own=${own} />`
+		${isReady ? html`<${Made} key=${shown} kind=${shown} question=${question} n=${n} seed=${seed} curve=${curve} own=${own} style=${{ strictness, anchor }} />`
 			: html`<${State} title=${shown === "journey" ? "Where from, and where to?" : "What shall it be like?"}><p>Choose ${shown === "journey" ? "two tracks" : "a track, an artist or an album"} above.</p><//>`}
 	</main>`;
 }
@@ -80,14 +84,14 @@ function Refs({ refs, kind, onChange }) {
 /** What a radio played, by its question, so that it goes on where it was. @param {string} key */
 const playedOn = (key) => /** @type {number[]} */ (JSON.parse(localStorage.getItem(`radio ${key}`) ?? "[]"));
 
-/** @param {{ kind: string, question: Question, n: number, seed: number, curve: string, own: string | null }} props */
-function Made({ kind, question, n, seed, curve, own }) {
+/** @param {{ kind: string, question: Question, n: number, seed: number, curve: string, own: string | null, style: object }} props */
+function Made({ kind, question, n, seed, curve, own, style }) {
 	const [tracks, setTracks] = useState(/** @type {Card[] | null} */ (null));
 	const [flow, setFlow] = useState(/** @type {number[]} */ ([]));
 	const [notes, setNotes] = useState(/** @type {string[]} */ ([]));
 	const [error, setError] = useState(/** @type {Error | null} */ (null));
 	const { filters } = /** @type {any} */ (bodyOf(question));
-	const key = JSON.stringify([kind, question.refs, filters, n, seed, curve, own]);
+	const key = JSON.stringify([kind, question.refs, filters, n, seed, curve, own, style]);
 	const radio = JSON.stringify([question.refs, filters, seed]);
 
 	/** @param {number[]} played @param {number} wanted */
@@ -97,7 +101,7 @@ function Made({ kind, question, n, seed, curve, own }) {
 		const body = { n: wanted, seed, ...(filters ? { filters } : {}) };
 		if (kind === "journey") Object.assign(body, { start: refs[0], end: refs[1] });
 		else if (kind === "arc") Object.assign(body, { curve: SHAPES[curve] ? curve : curve.split(",").map(Number), like: refs });
-		else if (kind === "radio") Object.assign(body, { refs, played, listener: "me" });
+		else if (kind === "radio") Object.assign(body, { refs, played, listener: "me", ...style });
 		else Object.assign(body, { refs });
 		return post(`v1/playlists/${kind}`, body);
 	};
@@ -231,7 +235,7 @@ function Save({ tracks, name }) {
 			const sent = await post("v1/players/jellyfin", { tracks: ids, name: `MESS ${name.toLowerCase()} ${new Date().toLocaleDateString("sv")}`, user });
 			setSaid(`${count(sent.sent, "track is", "tracks are")} in Jellyfin now.${sent.unknown.length ? ` ${sent.unknown.length} it does not know.` : ""}`);
 		} catch (error) {
-			setSaid(/** @type {Error} */ (error).message);
+			setSaid(error.message);
 		}
 	};
 	return html`<button class="quiet" disabled=${!ids.length} onClick=${() => save("m3u8")}><${Icon} name="save" />M3U8</button>

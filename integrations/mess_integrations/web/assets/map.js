@@ -1,6 +1,7 @@
 /** The library as a map: pan, zoom, point to hear, draw a line around tracks to make a list of them. */
 
 import { get, trackOf } from "./api.js";
+import { useCanvas } from "./canvas.js";
 import { play, stop } from "./player.js";
 import { COLOURINGS, drawPoints, Points, sizeOf } from "./points.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./preact.js";
@@ -15,7 +16,7 @@ const MOST_LISTED = 500;
 /** @param {{ words: URLSearchParams }} props */
 export function MapView({ words }) {
 	const [points, error] = useLoaded(() => get("v1/map/points").then((columns) => new Points(columns)), []);
-	const [mode, setMode] = useState(/** @type {"move" | "lasso"} */ ("move"));
+	const [mode, setMode] = useState("move");
 	const [audition, setAudition] = useState(false);
 	const [chosen, setChosen] = useState(/** @type {number[]} */ ([]));
 	const by = COLOURINGS.includes(words.get("by") ?? "") ? /** @type {string} */ (words.get("by")) : "cluster";
@@ -26,8 +27,7 @@ export function MapView({ words }) {
 	return html`<main class="map"><h1 class="unseen">Map</h1>
 		<div class="tools">
 			<div class="kinds" role="group" aria-label="What dragging does">
-				<button aria-pressed=${mode === "move"} onClick=${() => setMode("move")}>Move</button>
-				<button aria-pressed=${mode === "lasso"} onClick=${() => setMode("lasso")}>Lasso</button>
+				${["move", "lasso"].map((one) => html`<button aria-pressed=${mode === one} onClick=${() => setMode(one)}>${one}</button>`)}
 			</div>
 			<label class="check"><input type="checkbox" checked=${audition} onChange=${(event) => {
 				const isOn = event.currentTarget.checked;
@@ -49,13 +49,12 @@ export function MapView({ words }) {
 }
 
 /**
- * @param {{ points: Points, by: string, mode: "move" | "lasso", audition: boolean, chosen: number[],
+ * @param {{ points: Points, by: string, mode: string, audition: boolean, chosen: number[],
  *   onChoose: (places: number[]) => void, clusters: ReturnType<Points["clusters"]> }} props
  */
 function Chart({ points, by, mode, audition, chosen, onChoose, clusters }) {
-	const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
 	const [look, setLook] = useState({ x: 0.5, y: 0.5, zoom: 1 });
-	const [size, setSize] = useState({ width: 0, height: 0 });
+	const [canvas, size] = useCanvas();
 	const [over, setOver] = useState(-1);
 	const [card, setCard] = useState(/** @type {any} */ (null));
 	const [line, setLine] = useState(/** @type {[number, number][]} */ ([]));
@@ -63,16 +62,6 @@ function Chart({ points, by, mode, audition, chosen, onChoose, clusters }) {
 	const colours = useMemo(() => points.colours(by), [points, by]);
 	const bright = useMemo(() => new Set(chosen), [chosen]);
 
-	useLayoutEffect(() => {
-		const box = /** @type {HTMLCanvasElement} */ (canvas.current);
-		const measure = () => setSize({ width: Math.round(box.clientWidth * (devicePixelRatio || 1)), height: Math.round(box.clientHeight * (devicePixelRatio || 1)) });
-		const watch = new ResizeObserver(measure);
-		watch.observe(box);
-		const scheme = matchMedia("(prefers-color-scheme: dark)");
-		const again = () => setSize((now) => ({ ...now }));
-		scheme.addEventListener("change", again);
-		return () => (watch.disconnect(), scheme.removeEventListener("change", again));
-	}, []);
 	useLayoutEffect(() => {
 		const box = canvas.current;
 		if (!box || !size.width) return;

@@ -14,7 +14,7 @@ export function SignIn({ code }) {
 			if (code) go("#/ask", true);
 			connection.patch({ signedIn: true });
 		} catch (error) {
-			setProblem(/** @type {Error} */ (error).message);
+			setProblem(error.message);
 		}
 	};
 	useEffect(() => {

@@ -4,7 +4,7 @@ import { address, connection, post } from "./api.js";
 import { html, useEffect, useState } from "./preact.js";
 import { Never } from "./never.js";
 import { Store, useStore } from "./store.js";
-import { about, ago, count, nameOf } from "./words.js";
+import { about, ago, count, figure, nameOf } from "./words.js";
 
 /** The last document of the stream, while somebody looks. */
 export const live = new Store(/** @type {any} */ (null));
@@ -54,10 +54,10 @@ function Board({ now }) {
 	const idle = waiting > 0 && !now.workers.length;
 	return html`
 		<div class="tiles">
-			<${Tile} value=${now.library.tracks.toLocaleString("en")} name="tracks" note=${`${now.library.hours < 1 ? `${Math.round(now.library.hours * 60)} minutes` : `${Math.round(now.library.hours).toLocaleString("en")} hours`} of music`} />
-			<${Tile} value=${waiting.toLocaleString("en")} name="waiting" note=${waiting ? (now.left_s ? `about ${about(now.left_s)} left` : idle ? "no worker is there" : "starting") : "nothing waits"} />
+			<${Tile} value=${figure(now.library.tracks)} name="tracks" note=${`${now.library.hours < 1 ? `${Math.round(now.library.hours * 60)} minutes` : `${figure(Math.round(now.library.hours))} hours`} of music`} />
+			<${Tile} value=${figure(waiting)} name="waiting" note=${waiting ? (now.left_s ? `about ${about(now.left_s)} left` : idle ? "no worker is there" : "starting") : "nothing waits"} />
 			<${Tile} value=${now.pace.jobs_per_s ? now.pace.jobs_per_s.toFixed(now.pace.jobs_per_s < 10 ? 1 : 0) : "0"} name="files a second" note=${now.pace.notice_to_searchable_s.median === null ? "within the last minute" : `${about(now.pace.notice_to_searchable_s.median)} from noticed to found`} />
-			<${Tile} value=${jobs.failed.toLocaleString("en")} name="failed" note=${now.library.missed_files ? count(now.library.missed_files, "file is missing", "files are missing") : jobs.failed ? "see below" : "all could be heard"} isBad=${jobs.failed > 0} />
+			<${Tile} value=${figure(jobs.failed)} name="failed" note=${now.library.missed_files ? count(now.library.missed_files, "file is missing", "files are missing") : jobs.failed ? "see below" : "all could be heard"} isBad=${jobs.failed > 0} />
 		</div>
 		${waiting > 0 && html`<div class="progress" role="progressbar" aria-label="Indexed" aria-valuemin="0" aria-valuemax=${total} aria-valuenow=${jobs.done}><i style=${{ width: `${(100 * jobs.done) / total}%` }} /></div>`}
 		${idle && html`<p class="warning" role="alert">${count(waiting, "file waits", "files wait")}, but no worker is running: <code>mess up</code> starts one.</p>`}
@@ -111,7 +111,7 @@ function Failures({ failed, total }) {
 			const { retried } = await post("v1/failures/retry", { paths });
 			setSaid(`${count(retried, "file is", "files are")} tried again.`);
 		} catch (error) {
-			setSaid(/** @type {Error} */ (error).message);
+			setSaid(error.message);
 		}
 	};
 	return html`<h2>Could not be heard <button class="link" onClick=${() => retry(null)}>Try all again</button></h2>

@@ -1,6 +1,7 @@
 /** The waveform as a slider: by mouse, touch and keys; a drag over it marks a stretch. */
 
 import { peaksOf } from "./api.js";
+import { useCanvas } from "./canvas.js";
 import { html, useLayoutEffect, useRef, useState } from "./preact.js";
 import { useLoaded } from "./store.js";
 import { colourOf } from "./strip.js";
@@ -16,23 +17,8 @@ const STEP_S = 5;
 export function Waveform({ id, duration_s, time_s, onSeek, stretch, onDrag, sections = [], label }) {
 	const [peaks, error] = useLoaded(async () => (id === null ? null : peaksOf(id)), [id]);
 	const [drag, setDrag] = useState(/** @type {Stretch | null} */ (null));
-	const [size, setSize] = useState({ width: 0, height: 0 });
-	const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+	const [canvas, size] = useCanvas();
 	const from = useRef(/** @type {number | null} */ (null));
-
-	useLayoutEffect(() => {
-		const box = canvas.current;
-		if (!box) return;
-		const watch = new ResizeObserver(() => setSize({ width: box.clientWidth, height: box.clientHeight }));
-		watch.observe(box);
-		const scheme = matchMedia("(prefers-color-scheme: dark)");
-		const again = () => setSize((now) => ({ ...now }));
-		scheme.addEventListener("change", again);
-		return () => {
-			watch.disconnect();
-			scheme.removeEventListener("change", again);
-		};
-	}, []);
 
 	useLayoutEffect(() => {
 		if (canvas.current) draw(canvas.current, peaks, duration_s, time_s, drag ?? stretch ?? null, sections);

@@ -27,8 +27,11 @@ export const likeness = (score) => (LIKENESS.find(([from]) => score >= from) ?? 
 export const sureness = (share) =>
 	share >= 0.6 ? "sure" : share >= 0.3 ? "fairly sure" : "unsure";
 
+/** @param {number} n "12,345" */
+export const figure = (n) => n.toLocaleString("en");
+
 /** @param {number} n @param {string} one @param {string} [many] */
-export const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+export const count = (n, one, many = `${one}s`) => `${figure(n)} ${n === 1 ? one : many}`;
 
 /** @param {number} seconds @returns {string} "3 min", "2 h 5 min" */
 export function about(seconds) {
