@@ -120,7 +120,7 @@ def similar(box: Sandbox) -> None:
 
 def section(box: Sandbox) -> None:
     """Similar sections, for producers."""
-    script = "mess similar farewell --start 34 --end 50 --k 4\nmess sections farewell"
+    script = "mess similar farewell --start 0:34 --end 0:50 --k 4\nmess sections farewell"
     terminal("section", "mess similar, with a section", typed(box, script), rows=36)
 
 
@@ -179,7 +179,7 @@ def library_map(box: Sandbox) -> None:
 
 def form(box: Sandbox) -> None:
     """The self-similarity of a track."""
-    box.shell("mess sections farewell --png form.png")
+    box.shell("mess sections farewell -o form.png")
     shutil.copy(box.home / "form.png", HERE / "form.png")
 
 

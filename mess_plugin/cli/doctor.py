@@ -16,6 +16,7 @@ import msgspec
 from mess_plugin import embedded
 from mess_plugin.cli.main import Extensible
 from mess_plugin.cli.output import json_option, print_json, say
+from mess_plugin.cli.shared_options import k_option
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import background_problems
 from mess_plugin.encoders import DEFAULT_ENCODER, describe, descriptions
@@ -67,14 +68,14 @@ def print_checks(found: Iterable[Check], *, as_json: bool) -> None:
 
 
 @doctor.command()
-@click.option("--sample", default=50, show_default=True, metavar="N", help="Look at N files.")
+@k_option(50, "Look at N files.", old=("--sample",))
 @json_option
-def paths(sample: int, as_json: bool) -> None:
+def paths(k: int, as_json: bool) -> None:
     """Check that this machine finds the library's files: each is there and has the right size."""
     settings = load_settings()
     here = PathMap.parse(settings.path_map)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
-        files = store.files.sample_files(sample)
+        files = store.files.sample_files(k)
     rows = [(path, here.local(path), _compared(here.local(path), size)) for path, size in files]
     wrong = [row for row in rows if row[2] != "ok"]
     if as_json:

@@ -10,6 +10,7 @@ import click
 
 from mess_plugin.atomic_file import write_text
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.shared_options import k_option, out_option
 from mess_plugin.config import load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.exploring.clusters import Clusters, cluster
@@ -20,7 +21,7 @@ from mess_plugin.model import Float32
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
 
-_k = click.option("--k", type=int, metavar="N", help="How many clusters; by default from the size.")
+_k = k_option(None, "How many clusters; by default from the size.")
 _seed = click.option("--seed", default=0, show_default=True, metavar="N", help="The same again.")
 
 
@@ -70,9 +71,7 @@ def clusters(
 
 
 @click.command(name="map")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=".png or .tsv."
-)
+@out_option("Where it goes: .png or .tsv.")
 @click.option(
     "--layout", type=click.Choice(LAYOUTS), default="pca", show_default=True,
     help="tsne keeps neighbours together; it needs mess-plugin[map].",

@@ -10,6 +10,7 @@ import click
 
 from mess_plugin import embedded
 from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.shared_options import k_option
 from mess_plugin.config import load_settings
 from mess_plugin.documents import failure_document, status_document
 from mess_plugin.errors import UsageError
@@ -137,19 +138,12 @@ def spoken_duration(seconds: float) -> str:
 
 
 @click.command()
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="At most so many.",
-)
+@k_option(1000, "At most so many.", old=("--limit",), kind=click.IntRange(min=1))
 @json_option
-def failures(limit: int, as_json: bool) -> None:
+def failures(k: int, as_json: bool) -> None:
     """List the files that could not be indexed, and why."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
-        found = store.jobs.failures(limit)
+        found = store.jobs.failures(k)
     if as_json:
         print_json([failure_document(failure) for failure in found])
     elif found:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import click
 
+from mess_plugin.cli.shared_options import k_option
 from mess_plugin.config import load_settings
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.logs import printable
@@ -21,10 +22,8 @@ _EVERY_S = 0.5
 @click.command()
 @click.argument("services", nargs=-1, metavar="[SERVICE…]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged, until Ctrl-C.")
-@click.option(
-    "-n", "--lines", default=20, show_default=True, metavar="N", help="Of each, at first."
-)
-def logs(services: tuple[str, ...], follow: bool, lines: int) -> None:
+@k_option(20, "Lines of each, at first.", old=("--lines",))
+def logs(services: tuple[str, ...], follow: bool, k: int) -> None:
     """Show the logs of the services, or of some: postgres, http, worker …"""
     folder = load_settings().home / "log"
     there = {path.stem: path for path in sorted(folder.glob("*.log"))}
@@ -36,7 +35,7 @@ def logs(services: tuple[str, ...], follow: bool, lines: int) -> None:
         raise UsageError(f"there are no logs in {folder} yet")
     width = max(map(len, wanted))
     for name, path in wanted.items():
-        for line in _last(path, lines):
+        for line in _last(path, k):
             _show(name, line, width, len(wanted) > 1)
     if follow:
         _follow(wanted, width)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import logging
 import os
 import sys
+from collections.abc import Sequence
 from functools import cache
 
 import click
@@ -32,6 +34,7 @@ _COMMANDS = {
     "failures": ("mess_plugin.cli.library", "List the files that could not be indexed, and why."),
     "dislike": ("mess_plugin.cli.taste", "Note that a track is no good answer to another one."),
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
+    "help": ("mess_plugin.cli.main", "Show the help of a command, or of all."),
     "like": ("mess_plugin.cli.taste", "Note that a track is a good answer to another one."),
     "logs": ("mess_plugin.cli.logs", "Show what the services have logged."),
     "map": ("mess_plugin.cli.exploring", "Draw the library in two dimensions."),
@@ -50,6 +53,19 @@ _COMMANDS = {
     "upgrade": ("mess_plugin.cli.backup", "Move the database to a newer version of Postgres."),
     "up": ("mess_plugin.cli.services", "Keep the services and a worker running."),
 }
+_GROUPS = {
+    "Indexing": ("index", "watch", "status", "failures", "facets", "encoders", "forget"),
+    "Search and playlists": (
+        "similar", "find", "ls", "about", "sections", "play", "playlist", "clusters", "map", "open",
+    ),
+    "Your taste": ("like", "dislike", "skip", "taste", "never", "metric", "duplicates", "evaluate"),
+    "Other programs": ("jellyfin", "osc", "serve", "sessions", "tag", "lyrics", "export", "embed"),
+    "Running MESS": (
+        "up", "down", "logs", "config", "doctor", "backup", "restore", "upgrade", "worker",
+        "completion", "help", "pretrain", "uninstall",
+    ),
+}  # fmt: skip
+"""Heading of the help → commands in the order in which people meet them; others come last."""
 
 
 @cache
@@ -93,18 +109,45 @@ class _Commands(click.Group):
     ) -> click.Command | None:
         if cmd_name in _COMMANDS:
             # A command may not be called what Python calls something else.
-            attribute = {"map": "map_command"}.get(cmd_name, cmd_name)
+            attribute = {"map": "map_command", "help": "help_command"}.get(cmd_name, cmd_name)
             return _imported(f"{_COMMANDS[cmd_name][0]}:{attribute}")
         added = _contributed().get(cmd_name)
         return _imported(added) if added and "." not in cmd_name else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; for a name that there is not, the ones that look like it."""
+        if (
+            not ctx.resilient_parsing
+            and self.get_command(ctx, args[0]) is None
+            and args[0][:1] != "-"
+        ):
+            ctx.fail(f"No such command {args[0]!r}.{_meant(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = []
-        for name in self.list_commands(ctx):
-            command = None if name in _COMMANDS else self.get_command(ctx, name)
-            rows.append((name, command.get_short_help_str(80) if command else _COMMANDS[name][1]))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        names = self.list_commands(ctx)
+        grouped = {name for group in _GROUPS.values() for name in group}
+        rest = tuple(name for name in names if name not in grouped)
+        for title, group in {**_GROUPS, "More": rest}.items():
+            if rows := [(name, self._short_help(ctx, name)) for name in group if name in names]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def _short_help(self, ctx: click.Context, name: str) -> str:
+        if name in _COMMANDS:
+            return _COMMANDS[name][1]
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(80) if command else ""
+
+
+def _meant(name: str, names: Sequence[str]) -> str:
+    """What is added to the message about a name that there is not."""
+    from difflib import get_close_matches  # noqa: PLC0415  only after a mistake
+
+    close = get_close_matches(name, names)
+    return f" Did you mean {' or '.join(f'`mess {one}`' for one in close)}?" if close else ""
 
 
 def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -115,10 +158,41 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
         context.exit()
 
 
+def _verbose(context: click.Context, _option: click.Parameter, n: int) -> None:
+    if n and not context.resilient_parsing:
+        logging.getLogger().setLevel(logging.INFO if n == 1 else logging.DEBUG)
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version)
+@click.option(
+    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+    help="Show the version.",
+)  # fmt: skip
+@click.option(
+    "-v", "--verbose", count=True, expose_value=False, callback=_verbose,
+    help="Say more of what is done; twice: everything.",
+)  # fmt: skip
 def cli() -> None:
-    """Expressive music similarity search: find what feels alike, by ear."""
+    """Expressive music similarity search: find what feels alike, by ear.
+
+    `mess help COMMAND` tells more of a command.
+    """
+
+
+@click.command(name="help")
+@click.argument("names", nargs=-1, metavar="[COMMAND]…")
+@click.pass_context
+def help_command(context: click.Context, names: tuple[str, ...]) -> None:
+    """Show the help of a command, or of all."""
+    asked = context.find_root()
+    for name in names:
+        group = asked.command
+        if not isinstance(group, click.Group):
+            context.fail(f"`{asked.command_path}` has no command {name!r}.")
+        _, command, _ = group.resolve_command(asked, [name])
+        assert command is not None
+        asked = click.Context(command, asked, name)
+    click.echo(asked.get_help())
 
 
 def main() -> None:

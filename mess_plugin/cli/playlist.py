@@ -10,12 +10,21 @@ import click
 from click.core import ParameterSource
 
 from mess_plugin.cli.output import F, encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.shared_options import (
+    ANSWERS,
+    ASKED,
+    GroupedCommand,
+    check_out,
+    grouped,
+    k_option,
+    out_option,
+)
 from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import playlist_document
 from mess_plugin.errors import UsageError
 from mess_plugin.playlists import generate
-from mess_plugin.playlists.formats import write_json, write_m3u, write_xspf
+from mess_plugin.playlists.formats import WRITERS, write_playlist
 from mess_plugin.playlists.generate import Playlist
 from mess_plugin.playlists.radio import Anchor, RadioStyle, first_of_radio
 from mess_plugin.search import parsing
@@ -23,14 +32,13 @@ from mess_plugin.search.references import find_track
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
 
-_WRITERS = {".m3u": write_m3u, ".m3u8": write_m3u, ".xspf": write_xspf, ".json": write_json}
 _SHARED = (
-    click.option("--n", default=25, show_default=True, metavar="N", help="How many tracks."),
-    click.option("--seed", default=0, show_default=True, metavar="N", help="The same list again."),
-    click.option(
-        "--out", type=click.Path(path_type=Path), metavar="FILE", help=".m3u8, .xspf or .json."
+    k_option(25, "How many tracks.", group=ASKED),
+    grouped(
+        ASKED, "--seed", default=0, show_default=True, metavar="N", help="The same list again."
     ),
-    click.option("--relative", is_flag=True, help="Paths in --out as seen from its folder."),
+    out_option("Write it to a file instead: .m3u8, .xspf or .json.", group=ANSWERS),
+    grouped(ANSWERS, "--relative", is_flag=True, help="Paths in --out as seen from its folder."),
     steering_options,
     encoder_option,
     json_option,
@@ -48,7 +56,7 @@ def playlist() -> None:
     """Make playlists that flow; the same question and --seed give the same list."""
 
 
-@playlist.command()
+@playlist.command(cls=GroupedCommand)
 @click.argument("refs", nargs=-1, required=True, metavar="REF…")
 @_shared
 def alike(refs: tuple[str, ...], **words: Any) -> None:
@@ -56,12 +64,12 @@ def alike(refs: tuple[str, ...], **words: Any) -> None:
     _run(
         words,
         lambda store, settings: generate.alike(
-            store, settings, refs, parsing.query(words), n=words["n"], seed=words["seed"]
+            store, settings, refs, parsing.query(words), n=words["k"], seed=words["seed"]
         ),
     )
 
 
-@playlist.command()
+@playlist.command(cls=GroupedCommand)
 @click.argument("start")
 @click.argument("end")
 @_shared
@@ -70,14 +78,16 @@ def journey(start: str, end: str, **words: Any) -> None:
     _run(
         words,
         lambda store, settings: generate.journey(
-            store, settings, start, end, parsing.query(words), n=words["n"], seed=words["seed"]
+            store, settings, start, end, parsing.query(words), n=words["k"], seed=words["seed"]
         ),
     )
 
 
-@playlist.command()
+@playlist.command(cls=GroupedCommand)
 @click.argument("curve")
-@click.option("--like", multiple=True, metavar="REF", help="Only from the tracks most like these.")
+@grouped(
+    ASKED, "--like", multiple=True, metavar="REF", help="Only from the tracks most like these."
+)
 @_shared
 def arc(curve: str, like: tuple[str, ...], **words: Any) -> None:
     """Make a list whose energy follows CURVE.
@@ -93,30 +103,32 @@ def arc(curve: str, like: tuple[str, ...], **words: Any) -> None:
             points,
             parsing.query(words),
             refs=like,
-            n=words["n"],
+            n=words["k"],
             seed=words["seed"],
         ),
     )
 
 
-@playlist.command()
+@playlist.command(cls=GroupedCommand)
 @click.argument("refs", nargs=-1, required=True, metavar="REF…")
-@click.option(
+@grouped(
+    ASKED,
     "--strictness",
     default=0.5,
     show_default=True,
     metavar="0..1",
     help="1 plays the nearest track, 0 draws from the 40 nearest.",
 )
-@click.option(
+@grouped(
+    ASKED,
     "--anchor",
     type=click.Choice(get_args(Anchor)),
     default="seed",
     show_default=True,
     help="Stay near REF, or follow the track before.",
 )
-@click.option(
-    "--played", multiple=True, metavar="REF", help="Came already, in order: go on after it."
+@grouped(
+    ASKED, "--played", multiple=True, metavar="REF", help="Came already, in order: go on after it."
 )
 @_shared
 @click.pass_context
@@ -141,7 +153,7 @@ def radio(
             settings,
             refs,
             parsing.query(words),
-            n=words["n"],
+            n=words["k"],
             seed=words["seed"] if is_given else None,
             style=RadioStyle(strictness, anchor),
             played=[find_track(store, ref) for ref in played],
@@ -151,17 +163,14 @@ def radio(
 
 def _run(words: dict[str, Any], make: Callable[[Store, Settings], Playlist]) -> None:
     out: Path | None = words["out"]
-    if out is not None and out.suffix.lower() not in _WRITERS:
-        raise UsageError(f"{out} is no playlist: give it the ending {', '.join(_WRITERS)}")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise UsageError(f"--out is {out}: there is no folder {out.absolute().parent}")
+    check_out(out, tuple(WRITERS), "playlist")
     if words["relative"] and out is None:
         raise UsageError("--relative says how paths are written with --out: give --out too")
     settings = load_settings(encoder=words["encoder"])
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         made = make(store, ready)
     if out is not None:
-        _WRITERS[out.suffix.lower()](out, made.tracks, relative=words["relative"])
+        write_playlist(out, made.tracks, relative=words["relative"])
         say(f"{len(made.tracks)} tracks written to {out}")
     for note in made.notes:
         say(note)

@@ -15,8 +15,8 @@ from mess_plugin.cli.output import (
     print_table,
     say,
 )
+from mess_plugin.cli.shared_options import check_out, out_option
 from mess_plugin.config import load_settings
-from mess_plugin.errors import UsageError
 from mess_plugin.search.explain import timestamp
 from mess_plugin.search.self_similarity import MusicalForm, contrasted, form_of
 from mess_plugin.services import connected
@@ -29,29 +29,23 @@ _PLAIN_SHADES = " .:*#"  # where the terminal has no blocks
 
 @click.command()
 @click.argument("ref")
-@click.option(
-    "--png",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Draw the self-similarity with the boundaries into a picture.",
-)
+@out_option("Draw the self-similarity with the boundaries into a picture: .png.", old=("--png",))
 @encoder_option
 @json_option
-def sections(ref: str, png: Path | None, encoder: str | None, as_json: bool) -> None:
+def sections(ref: str, out: Path | None, encoder: str | None, as_json: bool) -> None:
     """List the sections of REF: a path, a track id, or words that name one track.
 
     Sections that sound alike share a letter. A file that is not in the library is heard on the fly.
     """
-    if png is not None and not png.absolute().parent.is_dir():
-        raise UsageError(f"--png is {png}: there is no folder {png.absolute().parent}")
+    check_out(out, (".png",), "picture")
     settings = load_settings(encoder=encoder)
     with connected(settings) as ready, open_store(ready.database_url or "") as store:
         form = form_of(store, ready, ref)
-    if png is not None:
+    if out is not None:
         from mess_plugin.search.picture import save_picture  # noqa: PLC0415  only where a picture is drawn
 
-        save_picture(form, png)
-        say(f"self-similarity of {form.seed.name} written to {png}")
+        save_picture(form, out)
+        say(f"self-similarity of {form.seed.name} written to {out}")
     if as_json:
         print_json(as_document(form))
     else:

@@ -36,8 +36,6 @@ def up(systemd: bool) -> None:
         state = start_background(settings)
     for service in state.services:
         say(service_line(service))
-    if not settings.watch:
-        say("watch: no folder is watched: set `watch` in config.toml, then `mess up` again")
     if not all(service.phase == "running" for service in state.services):
         say(f"not everything runs: mend it and run `mess up` again; logs are in {_logs(settings)}")
         raise SystemExit(1)

@@ -8,40 +8,53 @@ from typing import Any
 import click
 
 from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.shared_options import (
+    ANSWERS,
+    ASKED,
+    GroupedCommand,
+    check_out,
+    grouped,
+    k_option,
+    out_option,
+    time,
+)
 from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import load_settings
 from mess_plugin.documents import search_document
 from mess_plugin.library.pathmap import PathMap
 from mess_plugin.model import Level
-from mess_plugin.playlists.formats import write_m3u
+from mess_plugin.playlists.formats import WRITERS, write_playlist
 from mess_plugin.search import SearchResult, parsing, search
 from mess_plugin.search.explain import clock, told
 from mess_plugin.search.references import interval_of
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
 
+_EXAMPLES = """
+mess similar nebula                              ten tracks like one
+mess similar nebula -k 30 -o like.m3u8           thirty, as a playlist
+mess similar nebula --only rhythm --tempo same   by the rhythm alone
+mess similar farewell --start 0:34 --end 0:50    passages like this one
+mess similar bounce.wav                          a file outside the library
+"""
 
-@click.command()
+
+@click.command(cls=GroupedCommand, examples=_EXAMPLES)
 @click.argument("refs", nargs=-1, required=True, metavar="REF…")
-@click.option("--k", default=10, show_default=True, metavar="N", help="How many answers.")
-@click.option("--offset", default=0, metavar="N", help="Leave out the first N answers.")
-@click.option(
-    "--start", "start_s", type=float, metavar="SECONDS", help="Ask about a section: from."
-)
-@click.option("--end", "end_s", type=float, metavar="SECONDS", help="Ask about a section: to.")
-@click.option("--section", metavar="LABEL", help="Ask about a section: by its letter.")
-@click.option(
+@k_option(10, "How many answers.", group=ASKED)
+@grouped(ASKED, "--offset", default=0, metavar="N", help="Leave out the first N answers.")
+@grouped(ASKED, "--start", "start_s", type=time, metavar="TIME", help="Ask about a section: from.")
+@grouped(ASKED, "--end", "end_s", type=time, metavar="TIME", help="Ask about a section: to.")
+@grouped(ASKED, "--section", metavar="LABEL", help="Ask about a section: by its letter.")
+@grouped(
+    ASKED,
     "--scope",
     type=click.Choice([Level.SONG.value, Level.SECTION.value]),
     help="Compare whole songs (default) or find the most alike sections.",
 )
-@click.option(
-    "--m3u",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write a playlist too.",
-)
-@click.option(
+@out_option("Write a playlist too: .m3u8, .xspf or .json.", old=("--m3u",), group=ANSWERS)
+@grouped(
+    ANSWERS,
     "--excerpts",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
@@ -58,7 +71,7 @@ def similar(
     end_s: float | None,
     section: str | None,
     scope: str | None,
-    m3u: Path | None,
+    out: Path | None,
     excerpts: Path | None,
     encoder: str | None,
     as_json: bool,
@@ -68,9 +81,11 @@ def similar(
 
     A file that is not in the library is heard on the fly and not stored. With --start or --end, or
     with --section (see `mess sections REF`), the question is about that section, and the answers are
-    sections. An excerpt as a file is looked up with --start 0. Several REFs ask together.
+    sections; so they are for a file outside the library that is shorter than a minute, unless --scope
+    song says otherwise. Several REFs ask together.
     """
     query = parsing.query(words)
+    check_out(out, tuple(WRITERS), "playlist")
     settings = load_settings(encoder=encoder)
     with connected(settings) as home, open_store(home.database_url or "") as store:
         found = search(
@@ -84,12 +99,12 @@ def similar(
             interval=interval_of(start_s, end_s),
             section=section,
         )
-    if m3u is not None:
-        sections = [match.match_section for match in found.matches]
-        asked = section is not None or interval_of(start_s, end_s) is not None
+    if out is not None:
         tracks = [match.track for match in found.matches]
-        write_m3u(m3u, tracks, sections=sections if asked else ())
-        say(f"{len(found.matches)} tracks written to {m3u}")
+        are_stretches = found.interval is not None or scope == Level.SECTION.value
+        sections = [match.match_section for match in found.matches] if are_stretches else ()
+        write_playlist(out, tracks, sections=sections)
+        say(f"{len(found.matches)} tracks written to {out}")
     if excerpts is not None:
         _write_excerpts(found, excerpts, PathMap.parse(settings.path_map))
     if as_json:

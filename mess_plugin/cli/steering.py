@@ -7,7 +7,11 @@ from typing import Any
 import click
 
 from mess_plugin.cli.output import F
+from mess_plugin.cli.shared_options import grouped
 from mess_plugin.options import HIDE, OPTIONS, Kind, Option
+
+COUNTS, ALLOWED, VARIETY = "What counts", "Who may answer", "How varied the answers are"
+_VARIETY = frozenset({"per-artist", "per-album", "diversity", "duplicates"})
 
 
 def steering_options(function: F) -> F:
@@ -27,10 +31,12 @@ def filter_options(function: F) -> F:
 
 def _made(option: Option) -> Any:
     names = [f"--{option.name}"] + ([option.key] if option.key != option.name else [])
+    group = ALLOWED if option.is_filter else VARIETY if option.name in _VARIETY else COUNTS
     if option.kind is Kind.FLAG:
-        return click.option(*names, is_flag=True, default=None, help=option.help)
+        return grouped(group, *names, is_flag=True, default=None, help=option.help)
     if option.kind is Kind.CHOICE:
-        return click.option(
+        return grouped(
+            group,
             *names,
             type=click.Choice(option.choices),
             default=HIDE,
@@ -38,7 +44,8 @@ def _made(option: Option) -> Any:
             help=option.help,
         )
     kinds: dict[Kind, type] = {Kind.INTEGER: int, Kind.NUMBER: float}
-    return click.option(
+    return grouped(
+        group,
         *names,
         type=kinds.get(option.kind, str),
         multiple=option.kind in (Kind.TEXTS, Kind.SHARES),

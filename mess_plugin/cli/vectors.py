@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mess_plugin.cli.output import encoder_option, say
+from mess_plugin.cli.shared_options import out_option
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import AudioError, NothingIndexed, UsageError
 from mess_plugin.export import Row, check_file, write_columns, write_vectors
@@ -22,10 +23,10 @@ _level = click.option(
     "--level", type=click.Choice([level.value for level in Level]), default=Level.SONG.value,
     show_default=True, help="What a vector stands for.",
 )  # fmt: skip
-_out = click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE",
-    help="Where to write: .npz (arrays vectors, paths, start_s, end_s) or .parquet (a row a vector).",
-)  # fmt: skip
+_out = out_option(
+    "Where to write: .npz (arrays vectors, paths, start_s, end_s) or .parquet (a row a vector).",
+    required=True,
+)
 
 
 @click.command()

@@ -107,6 +107,17 @@ def write_json(
     write_bytes(path, json.dumps(entries, indent=2).encode() + b"\n")
 
 
+WRITERS = {".m3u": write_m3u, ".m3u8": write_m3u, ".xspf": write_xspf, ".json": write_json}
+"""Ending of a file → what writes such a playlist."""
+
+
+def write_playlist(
+    path: Path, tracks: Sequence[Track], *, relative: bool = False, sections: Sections = ()
+) -> None:
+    """Write a playlist in the format that the ending, one of WRITERS, names."""
+    WRITERS[path.suffix.lower()](path, tracks, relative=relative, sections=sections)
+
+
 def _located(
     tracks: Sequence[Track], sections: Sections
 ) -> Iterator[tuple[Track, str, Interval | None]]:

@@ -27,6 +27,8 @@ from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store
 
 MAX_SEEDS = 100
+EXCERPT_S = 60.0
+"""A sound from outside the library that is shorter is taken for an excerpt of a track."""
 _DEPTHS = (100, MAX_K)  # later pages are cut from rankings of these lengths, so that they agree
 
 
@@ -86,7 +88,8 @@ def search(
     query: what counts, and who may answer; None for the plain feel.
     offset: how many better answers to leave out.
     scope: compare songs as wholes, or find the most alike sections. None: sections where a stretch or
-    a section is given, else songs.
+    a section is given, or the only reference is a sound from outside the library of less than
+    EXCERPT_S (unless the query says what only songs heed); else songs.
     interval: ask about this stretch of the only reference. section: the same for the longest section
     with this label, such as "B". The answers are stretches then.
     space, views: search this space with these weights of the feel's views instead of the encoder's in
@@ -110,7 +113,7 @@ def search(
         used = space or answering_space(store, settings)
         found = _answered(
             store, settings, used, asked, query, depth, level, interval, section, views, explain,
-            heeds_never,
+            heeds_never, may_be_excerpt=scope is None and space is None,
         )  # fmt: skip
         if found.matches or space is not None or used == answering_space(store, settings):
             break
@@ -151,6 +154,8 @@ def _answered(
     views: ViewWeights | None,
     explain: bool,
     heeds_never: bool,
+    *,
+    may_be_excerpt: bool,
 ) -> SearchResult:
     taste = taste_of(store, space, query.listener) if query.listener else None
     weights = query.weights(taste.weights) if taste and taste.is_on else query.weights()
@@ -160,6 +165,8 @@ def _answered(
     ]
     if section is not None:
         interval = labelled(found[0], section)
+    elif may_be_excerpt and interval is None and _is_excerpt(found) and query.heeds(*HEEDED):
+        interval = Interval(0.0, found[0].duration_s)
     if interval is not None:
         interval = _inside(interval, found[0])
     # What counts of a stretch is heard from its sound; of a song it must have been heard already.
@@ -254,6 +261,10 @@ def _inside(interval: Interval, seed: Seed) -> Interval:
     if not ((heard[:, 0] < asked.end_s) & (heard[:, 1] > asked.start_s)).any():
         raise UsageError(f"{seed.name} is silent from {start_s:g} s to {asked.end_s:g} s")
     return asked
+
+
+def _is_excerpt(seeds: Sequence[Seed]) -> bool:
+    return len(seeds) == 1 and seeds[0].track is None and seeds[0].duration_s < EXCERPT_S
 
 
 def _excluded(seeds: Sequence[QueryFeatures], against: Sequence[QueryFeatures]) -> list[int]:

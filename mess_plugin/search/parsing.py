@@ -26,6 +26,7 @@ FILTER_WORDS = frozenset(Filters.__struct_fields__)
 RANGES = frozenset(option.target for option in FILTERS if option.kind in LIMITS)
 _SAME = {"tempo_bpm": "same_tempo", "key": "same_key"}
 _DURATION_UNITS = 60
+_BELOW_SIXTY = re.compile(r"[0-5]?\d(\.\d*)?")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*(d|days?|w|weeks?)?", re.IGNORECASE)
 _DAYS_PER_WEEK = 7
 
@@ -161,14 +162,30 @@ def days(name: str, said: str | float) -> float:
     return float(found[1]) * (_DAYS_PER_WEEK if unit.startswith("w") else 1)
 
 
+def moment(name: str, said: str | float) -> float:
+    """ "72", "72.5", "1:12", "1:00:05" → seconds. name: what the time is, for the error."""
+    try:
+        return _seconds(said) if isinstance(said, str) else float(said)
+    except ValueError as error:
+        raise UsageError(
+            f"{name} {said!r}: wanted seconds, or minutes and seconds such as 1:12"
+        ) from error
+
+
 def _number(text: str, clock: bool) -> float | None:
     text = text.strip()
     if not text:
         return None
-    if not clock:
-        return float(text)
-    seconds = 0.0
-    for part in text.split(":"):
+    return _seconds(text) if clock else float(text)
+
+
+def _seconds(text: str) -> float:
+    """Seconds, or minutes and hours before them. Raises ValueError."""
+    first, *others = text.strip().split(":")
+    seconds = float(first)
+    for part in others:
+        if not _BELOW_SIXTY.fullmatch(part):
+            raise ValueError(text)
         seconds = seconds * _DURATION_UNITS + float(part)
     return seconds
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -210,11 +210,19 @@ class Query(msgspec.Struct, frozen=True):
 
         Raises UsageError, rather than ignoring it, for a word that `what` cannot heed.
         """
+        for name in self._said_beside(heeded):
+            raise UsageError(f"{what} does not heed {word(name)}: leave it out")
+        return self
+
+    def heeds(self, *heeded: str) -> bool:
+        """Whether this says nothing but filters and `heeded` fields."""
+        return not any(self._said_beside(heeded))
+
+    def _said_beside(self, heeded: Sequence[str]) -> Iterator[str]:
         for name in self.__struct_fields__:
             said = getattr(self, name) != getattr(_PLAIN, name)
             if said and name not in {"filters", *heeded}:
-                raise UsageError(f"{what} does not heed {word(name)}: leave it out")
-        return self
+                yield name
 
 
 def _check_variety(query: Query) -> None:

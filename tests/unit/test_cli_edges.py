@@ -40,7 +40,7 @@ def test_a_folder_is_no_playlist(tmp_path: Path) -> None:
 def test_a_negative_limit_is_refused() -> None:
     done = CliRunner().invoke(failures, ["--limit", "-1"])
     assert done.exit_code == 2
-    assert "--limit" in done.output
+    assert "'-k' / '--k': -1" in done.output
 
 
 def test_text_of_any_bytes_can_be_shown() -> None:

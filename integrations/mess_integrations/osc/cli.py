@@ -11,6 +11,7 @@ import click
 
 from mess_integrations.osc.server import serve
 from mess_plugin.cli.output import say
+from mess_plugin.cli.shared_options import grouped
 from mess_plugin.config import load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.readiness import announce_ready
@@ -49,9 +50,12 @@ def osc(
 
 
 @osc.command()
-@click.option(
-    "--to",
+@grouped(
+    "",
+    "-o",
+    "--out",
     "folder",
+    old=("--to",),
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="FOLDER",

@@ -214,8 +214,8 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     roots = watched_roots(settings.watch)
     if not roots:
-        log.info("nothing to watch: set `watch` in config.toml, then `mess down` and `mess up`")
-        announce_ready("nothing to watch: set `watch`")
+        log.info("nothing to watch: `mess watch --add FOLDER`")
+        announce_ready("no folder to watch")
         stop.wait()
         return
     with connected(settings) as ready:
