@@ -26,7 +26,9 @@ FILTER_WORDS = frozenset(Filters.__struct_fields__)
 RANGES = frozenset(option.target for option in FILTERS if option.kind in LIMITS)
 _SAME = {"tempo_bpm": "same_tempo", "key": "same_key"}
 _DURATION_UNITS = 60
-_BELOW_SIXTY = re.compile(r"[0-5]?\d(\.\d*)?")
+MOMENT = r"\d+(\.\d*)?(:[0-5]?\d(\.\d*)?){0,2}"
+"""Seconds, or minutes and seconds, or hours, minutes and seconds."""
+_MOMENT = re.compile(MOMENT)
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*(d|days?|w|weeks?)?", re.IGNORECASE)
 _DAYS_PER_WEEK = 7
 
@@ -181,11 +183,10 @@ def _number(text: str, clock: bool) -> float | None:
 
 def _seconds(text: str) -> float:
     """Seconds, or minutes and hours before them. Raises ValueError."""
-    first, *others = text.strip().split(":")
-    seconds = float(first)
-    for part in others:
-        if not _BELOW_SIXTY.fullmatch(part):
-            raise ValueError(text)
+    if not _MOMENT.fullmatch(text.strip()):
+        raise ValueError(text)
+    seconds = 0.0
+    for part in text.split(":"):
         seconds = seconds * _DURATION_UNITS + float(part)
     return seconds
 

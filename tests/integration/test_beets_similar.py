@@ -82,7 +82,7 @@ def test_what_counts_and_who_may_answer_can_be_said(beets: Beets) -> None:
 
 def test_a_section_is_answered_with_sections(beets: Beets) -> None:
     rows = beets.lines(
-        "similar", "-f", "$mess_start $mess_end", "--from", "0:05", "--to", "15", "title:stage 0"
+        "similar", "-f", "$mess_start $mess_end", "--start", "0:05", "--end", "15", "title:stage 0"
     )
     assert len(rows) >= 3
     for row in rows:

@@ -280,13 +280,13 @@ def test_playlists_are_those_of_the_command_line(
     service: HttpService, run: Any, tmp_path: Path
 ) -> None:
     questions: list[tuple[str, dict[str, Any], list[str]]] = [
-        ("alike", {"refs": ["song 3"], "n": 6, "seed": 5, "emphasis": {"energy": 1}},
+        ("alike", {"refs": ["song 3"], "k": 6, "seed": 5, "emphasis": {"energy": 1}},
          ["song 3", "--n", "6", "--seed", "5", "--emphasis", "energy=1"]),
-        ("journey", {"start": "song 3", "end": "song 8", "n": 6},
+        ("journey", {"start": "song 3", "end": "song 8", "k": 6},
          ["song 3", "song 8", "--n", "6"]),
-        ("arc", {"curve": [0, 1], "n": 6, "filters": {"artist": "artist 1"}},
+        ("arc", {"curve": [0, 1], "k": 6, "filters": {"artist": "artist 1"}},
          ["0,1", "--n", "6", "--artist", "artist 1"]),
-        ("radio", {"refs": ["song 3"], "n": 6, "seed": 2}, ["song 3", "--n", "6", "--seed", "2"]),
+        ("radio", {"refs": ["song 3"], "k": 6, "seed": 2}, ["song 3", "--n", "6", "--seed", "2"]),
     ]  # fmt: skip
     for kind, body, arguments in questions:
         status, made = service.call(f"/v1/playlists/{kind}", body)
@@ -300,6 +300,19 @@ def test_playlists_are_those_of_the_command_line(
         found = ElementTree.fromstring(text).findall(".//{http://xspf.org/ns/0/}location")
         assert [one.text for one in found] == [f"file://{path}" for path in paths]
     assert run(playlist, "radio", "song 3", "--seed", "-1").startswith("seed is -1")
+
+
+def test_times_are_seconds_or_minutes_and_seconds(service: HttpService) -> None:
+    asked: list[tuple[str, str, object, object]] = [
+        ("0:02", "6.5", "0:02", 6.5), ("2", "0:06.5", 2, "6.5"),
+    ]  # fmt: skip
+    for start, end, json_start, json_end in asked:
+        _, got = service.call(f"/v1/similar?ref=song+3&start={start}&end={end}")
+        _, posted = service.call(
+            "/v1/similar", {"refs": ["song 3"], "start": json_start, "end": json_end}
+        )
+        for answer in (got, posted):
+            assert (answer["query"]["start_s"], answer["query"]["end_s"]) == (2.0, 6.5)
 
 
 def test_radio_goes_on_after_what_was_played(service: HttpService) -> None:

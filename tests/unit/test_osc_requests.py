@@ -50,6 +50,11 @@ def test_numbers_of_either_kind_are_taken() -> None:
     assert options.k == 5
 
 
+def test_times_may_be_texts() -> None:
+    request, _ = _parse("/mess/lookup/file", "a", "/m.wav", "0:34", "1:02.5")
+    assert request == FileLookup("a", "/m.wav", Interval(34.0, 62.5))
+
+
 @pytest.mark.parametrize("times", [(0.0, 0.0), (5.0, 2.0), (-3.0, -1.0)])
 def test_an_end_that_is_not_behind_the_start_means_everything(times: tuple[float, float]) -> None:
     request, _ = _parse("/mess/lookup/track", "a", "mess:1", *times)
@@ -68,7 +73,12 @@ def test_an_end_that_is_not_behind_the_start_means_everything(times: tuple[float
         ("/mess/lookup/file", ("a", "/" + "x" * 5000, 0.0, 0.0), 400, "bytes long"),
         ("/mess/lookup/file", ("a", "/m", math.nan, 1.0), 400, "start is nan"),
         ("/mess/lookup/file", ("a", "/m", 1.0, math.inf), 400, "end is inf"),
-        ("/mess/lookup/file", ("a", "/m", 0.0, "x"), 400, "end) must be a number"),
+        (
+            "/mess/lookup/file",
+            ("a", "/m", 0.0, "x"),
+            400,
+            "end 'x': wanted seconds, or minutes and seconds",
+        ),
         ("/mess/lookup/file", ("a", "/m", 0.0, 1.0, "k", 101), 400, "k is 101"),
         ("/mess/lookup/file", ("a", "/m", 0.0, 1.0, "k", 0), 400, "k is 0"),
         ("/mess/lookup/file", ("a", "/m", 0.0, 1.0, "k", 2.5), 400, "whole number"),

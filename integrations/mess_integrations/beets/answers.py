@@ -57,7 +57,7 @@ def ask(
     if question.interval is not None and len(seeds) > 1:
         raise UsageError(
             f"a section is of one track, but the query names {len(seeds)}: narrow it, "
-            "or leave out --from and --to"
+            "or leave out --start and --end"
         )
     with opened(settings) as (ready, store):
         names = linked_paths(store, os.fsdecode(lib.directory))

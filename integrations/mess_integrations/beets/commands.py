@@ -45,12 +45,13 @@ class BeetsCommands:
         parser.add_all_common_options()
         parser.add_option("-k", "--k", type="int", default=self._k, metavar="N",
             help=f"how many answers (default: {self._k})")  # fmt: skip
-        for flag, dest in (("--from", "start_s"), ("--to", "end_s")):
-            parser.add_option(flag, dest=dest, type="string", action="callback", callback=_time,
+        for flag, old, dest in (("--start", "--from", "start_s"), ("--end", "--to", "end_s")):
+            parser.add_option(flag, old, dest=dest, type="string", action="callback", callback=_time,
                 metavar="TIME", help="ask about a section only: seconds or M:SS")  # fmt: skip
         add_steering_options(parser)
         parser.add_option("--why", action="store_true", help="say why each answer matches")
-        parser.add_option("--m3u", metavar="FILE", help="write a playlist too")
+        parser.add_option("-o", "--out", "--m3u", dest="m3u", metavar="FILE",
+            help="write a playlist too")  # fmt: skip
         parser.add_option("--relative-to", default=self._relative_to, metavar="PLACE",
             help="paths in it are relative to: library, playlist, or a folder")  # fmt: skip
         command.func = self._similar

@@ -26,6 +26,12 @@ from mess_plugin.store import Store
 _MOST_REFS = 100
 
 
+def _moment(description: str) -> msgspec.Meta:
+    return msgspec.Meta(
+        description=description, extra_json_schema={"pattern": f"^{parsing.MOMENT}$"}
+    )
+
+
 class _Asked(msgspec.Struct, frozen=True):
     """What a URL says beside the options of a query."""
 
@@ -39,12 +45,10 @@ class _Asked(msgspec.Struct, frozen=True):
     ]
     k: Annotated[int, msgspec.Meta(ge=1, le=MAX_K, description="How many answers.")] = 10
     offset: Annotated[int, msgspec.Meta(ge=0, description="How many better ones to leave out.")] = 0
-    start: (
-        Annotated[float, msgspec.Meta(ge=0, description="Ask about a stretch: from, s.")] | None
-    ) = None
-    end: Annotated[float, msgspec.Meta(ge=0, description="Ask about a stretch: to, s.")] | None = (
+    start: Annotated[str, _moment("Ask about a stretch: from, in seconds or as 1:12.")] | None = (
         None
     )
+    end: Annotated[str, _moment("Ask about a stretch: to, in seconds or as 1:12.")] | None = None
     section: (
         Annotated[str, msgspec.Meta(description="Ask about the longest section with this letter.")]
         | None
@@ -80,7 +84,7 @@ Refs = Annotated[list[str], msgspec.Meta(max_length=_MOST_REFS, extra_json_schem
 Count = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1})]
 Answers = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": MAX_K})]
 NotNegative = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
-Moment = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0})]
+Moment = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": f"^{parsing.MOMENT}$"})]
 
 
 class SimilarBody(msgspec.Struct, frozen=True):
@@ -94,19 +98,26 @@ class SimilarBody(msgspec.Struct, frozen=True):
     """How many better ones to leave out."""
     scope: Literal["song", "section"] | None = None
     """What answers: whole songs, or sections of them."""
-    start: Moment | None = None
-    """Ask about a stretch: from, s."""
-    end: Moment | None = None
-    """Ask about a stretch: to, s."""
+    start: float | Moment | None = None
+    """Ask about a stretch: from, in seconds or as "1:12"."""
+    end: float | Moment | None = None
+    """Ask about a stretch: to, in seconds or as "1:12"."""
     section: str | None = None
     """Ask about the longest section with this letter."""
 
 
 class _ListBody(msgspec.Struct, frozen=True, kw_only=True):
-    n: Count = 25
+    k: Count = 25
     """How many tracks."""
+    n: Count | None = None
+    """The old name of `k`."""
     seed: NotNegative = 0
     """The same library, question and seed give the same list."""
+
+    @property
+    def length(self) -> int:
+        """How many tracks are asked for."""
+        return self.k if self.n is None else self.n
 
 
 class AlikeBody(_ListBody, frozen=True, kw_only=True):
@@ -123,7 +134,7 @@ class JourneyBody(_ListBody, frozen=True, kw_only=True):
     """Where it begins."""
     end: str
     """Where it ends."""
-    n: Count = 15
+    k: Count = 15
     """How many tracks, both ends included."""
 
 
@@ -134,7 +145,7 @@ class ArcBody(_ListBody, frozen=True, kw_only=True):
     """rise, fall, peak, valley, wave, or points from 0 to 1."""
     like: Annotated[list[str], msgspec.Meta(max_length=_MOST_REFS)] = []
     """Only tracks like these."""
-    n: Count = 20
+    k: Count = 20
     """How many tracks."""
 
 
@@ -187,10 +198,14 @@ def _similar(service: HttpService, body: SimilarBody, query: Query) -> Reply:
             k=body.k,
             offset=body.offset,
             scope=Level(body.scope) if body.scope else None,
-            interval=interval_of(body.start, body.end),
+            interval=interval_of(_seconds("start", body.start), _seconds("end", body.end)),
             section=body.section,
         )
     return Reply(search_document(found))
+
+
+def _seconds(name: str, said: str | float | None) -> float | None:
+    return None if said is None else parsing.moment(name, said)
 
 
 def make_alike(service: HttpService, call: Call) -> Reply:
@@ -200,7 +215,12 @@ def make_alike(service: HttpService, call: Call) -> Reply:
         service,
         call,
         lambda store, settings, inside: alike(
-            store, settings, inside.refs(body.refs), inside.query(query), n=body.n, seed=body.seed
+            store,
+            settings,
+            inside.refs(body.refs),
+            inside.query(query),
+            n=body.length,
+            seed=body.seed,
         ),
     )
 
@@ -217,7 +237,7 @@ def make_journey(service: HttpService, call: Call) -> Reply:
             inside.ref(body.start),
             inside.ref(body.end),
             inside.query(query),
-            n=body.n,
+            n=body.length,
             seed=body.seed,
         ),
     )
@@ -236,7 +256,7 @@ def make_arc(service: HttpService, call: Call) -> Reply:
             curve,
             inside.query(query),
             refs=inside.refs(body.like),
-            n=body.n,
+            n=body.length,
             seed=body.seed,
         ),
     )
@@ -253,7 +273,7 @@ def make_radio(service: HttpService, call: Call) -> Reply:
             settings,
             inside.refs(body.refs),
             inside.query(query),
-            n=body.n,
+            n=body.length,
             seed=body.seed,
             played=body.played,
             style=RadioStyle(body.strictness, body.anchor),
@@ -330,7 +350,7 @@ _WRONG = {
     422: "A file that the question names cannot be heard.",
     503: "The database does not answer.",
 }
-_ALIKE = {"refs": ["nebula"], "n": 10, "seed": 1, "emphasis": {"rhythm": 2}, "per_artist": 2}
+_ALIKE = {"refs": ["nebula"], "k": 10, "seed": 1, "emphasis": {"rhythm": 2}, "per_artist": 2}
 
 
 def _playlist(
@@ -364,14 +384,14 @@ ENDPOINTS = (
     _playlist("alike", "A list of tracks like some others", make_alike, AlikeBody, _ALIKE),
     _playlist(
         "journey", "An even path from one track to another", make_journey, JourneyBody,
-        {"start": "nebula", "end": "stage 3", "n": 10},
+        {"start": "nebula", "end": "stage 3", "k": 10},
     ),
     _playlist(
         "arc", "A list whose activity follows a curve", make_arc, ArcBody,
-        {"curve": "peak", "n": 10, "filters": {"duration_s": "2:00-5:00"}},
+        {"curve": "peak", "k": 10, "filters": {"duration_s": "2:00-5:00"}},
     ),
     _playlist(
         "radio", "The next tracks of a list without end", make_radio, RadioBody,
-        {"refs": ["nebula"], "n": 3, "played": [7], "listener": "me"},
+        {"refs": ["nebula"], "k": 3, "played": [7], "listener": "me"},
     ),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from mess_integrations.osc.wire import Argument, Message
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Interval, Level
 from mess_plugin.options import OPTIONS, Kind, Option
+from mess_plugin.search import parsing
 
 MAX_K = 100
 _MAX_ID_BYTES = 64
@@ -236,6 +237,11 @@ class _Arguments:
         return Interval(start_s, end_s) if end_s > start_s else None
 
     def _seconds(self, name: str) -> float:
+        if self._at < len(self._values) and isinstance(self._values[self._at], str):
+            try:
+                return max(0.0, parsing.moment(name, str(self._next(name))))
+            except UsageError as error:
+                raise BadRequest(400, str(error)) from error
         value = self.number(name, -math.inf, math.inf)
         if not math.isfinite(value) or abs(value) > 1e6:
             raise BadRequest(400, f"{name} is {value:g}: wanted seconds")
