@@ -14,6 +14,8 @@ from mess_plugin.folding import fold, same
 from mess_plugin.model import Interval, Track, Waveform
 from mess_plugin.store import Store
 
+_LOOKED_AT, _SHOWN = 200, 8  # tracks that contain all the words: looked at for exact names, told
+
 
 class Recording(msgspec.Struct, frozen=True):
     """Sound that lies in no file."""
@@ -105,24 +107,32 @@ def find_track(store: Store, ref: str) -> int:
         return int(number)
     if os.sep in ref and known is None and Path(ref).suffix:
         raise UsageError(f"no such file: {ref}, neither on disk nor in the library")
-    found, total = store.library.find_words(ref)
+    return _track_called(store, ref)
+
+
+def _track_called(store: Store, ref: str) -> int:
+    """The track that words name; a title or file name that is exactly these goes before all others."""
+    found, total = store.library.find_words(ref, _LOOKED_AT)
     if total == 1:
         return found[0]
+    # The ending of a file's name is not among the words that are looked up.
+    named = found or store.library.find_words(os.path.splitext(ref)[0], _LOOKED_AT)[0]  # noqa: PTH122
     candidates = found or store.library.find_resembling(ref)
-    if not candidates:
+    if not (named or candidates):
         raise UsageError(
             f"nothing in the library is called {ref!r}: give a path, a track id or a title"
         )
-    tracks = store.library.get(candidates)
-    exact = [i for i in found if _is_title(ref, tracks[i])]
-    if len(exact) == 1:  # titles come first, so there is no other among those left out
-        return exact[0]
-    more = [f"… and {total - len(found)} more"] if total > len(found) else []
-    lines = [f"{i}  {tracks[i].describe()}" for i in candidates if i in tracks]
+    tracks = store.library.get([*named, *candidates])
+    for is_called in (_is_title, _is_file_name, _is_shown_as):
+        exact = [i for i in named if i in tracks and is_called(ref, tracks[i])]
+        if len(exact) == 1:
+            return exact[0]
+    lines = [f"{i}  {tracks[i].describe()}" for i in candidates if i in tracks][:_SHOWN]
     if not found:
         raise UsageError(
             f"nothing is called {ref!r}; did you mean …?" + "".join(f"\n  {x}" for x in lines)
         )
+    more = [f"… and {total - len(lines)} more"] if total > len(lines) else []
     raise AmbiguousReference(ref, lines + more)
 
 
@@ -136,3 +146,15 @@ def find_pair(store: Store, ref: str, other: str) -> tuple[int, int]:
 
 def _is_title(ref: str, track: Track) -> bool:
     return same(track.tags.title, ref)
+
+
+def _is_file_name(ref: str, track: Track) -> bool:
+    """Whether a file of the track is called so, with or without the ending."""
+    names = [os.path.basename(path) for path in track.paths]  # noqa: PTH119  text keeps odd bytes
+    return any(same(form, ref) for name in names for form in (name, os.path.splitext(name)[0]))  # noqa: PTH122
+
+
+def _is_shown_as(ref: str, track: Track) -> bool:
+    """Whether tables show the track so."""
+    artist = f"{track.tags.artist or ''} - {track.title}"
+    return same(track.describe(), ref) or same(artist, ref)

@@ -13,6 +13,7 @@ from mess_plugin.store.paths import containing, to_bytes, to_text
 from mess_plugin.store.session import DbSession
 
 _ID_DIGITS = 19
+_AROUND_WORDS = "()[]-"
 
 
 class Library:
@@ -73,10 +74,12 @@ class Library:
     def find_words(self, text: str, limit: int = 8) -> tuple[list[int], int]:
         """Tracks whose tags or name contain all the words, and how many there are.
 
-        Those whose title is the text come first, then the closest.
+        Those whose title is the text come first, then the closest. Brackets and dashes, with which
+        tables and people set album and artist apart, are no words.
         """
         wanted = fold(text)
-        patterns = [containing(word) for word in wanted.split()]
+        words = [bare for word in wanted.split() if (bare := word.strip(_AROUND_WORDS))]
+        patterns = [containing(word) for word in words or wanted.split()]
         rows = self._session.rows("find_words", patterns=patterns, words=wanted, limit=limit)
         return [row[0] for row in rows], (rows[0][1] if rows else 0)
 

@@ -219,6 +219,29 @@ def test_an_exact_title_is_found_among_any_number(store: Store, space: Space) ->
         find_track(store, "Élan")
 
 
+def test_an_exact_file_name_and_what_tables_show_are_found_among_others(
+    store: Store, space: Space
+) -> None:
+    files = [
+        ("/music/one/blue.mp3", Tags()),
+        ("/music/two/blue moon.mp3", Tags()),
+        ("/music/three/x.mp3", Tags(title="Blue", artist="Eve", album="Sky")),
+        ("/music/four/y.mp3", Tags(title="Blue", artist="Eve", album="Sky (live)")),
+    ]
+    with store.transaction():
+        blue, moon, plain, live = (
+            add_track(store, space, path, levels_of(n), tags)
+            for n, (path, tags) in enumerate(files)
+        )
+    assert find_track(store, "blue.mp3") == find_track(store, "BLUE.MP3") == blue
+    assert find_track(store, "blue") == blue  # two titles are that as well, but one file name
+    assert find_track(store, "blue moon") == moon
+    assert find_track(store, "Eve – Blue (Sky)") == plain
+    assert find_track(store, "Eve – Blue (Sky (live))") == live
+    with pytest.raises(AmbiguousReference, match="names several"):
+        find_track(store, "eve")
+
+
 def test_a_question_during_a_switch_is_answered_in_the_new_space(
     store: Store,
     database_url: str,
