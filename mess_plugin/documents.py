@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mess_plugin.config import Settings
 from mess_plugin.facets import Facet, Measures
@@ -22,7 +23,7 @@ from mess_plugin.store.never import NeverRule
 from mess_plugin.store.verdicts import Verdict
 
 
-def search_document(found: SearchResult) -> dict[str, object]:
+def search_document(found: SearchResult) -> dict[str, Any]:
     """What `mess similar --json` prints (docs/search.md)."""
     first, taste = found.seeds[0].seed, found.taste
     whole = Interval(0.0, first.duration_s) if len(found.seeds) == 1 else None

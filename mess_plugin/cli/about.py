@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.config import load_settings
 from mess_plugin.documents import measures_document
 from mess_plugin.errors import UsageError
@@ -19,7 +19,7 @@ from mess_plugin.store import open_store
 
 @click.command()
 @click.argument("ref")
-@json_option
+@table_options
 def about(ref: str, as_json: bool) -> None:
     """Show tempo, key, loudness and attributes of REF: as heard, and as tagged."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:

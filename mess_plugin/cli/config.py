@@ -13,7 +13,7 @@ import msgspec
 
 from mess_plugin.atomic_file import write_text
 from mess_plugin.cli.main import Extensible
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.config import (
     Settings,
     field_texts,
@@ -31,7 +31,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/@]*@")
 
 @click.group(cls=Extensible, invoke_without_command=True)
 @click.pass_context
-@json_option
+@table_options
 def config(context: click.Context, as_json: bool) -> None:
     """Show the settings, and where each comes from; a wrong one is named."""
     if context.invoked_subcommand:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.output import (
+    encoder_option,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    table_options,
+)
 from mess_plugin.config import load_settings
 from mess_plugin.duplicates.finding import find as look
 from mess_plugin.errors import UsageError
@@ -50,7 +57,7 @@ def find(again: bool, encoder: str | None, as_json: bool) -> None:
 @duplicates.command(name="list")
 @click.option("--kind", type=click.Choice(KINDS), help="Only these.")
 @click.option("--rejected", is_flag=True, help="Those that somebody rejected instead.")
-@json_option
+@table_options
 def list_links(kind: str | None, rejected: bool, as_json: bool) -> None:
     """List the links, with what was heard."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:

@@ -9,7 +9,7 @@ import click
 
 from mess_plugin.cli.library import say_switch
 from mess_plugin.cli.main import Extensible
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import switch_document
 from mess_plugin.encoders import describe, descriptions
@@ -23,7 +23,7 @@ from mess_plugin.store import open_store
 
 @click.group(cls=Extensible, invoke_without_command=True)
 @click.pass_context
-@json_option
+@table_options
 def encoders(context: click.Context, as_json: bool) -> None:
     """List the encoders: their weights' state, size, licence and speed."""
     if context.invoked_subcommand:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import NothingIndexed, UsageError
 from mess_plugin.evaluation import report
@@ -52,7 +52,7 @@ from mess_plugin.store import Store, open_store
 @click.option("--queries", default=200, show_default=True, help="Tracks that ask.")
 @click.option("--files", default=20, show_default=True, help="Files that are transformed.")
 @click.option("--seed", default=0, show_default=True, help="Of every random choice.")
-@json_option
+@table_options
 def evaluate(
     tasks: tuple[str, ...],
     encoders: tuple[str, ...],

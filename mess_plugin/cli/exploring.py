@@ -9,7 +9,14 @@ from pathlib import Path
 import click
 
 from mess_plugin.atomic_file import write_text
-from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.output import (
+    encoder_option,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    table_options,
+)
 from mess_plugin.cli.shared_options import k_option, out_option
 from mess_plugin.config import load_settings
 from mess_plugin.errors import UsageError
@@ -35,7 +42,7 @@ _seed = click.option("--seed", default=0, show_default=True, metavar="N", help="
     "--outliers", default=10, show_default=True, metavar="N", help="Tracks that stand apart."
 )
 @encoder_option
-@json_option
+@table_options
 def clusters(
     k: int | None, seed: int, examples: int, outliers: int, encoder: str | None, as_json: bool
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mess_plugin import embedded
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import json_option, print_json, print_table, say, table_options
 from mess_plugin.cli.shared_options import k_option
 from mess_plugin.config import load_settings
 from mess_plugin.documents import failure_document, status_document
@@ -139,7 +139,7 @@ def spoken_duration(seconds: float) -> str:
 
 @click.command()
 @k_option(1000, "At most so many.", old=("--limit",), kind=click.IntRange(min=1))
-@json_option
+@table_options
 def failures(k: int, as_json: bool) -> None:
     """List the files that could not be indexed, and why."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
@@ -147,7 +147,8 @@ def failures(k: int, as_json: bool) -> None:
     if as_json:
         print_json([failure_document(failure) for failure in found])
     elif found:
-        print_table(["file", "kind", "reason"], [(f.path, f.kind, f.reason) for f in found])
+        rows = [(f.path, f.kind, f.reason) for f in found]
+        print_table(["file", "kind", "reason"], rows, records=list(map(failure_document, found)))
         say("to try them again: mess index --retry-failed PATH…")
     else:
         say("no failures")

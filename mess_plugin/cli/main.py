@@ -13,7 +13,7 @@ from functools import cache
 
 import click
 
-from mess_plugin.cli.output import escape_what_cannot_be_shown, say
+from mess_plugin.cli.output import escape_what_cannot_be_shown, is_coloured, say
 from mess_plugin.errors import MessError
 from mess_plugin.logs import level_wanted, log_messages
 from mess_plugin.waiting import tell_what_is_waited_for
@@ -150,6 +150,17 @@ def _meant(name: str, names: Sequence[str]) -> str:
     return f" Did you mean {' or '.join(f'`mess {one}`' for one in close)}?" if close else ""
 
 
+class _Formatter(click.HelpFormatter):
+    """Help with bold headings where colours are wanted."""
+
+    def write_heading(self, heading: str) -> None:
+        styled = click.style(heading, bold=True) if is_coloured(sys.stdout) else heading
+        super().write_heading(styled)
+
+
+click.Context.formatter_class = _Formatter
+
+
 def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         from importlib.metadata import version  # noqa: PLC0415  as above
@@ -204,7 +215,7 @@ def main() -> None:
     tell_what_is_waited_for(say)
     try:
         log_messages(level_wanted())
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, color=is_coloured(sys.stdout) or None)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
@@ -214,13 +225,13 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = 130
     except MessError as error:
-        say(f"mess: {error}")
+        say(f"mess: {error}", fg="red")
         code = error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
-        say(f"mess: {_plain(error)}")
+        say(f"mess: {_plain(error)}", fg="red")
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
 

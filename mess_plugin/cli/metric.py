@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.output import (
+    encoder_option,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    table_options,
+)
 from mess_plugin.config import load_settings
 from mess_plugin.metric.cross_validation import Trial
 from mess_plugin.metric.fitting import fit_metric, named
@@ -53,7 +60,7 @@ def fit(file: Path, name: str, encoder: str | None, as_json: bool) -> None:
 
 
 @metric.command(name="list")
-@json_option
+@table_options
 def list_metrics(as_json: bool) -> None:
     """List the metrics with their trials."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:

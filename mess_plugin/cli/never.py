@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.cli.steering import filter_options
 from mess_plugin.config import load_settings
 from mess_plugin.documents import never_document
@@ -37,7 +37,7 @@ def add(listener: str | None, months: tuple[int, ...], **words: Any) -> None:
 
 
 @never.command(name="list")
-@json_option
+@table_options
 def list_rules(as_json: bool) -> None:
     """Show the rules."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:

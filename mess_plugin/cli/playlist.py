@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 from click.core import ParameterSource
 
-from mess_plugin.cli.output import F, encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.output import F, encoder_option, print_json, print_table, say, table_options
 from mess_plugin.cli.shared_options import (
     ANSWERS,
     ASKED,
@@ -21,7 +21,7 @@ from mess_plugin.cli.shared_options import (
 )
 from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import Settings, load_settings
-from mess_plugin.documents import playlist_document
+from mess_plugin.documents import playlist_document, track_document
 from mess_plugin.errors import UsageError
 from mess_plugin.playlists import generate
 from mess_plugin.playlists.formats import WRITERS, write_playlist
@@ -41,7 +41,7 @@ _SHARED = (
     grouped(ANSWERS, "--relative", is_flag=True, help="Paths in --out as seen from its folder."),
     steering_options,
     encoder_option,
-    json_option,
+    table_options,
 )
 
 
@@ -190,4 +190,10 @@ def _print(made: Playlist) -> None:
             zip(made.tracks, fits, steps[: len(made.tracks)], strict=True), start=1
         )
     ]
-    print_table(["#", "#id", "track", "#fit", "#transition"], rows)
+    records = [
+        {"rank": rank, **track_document(track), "fit": fit, "transition": step}
+        for rank, (track, fit, step) in enumerate(
+            zip(made.tracks, fits, steps[: len(made.tracks)], strict=True), start=1
+        )
+    ]
+    print_table(["#", "#id", "track", "#fit", "#transition"], rows, records=records)

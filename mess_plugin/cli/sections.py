@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from mess_plugin.cli.output import (
     can_show,
     encoder_option,
-    json_option,
     print_json,
     print_table,
     say,
+    separator,
+    table_options,
 )
 from mess_plugin.cli.shared_options import check_out, out_option
 from mess_plugin.config import load_settings
@@ -31,7 +33,7 @@ _PLAIN_SHADES = " .:*#"  # where the terminal has no blocks
 @click.argument("ref")
 @out_option("Draw the self-similarity with the boundaries into a picture: .png.", old=("--png",))
 @encoder_option
-@json_option
+@table_options
 def sections(ref: str, out: Path | None, encoder: str | None, as_json: bool) -> None:
     """List the sections of REF: a path, a track id, or words that name one track.
 
@@ -52,7 +54,7 @@ def sections(ref: str, out: Path | None, encoder: str | None, as_json: bool) -> 
         _print(form)
 
 
-def as_document(form: MusicalForm) -> dict[str, object]:
+def as_document(form: MusicalForm) -> dict[str, Any]:
     """The JSON form of a form."""
     return {
         "path": form.seed.path,
@@ -79,7 +81,9 @@ def _print(form: MusicalForm) -> None:
         )
         for interval, label in form.sections
     ]
-    print_table(["section", "#from", "#to", "#length"], rows)
+    print_table(["section", "#from", "#to", "#length"], rows, records=as_document(form)["sections"])
+    if separator() is not None:
+        return
     for line in drawing(form):
         click.echo(line)
 

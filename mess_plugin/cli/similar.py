@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.output import encoder_option, print_json, print_table, say, table_options
 from mess_plugin.cli.shared_options import (
     ANSWERS,
     ASKED,
@@ -62,7 +62,7 @@ mess similar bounce.wav                          a file outside the library
 )
 @steering_options
 @encoder_option
-@json_option
+@table_options
 def similar(
     refs: tuple[str, ...],
     k: int,
@@ -147,4 +147,8 @@ def _print(found: SearchResult) -> None:
         say(f"the taste of {found.taste.listener} is {found.taste.state}")
     columns = ("#", "#score", "#same recording", "#id", "track", "where", "why")
     said = [place for place, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
-    print_table([columns[i] for i in said], [[row[i] for i in said] for row in rows])
+    print_table(
+        [columns[i] for i in said],
+        [[row[i] for i in said] for row in rows],
+        records=search_document(found)["matches"],
+    )

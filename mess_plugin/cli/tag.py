@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.library.pathmap import PathMap
@@ -47,7 +47,7 @@ Row = dict[str, object]
     "--undo", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Put back what the tags were before; with --apply.",
 )  # fmt: skip
-@json_option
+@table_options
 def tag(
     named: tuple[str, ...],
     write: str | None,

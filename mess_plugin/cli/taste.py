@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from mess_plugin.cli.output import encoder_option, json_option, print_json, print_table, say
+from mess_plugin.cli.output import encoder_option, print_json, print_table, say, table_options
 from mess_plugin.config import load_settings
 from mess_plugin.documents import evidence_document, taste_document
 from mess_plugin.model import Track
@@ -54,7 +54,7 @@ def taste() -> None:
 @taste.command()
 @_listener
 @encoder_option
-@json_option
+@table_options
 def show(listener: str, encoder: str | None, as_json: bool) -> None:
     """Show what counts for a listener, and whether that is used."""
     settings = load_settings(encoder=encoder)
@@ -106,7 +106,7 @@ def export(listener: str, encoder: str | None) -> None:
 
 
 @taste.command()
-@json_option
+@table_options
 def accounts(as_json: bool) -> None:
     """List the players' accounts that did something, and whose they are."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:

@@ -117,8 +117,8 @@ def _track_called(store: Store, ref: str) -> int:
         return found[0]
     # The ending of a file's name is not among the words that are looked up.
     named = found or store.library.find_words(os.path.splitext(ref)[0], _LOOKED_AT)[0]  # noqa: PTH122
-    candidates = found or store.library.find_resembling(ref)
-    if not (named or candidates):
+    candidates = found or store.library.find_resembling(ref) or named
+    if not candidates:
         raise UsageError(
             f"nothing in the library is called {ref!r}: give a path, a track id or a title"
         )

@@ -21,7 +21,7 @@ from mess_integrations.jellyfin.file_index import path_map
 from mess_integrations.jellyfin.reconciler import Outcome, Reconciler
 from mess_integrations.jellyfin.sync import SyncReport
 from mess_integrations.jellyfin.sync import sync as read_list
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import json_option, print_json, print_table, say, table_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import MessError
 from mess_plugin.logs import printable
@@ -65,7 +65,7 @@ def link(url: str, user: str | None, paths: tuple[str, ...]) -> None:
 
 
 @jellyfin.command()
-@json_option
+@table_options
 def users(as_json: bool) -> None:
     """Show for whom MESS acts."""
     linked = links.load(load_settings().home)

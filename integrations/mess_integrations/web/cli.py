@@ -8,7 +8,7 @@ import webbrowser
 import click
 
 from mess_integrations.web.sessions import Sessions
-from mess_plugin.cli.output import json_option, print_json, print_table, say
+from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import ServiceError
 
@@ -67,7 +67,7 @@ def greet(settings: Settings) -> str:
 
 @click.command()
 @click.option("--end", metavar="NAME", help="Sign this browser out; `all` for every one.")
-@json_option
+@table_options
 def sessions(end: str | None, as_json: bool) -> None:
     """List the browsers that are signed in to the web page, and sign them out."""
     known = Sessions(load_settings().home)
