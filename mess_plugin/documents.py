@@ -13,6 +13,7 @@ from mess_plugin.model import Interval, Match, Track
 from mess_plugin.playlists.generate import Playlist
 from mess_plugin.search import SearchResult
 from mess_plugin.search.feedback import Evidence
+from mess_plugin.search.listing import TrackPage
 from mess_plugin.search.query import moods_of
 from mess_plugin.search.scoring import Leaning
 from mess_plugin.search.taste import Taste
@@ -159,6 +160,20 @@ def track_document(track: Track) -> dict[str, object]:
         "paths": list(track.paths),
         "damage": track.damage,
     }
+
+
+def listing_document(page: TrackPage) -> dict[str, Any]:
+    """What `mess ls --json` prints."""
+    tracks = [
+        {
+            **track_document(track),
+            "heard": measures_document(page.measures[track.id])
+            if track.id in page.measures
+            else None,
+        }
+        for track in page.tracks
+    ]
+    return {"total": page.total, "offset": page.offset, "tracks": tracks}
 
 
 def background_problems(store: Store) -> list[str]:

@@ -729,6 +729,15 @@ WHERE words LIKE ALL (%(patterns)s::text[])
 ORDER BY title_words = %(words)s DESC, words <-> %(words)s, id
 LIMIT %(limit)s
 
+-- A page of the tracks whose words contain all the words asked for and which are among some (all
+-- where that is null), in the order of a shelf, and how many there are.
+-- name: list_tracks
+SELECT id, count(*) OVER () FROM track_cards
+WHERE words LIKE ALL (%(patterns)s::text[]) AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s::bigint[]))
+ORDER BY lower(coalesce(album_artist, artist)) NULLS LAST, lower(album) NULLS LAST,
+    track_number NULLS LAST, title_words, path, id
+LIMIT %(limit)s OFFSET %(offset)s
+
 -- Tracks whose words resemble what was asked for.
 -- name: find_resembling
 SELECT id FROM track_cards

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from mess_plugin.cli.output import F, encoder_option, print_json, print_table, say, table_options
+from mess_plugin.cli.play import play_option, play_tracks
 from mess_plugin.cli.shared_options import (
     ANSWERS,
     ASKED,
@@ -39,6 +40,7 @@ _SHARED = (
     ),
     out_option("Write it to a file instead: .m3u8, .xspf or .json.", group=ANSWERS),
     grouped(ANSWERS, "--relative", is_flag=True, help="Paths in --out as seen from its folder."),
+    play_option,
     steering_options,
     encoder_option,
     table_options,
@@ -178,6 +180,8 @@ def _run(words: dict[str, Any], make: Callable[[Store, Settings], Playlist]) -> 
         print_json(playlist_document(made))
     elif out is None:
         _print(made)
+    if words["play"] and made.tracks:
+        play_tracks(settings, made.tracks)
 
 
 def _print(made: Playlist) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mess_plugin.cli.output import encoder_option, print_json, print_table, say, table_options
+from mess_plugin.cli.play import play_option, play_tracks
 from mess_plugin.cli.shared_options import (
     ANSWERS,
     ASKED,
@@ -19,10 +20,10 @@ from mess_plugin.cli.shared_options import (
     time,
 )
 from mess_plugin.cli.steering import steering_options
-from mess_plugin.config import load_settings
+from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import search_document
 from mess_plugin.library.pathmap import PathMap
-from mess_plugin.model import Level
+from mess_plugin.model import Interval, Level
 from mess_plugin.playlists.formats import WRITERS, write_playlist
 from mess_plugin.search import SearchResult, parsing, search
 from mess_plugin.search.explain import clock, told
@@ -60,6 +61,7 @@ mess similar bounce.wav                          a file outside the library
     metavar="FOLDER",
     help="Write the matched stretches there as WAV files.",
 )
+@play_option
 @steering_options
 @encoder_option
 @table_options
@@ -73,6 +75,7 @@ def similar(
     scope: str | None,
     out: Path | None,
     excerpts: Path | None,
+    play: bool,
     encoder: str | None,
     as_json: bool,
     **words: Any,
@@ -99,9 +102,9 @@ def similar(
             interval=interval_of(start_s, end_s),
             section=section,
         )
+    are_stretches = found.interval is not None or scope == Level.SECTION.value
     if out is not None:
         tracks = [match.track for match in found.matches]
-        are_stretches = found.interval is not None or scope == Level.SECTION.value
         sections = [match.match_section for match in found.matches] if are_stretches else ()
         write_playlist(out, tracks, sections=sections)
         say(f"{len(found.matches)} tracks written to {out}")
@@ -115,6 +118,19 @@ def similar(
         say(f"there are no more than {offset} answers")
     else:
         say(f"nothing to compare {found.name} with: the library holds no other such track")
+    if play and found.matches:
+        _play(settings, found, only_stretches=are_stretches)
+
+
+def _play(settings: Settings, found: SearchResult, *, only_stretches: bool) -> None:
+    """From where each match is most like what was asked about; to the end where songs answer."""
+    stretches = [
+        match.match_section
+        if only_stretches or match.match_section is None
+        else Interval(match.match_section.start_s, float("inf"))
+        for match in found.matches
+    ]
+    play_tracks(settings, [match.track for match in found.matches], stretches)
 
 
 def _write_excerpts(found: SearchResult, folder: Path, here: PathMap) -> None:

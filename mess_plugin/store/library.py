@@ -77,11 +77,25 @@ class Library:
         Those whose title is the text come first, then the closest. Brackets and dashes, with which
         tables and people set album and artist apart, are no words.
         """
-        wanted = fold(text)
-        words = [bare for word in wanted.split() if (bare := word.strip(_AROUND_WORDS))]
-        patterns = [containing(word) for word in words or wanted.split()]
-        rows = self._session.rows("find_words", patterns=patterns, words=wanted, limit=limit)
+        rows = self._session.rows(
+            "find_words", patterns=_patterns(text), words=fold(text), limit=limit
+        )
         return [row[0] for row in rows], (rows[0][1] if rows else 0)
+
+    def page(
+        self, text: str, among: Sequence[int] | None, *, limit: int, offset: int
+    ) -> tuple[list[Track], int]:
+        """Tracks with all the words, by artist, album and number, and how many there are.
+
+        text: "" for all. among: their ids; None for all tracks.
+        """
+        asked = {"patterns": _patterns(text), "ids": None if among is None else list(among)}
+        rows = self._session.rows("list_tracks", **asked, limit=limit, offset=offset)
+        if not rows and offset:  # behind the last one
+            first = self._session.rows("list_tracks", **asked, limit=1, offset=0)
+            return [], first[0][1] if first else 0
+        tracks = self.get([row[0] for row in rows])
+        return [tracks[row[0]] for row in rows if row[0] in tracks], rows[0][1] if rows else 0
 
     def suggest_names(
         self, text: str, *, limit: int, most_tracks: int
@@ -122,6 +136,13 @@ class Library:
         """Tracks, locations of tracks, and hours of music."""
         n_tracks, n_files, seconds = self._session.rows("count_library")[0]
         return n_tracks, n_files, seconds / 3600.0
+
+
+def _patterns(text: str) -> list[str]:
+    """What the words of a text look like in those of a track."""
+    words = fold(text).split()
+    bare = [stripped for word in words if (stripped := word.strip(_AROUND_WORDS))]
+    return [containing(word) for word in bare or words]
 
 
 def _track(row: tuple[Any, ...]) -> Track:

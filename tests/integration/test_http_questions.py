@@ -16,11 +16,13 @@ from click.testing import CliRunner
 
 from mess_integrations.http.app import ENDPOINTS
 from mess_integrations.http.openapi import describe
+from mess_plugin.cli.ls import ls
 from mess_plugin.cli.playlist import playlist
 from mess_plugin.cli.similar import similar
 from mess_plugin.config import Settings
 from mess_plugin.embedded import Endpoints
 from mess_plugin.model import Tags
+from mess_plugin.options import FILTERS
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.inbox import Feedback
 from tests.http_client import Client, serving
@@ -300,6 +302,54 @@ def test_playlists_are_those_of_the_command_line(
         found = ElementTree.fromstring(text).findall(".//{http://xspf.org/ns/0/}location")
         assert [one.text for one in found] == [f"file://{path}" for path in paths]
     assert run(playlist, "radio", "song 3", "--seed", "-1").startswith("seed is -1")
+
+
+def test_tracks_are_listed_by_words_and_filters_as_on_the_command_line(
+    service: HttpService, run: Any
+) -> None:
+    asked: list[tuple[str, list[str], list[int]]] = [
+        ("words=song+2&year=2000-2005", ["song", "2", "--year", "2000-2005"], [20, 25, 21, 22, 23, 24]),
+        ("words=ARTIST+3&k=2&offset=1", ["artist", "3", "-k", "2", "--offset", "1"], [18, 23]),
+        ("language=French&rating=5-", ["--language", "French", "--rating", "5-"], [7, 19]),
+        ("folder=/music/1&artist=3&exclude=song+2", ["--folder", "/music/1", "--artist", "3",
+         "--exclude", "song 2"], [13, 3]),
+        ("words=no+such", ["no", "such"], []),
+    ]  # fmt: skip
+    for parameters, arguments, numbers in asked:
+        status, page = service.call(f"/v1/tracks?{parameters}")
+        assert status == 200
+        assert page == run(ls, *arguments)
+        assert [track["title"] for track in page["tracks"]] == [f"song {n}" for n in numbers]
+    _, page = service.call("/v1/tracks?k=7&offset=28")
+    assert (page["total"], page["offset"], len(page["tracks"])) == (N, 28, 2)
+    assert page["tracks"][0]["heard"]["tempo"]["bpm"] > 0
+    assert service.call("/v1/tracks?offset=1000")[1] == {"total": N, "offset": 1000, "tracks": []}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ("k=0", "k"),
+        ("k=1001", "k"),
+        ("tempo=same", "needs a track to be the same as"),
+        ("mood=calmm", "did you mean 'calm'"),
+        ("genra=x", "unknown parameter 'genra'"),
+        ("folder=music", "absolute"),
+    ],
+)
+def test_wrong_lists_get_400_with_the_reason(
+    service: HttpService, parameters: str, says: str
+) -> None:
+    status, answer = service.call(f"/v1/tracks?{parameters}")
+    assert status == 400
+    assert says in answer["error"]
+
+
+def test_tracks_are_listed_by_every_filter(service: HttpService) -> None:
+    document = service.call("/openapi.json", token=None)[1]
+    offered = {one["name"] for one in document["paths"]["/v1/tracks"]["get"]["parameters"]}
+    assert offered == {"words", "k", "offset"} | {option.key for option in FILTERS}
+    assert {option.name for option in ls.params} >= {option.key for option in FILTERS}
 
 
 def test_times_are_seconds_or_minutes_and_seconds(service: HttpService) -> None:

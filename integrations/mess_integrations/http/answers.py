@@ -95,6 +95,15 @@ class FullTrack(TrackCard):
     """null where it was indexed before facets were heard."""
 
 
+class TracksAnswer(msgspec.Struct):
+    """A page of tracks, by artist, album and number."""
+
+    total: int
+    """How many there are with these words and filters."""
+    offset: int
+    tracks: list[FullTrack]
+
+
 class Stretch(msgspec.Struct):
     """A part of a recording."""
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from mess_integrations.http.answers import FullTrack, StatusAnswer
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from mess_integrations.http.answers import FullTrack, StatusAnswer, TracksAnswer
+from mess_integrations.http.questions import parameters
 from mess_integrations.http.routing import Call, Endpoint, HttpService, NotFound, Reply
-from mess_plugin.documents import measures_document, status_document, track_document
+from mess_plugin.documents import (
+    listing_document,
+    measures_document,
+    status_document,
+    track_document,
+)
 from mess_plugin.errors import UsageError
+from mess_plugin.options import FILTERS
+from mess_plugin.search import parsing
+from mess_plugin.search.listing import MOST, list_tracks
 
 
 def track(service: HttpService, call: Call) -> Reply:
@@ -20,6 +33,35 @@ def track(service: HttpService, call: Call) -> Reply:
     if found is None:
         raise NotFound(f"there is no track {text} in the library")
     return Reply({**track_document(found), "heard": heard})
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """Which tracks, beside the filters."""
+
+    words: Annotated[
+        str,
+        msgspec.Meta(max_length=400, description="In tags or file name, all of them; empty: any."),
+    ] = ""
+    k: Annotated[int, msgspec.Meta(ge=1, le=MOST, description="How many tracks.")] = 100
+    offset: Annotated[int, msgspec.Meta(ge=0, description="How many to leave out.")] = 0
+
+
+if TYPE_CHECKING:
+    ListParameters = _Listed
+else:
+    ListParameters = msgspec.defstruct(
+        "ListParameters", list(parameters(FILTERS)), bases=(_Listed,), module=__name__, frozen=True
+    )
+
+
+def tracks(service: HttpService, call: Call) -> Reply:
+    """Tracks by words and filters, by artist, album and number."""
+    asked: ListParameters = call.query
+    words = {option.key: getattr(asked, option.key) for option in FILTERS}
+    filters = parsing.query(words, remote=True).filters
+    with service.stores.use() as store:
+        page = list_tracks(store, asked.words, filters, k=asked.k, offset=asked.offset)
+    return Reply(listing_document(page))
 
 
 def status(service: HttpService, _call: Call) -> Reply:
@@ -42,6 +84,11 @@ _TRACK = {
 }  # fmt: skip
 _WRONG = {400: "The question is wrong; `error` says why.", 503: "The database does not answer."}
 ENDPOINTS = (
+    Endpoint(
+        "GET", "/v1/tracks", "Tracks by words and filters", tracks, ListParameters,
+        answer=TracksAnswer, answer_example={"total": 1, "offset": 0, "tracks": [_TRACK]},
+        answers={200: "A page of the tracks, as `mess ls --json` prints it.", **_WRONG},
+    ),
     Endpoint(
         "GET", "/v1/tracks/{id}", "One track: tags, locations, tempo, key and loudness", track,
         answer=FullTrack, answer_example=_TRACK,
