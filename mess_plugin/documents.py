@@ -130,10 +130,16 @@ def measures_document(measures: Measures) -> dict[str, object]:
     """Tempo, key, loudness and attributes as they were heard."""
     tempo, key, loudness = measures.tempo, measures.key, measures.loudness
     return {
-        "tempo": None if tempo is None else {"bpm": tempo.bpm, "confidence": tempo.confidence},
+        "tempo": None
+        if tempo is None
+        else {"bpm": tempo.bpm, "confidence": tempo.confidence, "sure": tempo.is_sure},
         "key": None
         if key is None
-        else {"name": keys.name(key.tonic, key.mode), "confidence": key.confidence},
+        else {
+            "name": keys.name(key.tonic, key.mode),
+            "confidence": key.confidence,
+            "sure": key.is_sure,
+        },
         "loudness": {"integrated_lufs": loudness.integrated_lufs, "range_lu": loudness.range_lu},
         "activity": measures.activity,
         "brightness": measures.brightness,
@@ -314,10 +320,16 @@ def match_document(match: Match) -> dict[str, object]:
         "track": card_document(match.track),
         "query_section": _interval(match.query_section),
         "match_section": _interval(match.match_section),
+        "likeness": None if match.likeness is None else round(match.likeness, 6),
         "confidence": None if match.confidence is None else round(match.confidence, 6),
         "repeats": [_interval(repeat) for repeat in match.repeats],
         "reasons": [
-            {"kind": reason.kind, "value": round(reason.value, 6), "text": reason.text}
+            {
+                "kind": reason.kind,
+                "value": round(reason.value, 6),
+                "likeness": None if reason.likeness is None else round(reason.likeness, 6),
+                "text": reason.text,
+            }
             for reason in match.reasons
         ],
     }

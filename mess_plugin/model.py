@@ -181,13 +181,17 @@ class Reason(msgspec.Struct, frozen=True):
     kind: str
     value: float
     text: str
+    likeness: float | None = None
+    """Of a part of the score: how alike the two are in it, at most 1. Of tempo and key: 1 where they go
+    together, else 0. None for other reasons."""
 
 
 class Match(msgspec.Struct, frozen=True):
     """One answer. score in [0, 1]; intervals are the best-matching pair of stretches.
 
-    confidence: how far the answer stands out, in [0, 1]; None where that is not asked. repeats: other
-    stretches of the same track that sound the same as match_section.
+    likeness: the share of random pairs of the library that are less alike, in [0, 1]; None where the
+    library is too small to say. confidence: how far the answer stands out, in [0, 1]; None where that
+    is not asked. repeats: other stretches of the same track that sound the same as match_section.
     """
 
     rank: int
@@ -198,3 +202,4 @@ class Match(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...] = ()
     confidence: float | None = None
     repeats: tuple[Interval, ...] = ()
+    likeness: float | None = None

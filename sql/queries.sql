@@ -1146,13 +1146,16 @@ LIMIT %(limit)s
 -- Tracks that pass the filters that SQL can judge, with their keys. Null parameters do not filter.
 -- Media servers rate from 0 to 10, tags from 0 to 5; a play counts from half of the track on.
 -- name: allowed_tracks
-SELECT DISTINCT ON (files.track_id) files.track_id, files.key, measures.tonic, measures.mode
+SELECT DISTINCT ON (files.track_id) files.track_id, files.key,
+    CASE WHEN measures.key_confidence >= %(sure)s::real THEN measures.tonic END,
+    measures.mode
 FROM files
 JOIN tracks ON tracks.id = files.track_id
 LEFT JOIN measures ON measures.track_id = files.track_id AND measures.revision = %(revision)s
 WHERE (%(tempo_bpm_low)s::real IS NULL OR EXISTS (
         SELECT FROM unnest(ARRAY[0.5, 1, 2]) AS octave
-        WHERE coalesce(files.bpm, measures.tempo_bpm) * octave
+        WHERE coalesce(files.bpm,
+            CASE WHEN measures.tempo_confidence >= %(sure)s::real THEN measures.tempo_bpm END) * octave
             BETWEEN %(tempo_bpm_low)s::real AND %(tempo_bpm_high)s::real))
     AND (%(duration_s_low)s::real IS NULL
         OR tracks.duration_s BETWEEN %(duration_s_low)s::real AND %(duration_s_high)s::real)
@@ -1205,8 +1208,11 @@ WHERE measures.revision = %(revision)s AND song_embeddings.space_id = %(space_id
 -- Every track of a space with its song vector, as bytes, and what is known of it.
 -- name: song_features
 SELECT halfvec_send(song.vector), card.id, card.path, card.title, card.artist, card.genre, card.year,
-    coalesce(card.bpm, measures.tempo_bpm), measures.mode, measures.activity, measures.loudness_lufs,
-    measures.tonic, card.album
+    coalesce(card.bpm,
+        CASE WHEN measures.tempo_confidence >= %(sure)s::real THEN measures.tempo_bpm END),
+    CASE WHEN measures.key_confidence >= %(sure)s::real THEN measures.mode END,
+    measures.activity, measures.loudness_lufs,
+    CASE WHEN measures.key_confidence >= %(sure)s::real THEN measures.tonic END, card.album
 FROM song_embeddings AS song
 JOIN track_cards AS card ON card.id = song.track_id
 LEFT JOIN measures ON measures.track_id = song.track_id AND measures.revision = %(revision)s
@@ -1326,6 +1332,34 @@ SELECT id, listener, words, except_months FROM never_rules ORDER BY id
 -- Remove a rule of what is never suggested.
 -- name: remove_never_rule
 DELETE FROM never_rules WHERE id = %(rule)s RETURNING id
+
+-- The scale of a space for scores of some kind, as float32 bytes, and the newest track then and now.
+-- name: get_likeness_scale
+SELECT scores, last_track, (SELECT coalesce(max(id), 0) FROM tracks) AS newest
+FROM (SELECT) AS always LEFT JOIN likeness_scales
+    ON space_id = %(space_id)s AND compared = %(compared)s
+
+-- Keep a scale in the place of an older one, unless the space is gone meanwhile.
+-- name: save_likeness_scale
+INSERT INTO likeness_scales (space_id, compared, last_track, scores)
+SELECT id, %(compared)s, %(last_track)s, %(scores)s FROM spaces WHERE id = %(space_id)s
+FOR KEY SHARE
+ON CONFLICT (space_id, compared) DO UPDATE
+SET last_track = excluded.last_track, scores = excluded.scores, made_at = now()
+
+-- Forget all but the newest scales of a space.
+-- name: delete_old_likeness_scales
+DELETE FROM likeness_scales WHERE (space_id, compared) IN (
+    SELECT space_id, compared FROM likeness_scales WHERE space_id = %(space_id)s
+    ORDER BY made_at DESC OFFSET %(kept)s FOR UPDATE SKIP LOCKED
+)
+
+-- Some tracks of a space, the same ones each time and few others when the library grows.
+-- name: sample_tracks
+SELECT track_id FROM song_embeddings WHERE space_id = %(space_id)s
+    AND EXISTS (SELECT FROM files WHERE files.track_id = song_embeddings.track_id
+        AND files.missing_since IS NULL)
+ORDER BY hashint8(track_id), track_id LIMIT %(n)s
 
 -- Forget what a listener said.
 -- name: delete_verdicts

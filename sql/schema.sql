@@ -346,6 +346,16 @@ CREATE TABLE never_rules (
     UNIQUE (listener, words, except_months)
 );
 
+-- How alike tracks of a space are that were drawn at random: what a likeness is measured by.
+CREATE TABLE likeness_scales (
+    space_id integer NOT NULL REFERENCES spaces ON DELETE CASCADE,
+    compared text NOT NULL, -- what counts in the scores
+    last_track bigint NOT NULL, -- the newest track when it was made
+    scores bytea NOT NULL, -- sorted, little-endian float32
+    made_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (space_id, compared)
+);
+
 -- Recordings that are the same music, by audio evidence or by a person's word. Nothing is ever
 -- merged or deleted: a link is a row that can be taken away again.
 

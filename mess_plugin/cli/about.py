@@ -54,13 +54,13 @@ def _rows(track: Track, measures: Measures) -> list[tuple[str, str, str, str]]:
     return [
         (
             "tempo",
-            f"{tempo.bpm:.1f} bpm" if tempo else "none",
+            _guess(f"{tempo.bpm:.1f} bpm", tempo.is_sure) if tempo else "none",
             f"{tempo.confidence:.2f}" if tempo else "",
             tagged_bpm,
         ),
         (
             "key",
-            keys.name(key.tonic, key.mode) if key else "none",
+            _guess(keys.name(key.tonic, key.mode), key.is_sure) if key else "none",
             f"{key.confidence:.2f}" if key else "",
             track.tags.key or "",
         ),
@@ -71,6 +71,10 @@ def _rows(track: Track, measures: Measures) -> list[tuple[str, str, str, str]]:
         ("drive", _share(measures.drive), "", ""),
         ("moods", ", ".join(moods_of(measures)), "", ""),
     ]
+
+
+def _guess(text: str, is_sure: bool) -> str:
+    return text if is_sure else f"unsure ({text}?)"
 
 
 def _share(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import search_document
 from mess_plugin.library.pathmap import PathMap
-from mess_plugin.model import Interval, Level
+from mess_plugin.model import Interval, Level, Match
 from mess_plugin.playlists.formats import WRITERS, write_playlist
 from mess_plugin.search import SearchResult, parsing, search
-from mess_plugin.search.explain import clock, told
+from mess_plugin.search.explain import clock, in_words, percent, timestamp, told
 from mess_plugin.search.references import interval_of
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
@@ -38,6 +39,7 @@ mess similar nebula --only rhythm --tempo same   by the rhythm alone
 mess similar farewell --start 0:34 --end 0:50    passages like this one
 mess similar bounce.wav                          a file outside the library
 """
+_LIKELY = 0.5  # of a confidence that is worth a column
 
 
 @click.command(cls=GroupedCommand, examples=_EXAMPLES)
@@ -62,6 +64,7 @@ mess similar bounce.wav                          a file outside the library
     help="Write the matched stretches there as WAV files.",
 )
 @play_option
+@click.option("--why", is_flag=True, help="Show the numbers that a score is the sum of.")
 @steering_options
 @encoder_option
 @table_options
@@ -76,6 +79,7 @@ def similar(
     out: Path | None,
     excerpts: Path | None,
     play: bool,
+    why: bool,
     encoder: str | None,
     as_json: bool,
     **words: Any,
@@ -113,7 +117,7 @@ def similar(
     if as_json:
         print_json(search_document(found))
     elif found.matches:
-        _print(found)
+        _print(found, why)
     elif offset:
         say(f"there are no more than {offset} answers")
     else:
@@ -142,29 +146,46 @@ def _write_excerpts(found: SearchResult, folder: Path, here: PathMap) -> None:
     say(f"{len(written)} excerpts written to {folder}")
 
 
-def _print(found: SearchResult) -> None:
+def _print(found: SearchResult, why: bool) -> None:
     asked = f", {clock(found.interval)}" if found.interval else ""
-    rows = [
-        (
-            match.rank,
-            f"{match.score:.2f}",
-            "" if match.confidence is None else f"{match.confidence:.0%}",
-            match.track.id,
-            match.track.describe(),
-            clock(match.match_section) if match.match_section else "",
-            told(match.reasons, match.score),
-        )
-        for match in found.matches
-    ]
     say(f"similar to {found.name}{asked}:")
     if found.n_never:
         say(f"left out: {found.n_never} tracks that are never suggested (`mess never list`)")
     if found.taste is not None:
         say(f"the taste of {found.taste.listener} is {found.taste.state}")
-    columns = ("#", "#score", "#same recording", "#id", "track", "where", "why")
-    said = [place for place, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+    is_known = any((match.confidence or 0) >= _LIKELY for match in found.matches)
+    columns: dict[str, Sequence[object]] = {
+        "#": [match.rank for match in found.matches],
+        "#score": [f"{match.score:.2f}" for match in found.matches] if why else [],
+        "#likeness": [
+            "" if match.likeness is None else percent(match.likeness) for match in found.matches
+        ],
+        "#same recording": [
+            "" if match.confidence is None else f"{match.confidence:.0%}" for match in found.matches
+        ]
+        if is_known
+        else [],
+        "#id": [match.track.id for match in found.matches] if why else [],
+        "track": [match.track.describe() for match in found.matches],
+        "where": [_where(match, found.interval is not None) for match in found.matches],
+        "why": [
+            told(match.reasons, match.score) if why else in_words(match.reasons)
+            for match in found.matches
+        ],
+    }
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
     print_table(
-        [columns[i] for i in said],
-        [[row[i] for i in said] for row in rows],
+        list(shown),
+        list(zip(*shown.values(), strict=True)),
         records=search_document(found)["matches"],
     )
+
+
+def _where(match: Match, is_stretch: bool) -> str:
+    """The stretch that answers; of songs where both are most alike, in the question and the answer."""
+    own, other = match.query_section, match.match_section
+    if other is None:
+        return ""
+    if is_stretch or own is None:
+        return clock(other)
+    return f"{timestamp(own.start_s)} ↔ {timestamp(other.start_s)}"

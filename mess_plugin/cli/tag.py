@@ -12,6 +12,7 @@ import click
 from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import AudioError, UsageError
+from mess_plugin.facets.values import SURE
 from mess_plugin.library.pathmap import PathMap
 from mess_plugin.services import connected
 from mess_plugin.store import Store, open_store
@@ -24,7 +25,7 @@ from mess_plugin.tagging.planning import (
     take_back,
 )
 from mess_plugin.tagging.undo import Journal, Values, read_journal
-from mess_plugin.tagging.values import FIELDS, LEAST_CONFIDENCE, parse_fields
+from mess_plugin.tagging.values import FIELDS, parse_fields
 
 Row = dict[str, object]
 
@@ -36,7 +37,7 @@ Row = dict[str, object]
 @click.option("--apply", is_flag=True, help="Write; without it, only show what would be written.")
 @click.option("--overwrite", is_flag=True, help="Replace tags that are there; else they stay.")
 @click.option(
-    "--confidence", type=float, default=LEAST_CONFIDENCE, show_default=True, metavar="0…1",
+    "--confidence", type=float, default=SURE, show_default=True, metavar="0…1",
     help="Write tempo and key only where MESS is as sure as this.",
 )  # fmt: skip
 @click.option(

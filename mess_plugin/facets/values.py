@@ -14,6 +14,15 @@ REVISION = "2"
 """Changes whenever a facet or a measure of the same sound changes."""
 
 
+SURE = 0.25
+"""The confidence from which a tempo or a key counts: in reasons, filters, playlists and tags. Below it
+it is as good as guessed (docs/measurements/facets.md)."""
+
+
+SAME_TEMPO = 1.06
+"""The ratio of two tempi that DJs bridge without anybody noticing."""
+
+
 class Facet(StrEnum):
     """One aspect of the feel of music."""
 
@@ -31,6 +40,11 @@ class TempoEstimate(msgspec.Struct, frozen=True):
     confidence: float
     """How far the beat stands out, in [0, 1]: 0 where nothing recurs."""
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is more than a guess."""
+        return self.confidence >= SURE
+
 
 class KeyEstimate(msgspec.Struct, frozen=True):
     """A key and how sure it is."""
@@ -41,6 +55,11 @@ class KeyEstimate(msgspec.Struct, frozen=True):
     """ "major" or "minor"."""
     confidence: float
     """In [0, 1]."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is more than a guess."""
+        return self.confidence >= SURE
 
 
 class Loudness(msgspec.Struct, frozen=True):
@@ -65,6 +84,16 @@ class Measures(msgspec.Struct, frozen=True):
     """Share of that library that is darker; None where an older MESS heard the track."""
     drive: float | None = None
     """Share of that library that drives less; see `mess_plugin.facets.attributes`."""
+
+    @property
+    def sure_tempo_bpm(self) -> float | None:
+        """The tempo where it is more than a guess."""
+        return self.tempo.bpm if self.tempo and self.tempo.is_sure else None
+
+    @property
+    def sure_key(self) -> tuple[int, str] | None:
+        """(tonic, mode) where the key is more than a guess."""
+        return (self.key.tonic, self.key.mode) if self.key and self.key.is_sure else None
 
 
 @dataclass(frozen=True, slots=True)

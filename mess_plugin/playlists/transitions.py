@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 
 from mess_plugin.facets import key as keys
+from mess_plugin.facets.values import SAME_TEMPO
 from mess_plugin.model import Float32, Space
-from mess_plugin.search.filters import SAME_TEMPO, key_of, tempo_of
+from mess_plugin.search.filters import key_of, tempo_of
 from mess_plugin.store import Store
 
 _SOUND, _TEMPO, _KEY = 0.7, 0.15, 0.15

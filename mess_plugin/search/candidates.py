@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -20,12 +21,41 @@ from mess_plugin.search.seeds import Seed, resolve
 from mess_plugin.store import Store
 
 
+class Compared(Protocol):
+    """One recording that others are compared with."""
+
+    @property
+    def vectors(self) -> Mapping[str, Float32]:
+        """Aspect → (dim,)."""
+        ...
+
+    def profile(self, views: ViewWeights) -> Profile:
+        """What the views of the feel take."""
+        ...
+
+
 class QueryFeatures(msgspec.Struct, frozen=True):
     """A seed with its vector in each aspect. measures: None where it was heard too little."""
 
     seed: Seed
     vectors: dict[str, Float32]
     measures: Measures | None
+
+    def profile(self, views: ViewWeights) -> Profile:
+        """What the views of the feel take."""
+        return profile(self.vectors[FEEL], self.seed.levels[views.parts])
+
+
+class CandidateFeatures(msgspec.Struct, frozen=True):
+    """One candidate, as what others are compared with."""
+
+    vectors: dict[str, Float32]
+    known: Profile | None
+
+    def profile(self, views: ViewWeights) -> Profile:  # noqa: ARG002  by the views it was made for
+        """What the views of the feel take; only of candidates with profiles."""
+        assert self.known is not None
+        return self.known
 
 
 class CandidateSet(msgspec.Struct, frozen=True):
@@ -37,6 +67,11 @@ class CandidateSet(msgspec.Struct, frozen=True):
     track_ids: tuple[int, ...]
     vectors: dict[str, Float32]
     profiles: tuple[Profile, ...] = ()
+
+    def features(self, row: int) -> CandidateFeatures:
+        """One of them."""
+        vectors = {aspect: vectors[row] for aspect, vectors in self.vectors.items()}
+        return CandidateFeatures(vectors, self.profiles[row] if self.profiles else None)
 
     def at(self, rows: Sequence[int]) -> CandidateSet:
         """Some of the candidates, in this order."""
@@ -163,7 +198,7 @@ def with_facets(store: Store, found: CandidateSet, facets: Iterable[Facet]) -> C
 
 def candidates_of(seeds: Sequence[QueryFeatures], views: ViewWeights) -> CandidateSet:
     """Voices as candidates, numbered from 0; zeros where one lacks a facet that another has."""
-    profiles = tuple(profile(v.vectors[FEEL], v.seed.levels[views.parts]) for v in seeds)
+    profiles = tuple(one.profile(views) for one in seeds)
     blank = {a: np.zeros_like(vector) for v in seeds for a, vector in v.vectors.items()}
     vectors = {a: np.stack([v.vectors.get(a, zeros) for v in seeds]) for a, zeros in blank.items()}
     return CandidateSet(tuple(range(len(seeds))), vectors, profiles)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from mess_plugin.errors import UsageError
 from mess_plugin.facets import Measures
 from mess_plugin.facets import key as keys
+from mess_plugin.facets.values import SAME_TEMPO
 from mess_plugin.model import Tags
 from mess_plugin.options import FILTERS, LIMITS, Kind
 from mess_plugin.search.candidates import QueryFeatures
@@ -17,7 +18,6 @@ from mess_plugin.search.query import ATTRIBUTES, Filters, Range
 from mess_plugin.store import Store
 from mess_plugin.store.filters import Allowed
 
-SAME_TEMPO = 1.06  # the ratio that DJs bridge without anybody noticing
 _WIDE = 1e9
 
 
@@ -42,7 +42,9 @@ def passing(store: Store, filters: Filters, first: QueryFeatures | None) -> list
     if filters.same_tempo and first is not None:
         bpm = tempo_of(first.seed.track.tags if first.seed.track else Tags(), first.measures)
         if bpm is None:
-            raise UsageError(f"{first.seed.name} has no tempo to go by: give one with --tempo")
+            raise UsageError(
+                f"{first.seed.name} has no tempo that is sure: give one, such as --tempo 90-110"
+            )
         tempo = Range(bpm / SAME_TEMPO, bpm * SAME_TEMPO)
     conditions: dict[str, object] = {}
     for option in FILTERS:
@@ -76,18 +78,18 @@ def _blame(store: Store, filters: Filters, first: QueryFeatures | None) -> str:
 
 
 def tempo_of(tags: Tags, measures: Measures | None) -> float | None:
-    """Beats per minute: the tag, else what was heard."""
+    """Beats per minute: the tag, else what was heard for sure."""
     if tags.bpm:
         return tags.bpm
-    return measures.tempo.bpm if measures and measures.tempo else None
+    return measures.sure_tempo_bpm if measures else None
 
 
 def key_of(tags: Tags, measures: Measures | None) -> tuple[int, str] | None:
-    """(tonic, mode): the tag where it can be read, else what was heard."""
+    """(tonic, mode): the tag where it can be read, else what was heard for sure."""
     tagged = keys.parse(tags.key) if tags.key else None
     if tagged:
         return tagged
-    return (measures.key.tonic, measures.key.mode) if measures and measures.key else None
+    return measures.sure_key if measures else None
 
 
 def describe(filters: Filters) -> str:
@@ -115,7 +117,9 @@ def _in_key(passed: Sequence[Allowed], filters: Filters, first: QueryFeatures | 
     if filters.same_key and first is not None:
         wanted = key_of(first.seed.track.tags if first.seed.track else Tags(), first.measures)
         if wanted is None:
-            raise UsageError(f"{first.seed.name} has no key to go by: give one with --key")
+            raise UsageError(
+                f"{first.seed.name} has no key that is sure: give one, such as --key Am"
+            )
     if wanted is None:
         return [one.track_id for one in passed]
     kept = []

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 from mess_plugin.facets import Facet
 from mess_plugin.facets.scale import similarity as facet_similarity
 from mess_plugin.model import Float32
-from mess_plugin.search.candidates import CandidateSet, QueryFeatures
+from mess_plugin.search.candidates import CandidateSet, Compared
 from mess_plugin.search.query import FEEL
-from mess_plugin.search.rerank import SONG_ALONE, VIEWS, Side, ViewWeights, profile
+from mess_plugin.search.rerank import SONG_ALONE, VIEWS, Side, ViewWeights
 
 Bools = npt.NDArray[np.bool_]
 AGAINST = 0.5  # how much likeness to a negative seed takes away
@@ -56,6 +56,11 @@ class Scores(msgspec.Struct, frozen=True):
     leaning: Float32
     blended: Mapping[str, Float32] = msgspec.field(default_factory=dict)
     shares: Mapping[str, float] = msgspec.field(default_factory=dict)
+
+    def likeness_of(self, row: int) -> float:
+        """How alike a candidate is to the seeds, whatever else speaks for or against it."""
+        total = sum(self.weights.values())
+        return sum(w * float(self.likeness[part][row]) for part, w in self.weights.items()) / total
 
     def less(self, share: float) -> Scores:
         """All that there is, made smaller by a share that something else is to make up."""
@@ -96,8 +101,8 @@ def blend(
 
 def score(
     table: CandidateSet,
-    seeds: Sequence[QueryFeatures],
-    against: Sequence[QueryFeatures],
+    seeds: Sequence[Compared],
+    against: Sequence[Compared],
     weights: Mapping[str, float],
     *,
     views: ViewWeights = SONG_ALONE,
@@ -165,20 +170,20 @@ def likeness_to(
     return _weighted(parts, weights, len(table.track_ids))
 
 
-def unheard(table: CandidateSet, seeds: Sequence[QueryFeatures], facet: str) -> Bools:
+def unheard(table: CandidateSet, seeds: Sequence[Compared], facet: str) -> Bools:
     """(n,) where a facet says nothing, because a candidate or a seed has nothing of it."""
     if facet not in table.vectors or not all(_has(v, facet) for v in seeds):
         return np.ones(len(table.track_ids), dtype=np.bool_)
     return np.asarray(~table.vectors[facet].any(axis=1), dtype=np.bool_)
 
 
-def _has(seed: QueryFeatures, facet: str) -> bool:
+def _has(seed: Compared, facet: str) -> bool:
     return facet in seed.vectors and bool(seed.vectors[facet].any())
 
 
 def _likeness(
     table: CandidateSet,
-    seeds: Sequence[QueryFeatures],
+    seeds: Sequence[Compared],
     weights: Mapping[str, float],
     views: ViewWeights,
     exact_key: bool,
@@ -205,7 +210,7 @@ def _likeness(
 
 
 def _in_facet(
-    table: CandidateSet, seed: QueryFeatures, facet: str, instead: Float32, exact_key: bool
+    table: CandidateSet, seed: Compared, facet: str, instead: Float32, exact_key: bool
 ) -> Float32:
     """Likeness to a seed in a facet, (n,); `instead` where one of the two has nothing of it."""
     silent = unheard(table, [seed], facet)
@@ -215,12 +220,12 @@ def _in_facet(
     return np.asarray(np.where(silent, instead, found), dtype=np.float32)
 
 
-def _seen(table: CandidateSet, seeds: Sequence[QueryFeatures], views: ViewWeights) -> Float32:
+def _seen(table: CandidateSet, seeds: Sequence[Compared], views: ViewWeights) -> Float32:
     """The feel in each of VIEWS: (n_voices, n, 3) float32; without profiles of the song alone."""
     if views == SONG_ALONE:
         songs = np.stack([v.vectors[FEEL] for v in seeds]) @ table.vectors[FEEL].T
         return np.repeat(songs[:, :, None], len(VIEWS), axis=2)
-    side = Side([profile(v.vectors[FEEL], v.seed.levels[views.parts]) for v in seeds])
+    side = Side([one.profile(views) for one in seeds])
     return np.stack([side.views(one) for one in table.profiles], axis=1).astype(np.float32)
 
 

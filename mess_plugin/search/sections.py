@@ -15,6 +15,7 @@ from mess_plugin.search.alignment import passage_query, windows_inside
 from mess_plugin.search.candidates import QueryFeatures
 from mess_plugin.search.diversity import choose
 from mess_plugin.search.explain import part_reason, section_reason
+from mess_plugin.search.likeness import stretch_scale
 from mess_plugin.search.nearest import nearest_of_tracks
 from mess_plugin.search.passages import find_passages
 from mess_plugin.search.query import FEEL, Query
@@ -85,7 +86,7 @@ def answer_stretch(
         )
         for one in find_passages(looked_for, candidates, windows, pool)
     ]
-    return _ranked(store, settings, space, question, query, found, k)
+    return _ranked(store, settings, space, question, query, found, k, Level.WINDOW)
 
 
 def answer_with_sections(
@@ -103,7 +104,7 @@ def answer_with_sections(
             if hit.track_id not in best or hit.similarity > best[hit.track_id].similarity:
                 best[hit.track_id] = _Stretch(hit.track_id, interval, hit.interval, hit.similarity)
     found = sorted(best.values(), key=lambda one: (-one.similarity, one.track_id))[:pool]
-    return _ranked(store, settings, space, question, query, found, k)
+    return _ranked(store, settings, space, question, query, found, k, Level.SECTION)
 
 
 def _pool(question: Question, query: Query, k: int) -> int:
@@ -128,6 +129,7 @@ def _ranked(
     query: Query,
     found: Sequence[_Stretch],
     k: int,
+    level: Level,
 ) -> tuple[Match, ...]:
     """The k best of some stretches by everything that counts, with their reasons."""
     tracks = store.library.get([one.track_id for one in found])
@@ -151,6 +153,7 @@ def _ranked(
         rows = _varied(query, rows, found, tracks, scores, vectors, k)
     measured = store.facets.measures([found[row].track_id for row in rows[:k]])
     first = question.seeds[0]
+    scale = stretch_scale(store, space, level)
     return tuple(
         Match(
             rank=rank,
@@ -167,12 +170,13 @@ def _ranked(
                         tracks[found[row].track_id].tags,
                         measured[found[row].track_id][0],
                     )
-                    if query.steers and found[row].track_id in measured
+                    if found[row].track_id in measured
                     else ()
                 ),
             ),
             confidence=found[row].confidence,
             repeats=found[row].repeats,
+            likeness=scale.of(found[row].similarity),
         )
         for rank, row in enumerate(rows[:k], start=1)
     )

@@ -11,11 +11,12 @@ from mess_plugin.options import HIDE
 from mess_plugin.search import explain as reasons
 from mess_plugin.search.candidates import QueryFeatures
 from mess_plugin.search.diversity import choose, linked
-from mess_plugin.search.explain import best_pair, part_reason, section_reason
+from mess_plugin.search.explain import alike_reason, best_pair, part_reason, section_reason
 from mess_plugin.search.filters import key_of, tempo_of
+from mess_plugin.search.likeness import LikenessScale, song_scale
 from mess_plugin.search.query import Query
 from mess_plugin.search.ranking import Question, Ranking, rank
-from mess_plugin.search.rerank import VIEWS
+from mess_plugin.search.rerank import SONG_ALONE, VIEWS
 from mess_plugin.search.scoring import likeness_to, unheard
 from mess_plugin.store import Store
 
@@ -38,7 +39,7 @@ def answer_with_songs(
     """The at most k songs that answer a question best.
 
     query: what it says about duplicates and variety; all else is in the question. explain: whether
-    the matches get their reasons and their most alike sections.
+    the matches get their reasons, their likeness and their most alike sections.
     """
     varied = query.is_varied
     found = rank(store, settings, space, question, k + _SPARE, varied=varied)
@@ -103,11 +104,18 @@ def _explained(
     ids = [found.table.track_ids[row] for row in chosen]
     sections = store.embeddings.of_tracks(space, Level.SECTION, ids)
     measured = store.facets.measures(ids)
+    scale = song_scale(store, space, question.weights, question.views, exact_key=question.exact_key)
+    by_facet = {
+        part: song_scale(store, space, {part: 1.0}, SONG_ALONE, exact_key=question.exact_key)
+        for part in found.scores.weights
+        if part not in VIEWS
+    }
     matches = []
     for place, (row, track_id) in enumerate(zip(chosen, ids, strict=True), start=1):
         pair = best_pair(first.seed.levels[Level.SECTION], sections[track_id])
         facts = [section_reason(*pair)] if pair is not None else []
         measures = measured[track_id][0] if track_id in measured else None
+        facts += _striking(found, question.seeds, row, by_facet)
         facts += relations(first, tracks[track_id].tags, measures)
         matches.append(
             Match(
@@ -117,6 +125,7 @@ def _explained(
                 query_section=pair[0] if pair else None,
                 match_section=pair[1] if pair else None,
                 reasons=(*_parts(found, question.seeds, row), *facts),
+                likeness=scale.of(found.scores.likeness_of(row)),
             )
         )
     return tuple(matches)
@@ -147,6 +156,23 @@ def _parts(found: Ranking, seeds: Sequence[QueryFeatures], row: int) -> list[Rea
     if scores.unlike[row] > 0:
         parts.append(reasons.unlike(float(scores.unlike[row])))
     return parts
+
+
+def _striking(
+    found: Ranking,
+    seeds: Sequence[QueryFeatures],
+    row: int,
+    by_facet: Mapping[str, LikenessScale],
+) -> list[Reason]:
+    """In which facets two are strikingly alike, for this library."""
+    alone = found.table.at([row])
+    shares = {
+        facet: scale.of(float(found.scores.likeness[facet][row]))
+        for facet, scale in by_facet.items()
+        if not unheard(alone, seeds, facet)[0]
+    }
+    reason = alike_reason({facet: share for facet, share in shares.items() if share is not None})
+    return [reason] if reason else []
 
 
 def relations(first: QueryFeatures, tags: Tags, measures: Measures | None) -> list[Reason]:

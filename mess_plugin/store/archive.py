@@ -24,8 +24,8 @@ Blocks = Iterator[bytes | bytearray | memoryview]
 _NEVER = frozenset({"migrations", "workers"})  # made anew; who works is another matter afterwards
 _HEARD = frozenset(
     {
-        "duplicate_searches", "embeddings", "facets", "jobs", "measures", "metrics", "projections",
-        "spaces", "waveforms",
+        "duplicate_searches", "embeddings", "facets", "jobs", "likeness_scales", "measures",
+        "metrics", "projections", "spaces", "waveforms",
     }
 )  # fmt: skip
 _LOCK_WAIT_S = 10

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.facets import REVISION
+from mess_plugin.facets.values import SURE
 from mess_plugin.folding import fold
 from mess_plugin.model import Float32, Space
 from mess_plugin.options import FILTERS, LIMITS, Kind
@@ -68,7 +69,7 @@ class Filtering:
                 parameters |= {f"{option.target}_low": low, f"{option.target}_high": high}
             elif option.kind is not Kind.KEY:  # keys are spelt in many ways: judged by the caller
                 parameters[option.target] = None if value is None else _SQL[option.kind](value)
-        rows = self._session.rows("allowed_tracks", revision=REVISION, **parameters)
+        rows = self._session.rows("allowed_tracks", revision=REVISION, sure=SURE, **parameters)
         return [
             Allowed(track_id, tagged, None if tonic is None else (tonic, mode))
             for track_id, tagged, tonic, mode in rows
@@ -97,7 +98,7 @@ class Filtering:
         """Every track of a space that lies somewhere: its facts, and (n, dim) song vectors."""
         facts, vectors = [], []
         for data, track_id, path, *rest in self._session.rows(
-            "song_features", revision=REVISION, space_id=space.id
+            "song_features", revision=REVISION, sure=SURE, space_id=space.id
         ):
             facts.append(Facts(track_id, to_text(path), *rest))
             vectors.append(unpacked(data))

@@ -26,6 +26,7 @@ from mess_plugin.store.never import NeverRules
 from mess_plugin.store.peaks import Waveforms
 from mess_plugin.store.recipes import RecipeChoices
 from mess_plugin.store.roots import Roots
+from mess_plugin.store.scales import LikenessScales
 from mess_plugin.store.session import DbSession
 from mess_plugin.store.smart import SmartPlaylists
 from mess_plugin.store.spaces import Spaces
@@ -54,6 +55,7 @@ class Store:
         self.filters = Filtering(session)
         self.verdicts = Verdicts(session)
         self.never = NeverRules(session)
+        self.scales = LikenessScales(session)
         self.duplicates = Duplicates(session)
         self.metrics = Metrics(session)
         self.archive = Archive(session, self.spaces)

@@ -11,7 +11,6 @@ from mess_plugin.facets import Measures
 from mess_plugin.facets.key import NAMES
 
 FIELDS = ("bpm", "key", "replaygain")
-LEAST_CONFIDENCE = 0.25  # below it a tempo or a key is as good as guessed
 _REPLAYGAIN_LUFS = -18.0
 _R128_LUFS = -23.0
 _R128_STEPS = 256

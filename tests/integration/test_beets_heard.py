@@ -34,12 +34,15 @@ def test_heard_fields_are_shown_asked_for_and_written(beets: Beets) -> None:
     rows = [line.split("|") for line in beets.lines("ls", "-f", shown)]
     tempos = {row[0]: float(row[1]) for row in rows}
     assert all(30 < bpm < 300 for bpm in tempos.values())
-    assert all(row[2].endswith((" major", " minor")) for row in rows)
+    heard_keys = {row[0]: row[2] for row in rows}
+    keys = list(heard_keys.values())
+    assert all(key == "" or key.endswith((" major", " minor")) for key in keys)
+    assert any(keys)  # of one that is a guess nothing is shown
     assert all(0 <= float(row[4]) <= 1 for row in rows)
     middle = sorted(tempos.values())[1]
     faster = beets.lines("ls", "-f", "$title", f"mess_bpm:{middle}..")
     assert sorted(faster) == sorted(title for title, bpm in tempos.items() if bpm >= middle)
-    mode = rows[0][2].split()[1]
+    mode = next(filter(None, keys)).split()[1]
     in_mode = beets.lines("ls", "-f", "$title", f"mess_key:{mode}")
     assert sorted(in_mode) == sorted(row[0] for row in rows if row[2].endswith(mode))
 
@@ -56,7 +59,7 @@ def test_heard_fields_are_shown_asked_for_and_written(beets: Beets) -> None:
     for path in beets.paths():
         tags = MediaFile(path)
         assert str(tags.bpm) == stored[tags.title]
-        assert tags.initial_key
+        assert bool(tags.initial_key) == bool(heard_keys[tags.title])
     assert beets.lines("mess", "write") == []  # nothing is left to write
     beets.run("mess", "write", "-F")
     assert beets.lines("ls", "-f", "$bpm", f"title:={own}") == [str(round(tempos[own]))]

@@ -451,7 +451,7 @@ def test_an_account_is_joined_and_left(service: HttpService) -> None:
 def test_a_track_tells_what_was_heard(service: HttpService) -> None:
     track_id = service.store.library.find_words("song 7")[0][0]
     _, track = service.call(f"/v1/tracks/{track_id}")
-    assert track["heard"]["tempo"] == {"bpm": 67.0, "confidence": 0.5}
+    assert track["heard"]["tempo"] == {"bpm": 67.0, "confidence": 0.5, "sure": True}
     assert track["heard"]["key"]["name"] == "G minor"
     assert track["heard"]["loudness"] == {"integrated_lufs": -13.0, "range_lu": 5.0}
 

@@ -16,6 +16,7 @@ from mess_plugin.embedded import Endpoints
 from mess_plugin.errors import AudioError, UsageError
 from mess_plugin.model import Interval, Level, Match
 from mess_plugin.search import Filters, Query, Range, Recording, search
+from mess_plugin.search.references import find_track
 from mess_plugin.search.stretch_facets import StretchFacets
 from mess_plugin.store import open_store
 from tests.integration.test_steering import Library
@@ -46,6 +47,10 @@ def ask(library: Library, k: int = 6, **words: object) -> tuple[Match, ...]:
     found = search(library.store, library.settings, "nebula", query, k=k, interval=STRETCH)
     assert all(match.query_section == STRETCH for match in found.matches)
     return found.matches
+
+
+def ids_of(library: Library, words: str) -> int:
+    return find_track(library.store, words)
 
 
 def ids(matches: tuple[Match, ...]) -> list[int]:
@@ -135,8 +140,33 @@ def test_the_most_alike_sections_are_steered_as_well(library: Library) -> None:
 
 
 def test_tempo_and_key_of_the_asked_track(library: Library) -> None:
-    everything = ask(library, k=50)
+    store, settings = library.store, library.settings
+    tracks = [match.track.id for match in ask(library, k=50)]
+    sure = next(
+        track_id
+        for track_id, (heard, _) in store.facets.measures(tracks).items()
+        if heard.sure_tempo_bpm and heard.sure_key
+    )
+
+    def answers(filters: Filters) -> tuple[Match, ...]:
+        query = Query(filters=filters)
+        return search(store, settings, str(sure), query, k=50, interval=STRETCH).matches
+
+    everything = answers(Filters())
     for filters in (Filters(same_tempo=True), Filters(same_key=True)):
-        same = ask(library, k=50, filters=filters)
+        same = answers(filters)
         assert 0 < len(same) < len(everything)
-        assert {"tempo", "key"} & {reason.kind for reason in same[0].reasons}
+        assert any(reason.likeness for reason in same[0].reasons if reason.kind in FACTS)
+
+
+def test_a_guess_at_a_key_is_no_key(library: Library) -> None:
+    """Nebula is a drone: its key was guessed, so nothing is filtered or told by it."""
+    measures, _ = library.store.facets.measures([ids_of(library, "nebula")])[
+        ids_of(library, "nebula")
+    ]
+    assert measures.key
+    assert not measures.key.is_sure
+    with pytest.raises(UsageError, match="no key that is sure: give one"):
+        ask(library, filters=Filters(same_key=True))
+    for match in ask(library, k=50):
+        assert "key" not in {reason.kind for reason in match.reasons}

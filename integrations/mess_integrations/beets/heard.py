@@ -35,8 +35,8 @@ def read_heard(settings: Settings, folder: str) -> dict[str, HeardFields]:
                 tracks[start : start + _AT_ONCE]
             ).items():
                 found[track_id] = HeardFields(
-                    one.tempo.bpm if one.tempo else None,
-                    name(one.key.tonic, one.key.mode) if one.key else "",
+                    one.sure_tempo_bpm,
+                    name(*one.sure_key) if one.sure_key else "",
                     ", ".join(moods_of(one)),
                     one.activity,
                 )

@@ -47,6 +47,8 @@ class Tempo(msgspec.Struct):
     bpm: float
     confidence: float
     """0 to 1."""
+    sure: bool
+    """Whether it is more than a guess, and counts in filters, reasons and playlists."""
 
 
 class HeardKey(msgspec.Struct):
@@ -55,6 +57,8 @@ class HeardKey(msgspec.Struct):
     name: str
     confidence: float
     """0 to 1."""
+    sure: bool
+    """Whether it is more than a guess, and counts in filters, reasons and playlists."""
 
 
 class LoudnessAnswer(msgspec.Struct):
@@ -116,6 +120,9 @@ class ReasonDocument(msgspec.Struct):
 
     kind: str
     value: float
+    likeness: float | None
+    """Of a part of the score: how alike the two are in it. Of tempo and key: 1 where they go together,
+    else 0. Null for other reasons."""
     text: str
 
 
@@ -129,6 +136,8 @@ class MatchDocument(msgspec.Struct):
     query_section: Stretch | None
     match_section: Stretch | None
     """The pair of stretches that are most alike."""
+    likeness: float | None
+    """The share of random pairs of this library that are less alike; null where it is too small."""
     confidence: float | None
     """Of a section: how probable it is that the match lies in the very recording asked about."""
     repeats: list[Stretch]

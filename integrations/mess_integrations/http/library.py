@@ -77,7 +77,8 @@ _TRACK = {
     "language": None, "rating": 4.0,
     "paths": ["/music/stage 3.ogg"], "damage": None,
     "heard": {
-        "tempo": {"bpm": 120.2, "confidence": 0.4}, "key": {"name": "A minor", "confidence": 0.7},
+        "tempo": {"bpm": 120.2, "confidence": 0.4, "sure": True},
+        "key": {"name": "A minor", "confidence": 0.7, "sure": True},
         "loudness": {"integrated_lufs": -14.1, "range_lu": 5.2}, "activity": 0.55,
         "brightness": 0.7, "drive": 0.5, "moods": ["bright"],
     },

@@ -134,7 +134,7 @@ function Answers({ question, onChange }) {
 			${error && html`<${Failure} error=${error} onRetry=${again} />`}
 			${!error && matches && matches.length === 0 && html`<${State} title="Nothing fits."><p>Take out a filter, or ask for something else.</p><//>`}
 			${!error && matches && matches.length > 0 && html`<${Head} />
-				<${Matches} matches=${matches} outlines=${outlines} asked=${asked ? outlines.get(asked.id) ?? null : null}
+				<${Matches} matches=${matches} outlines=${outlines}
 					verdicts=${said} selected=${selected} onSelect=${setSelected} deeds=${deeds} />
 				${matches.length >= question.k && question.k < 1000 && html`<button class="quiet" onClick=${() => onChange({ ...question, k: question.k + 20 })}>More answers</button>`}
 				<p class="hint keys"><kbd>↑</kbd><kbd>↓</kbd> walk <kbd>Space</kbd> play <kbd>b</kbd> A/B <kbd>Enter</kbd> ask for it

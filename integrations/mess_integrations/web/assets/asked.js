@@ -59,7 +59,7 @@ function One({ name, card, stretch, outline, onRemove, onStretch }) {
 			${card ? html`<a class="title" href=${`#/track/${card.id}`}>${title}</a>` : html`<span class="title">${title}</span>`}
 			<span class="by">${stretch ? span(stretch) : card?.artist ?? (duration_s ? clock(duration_s) : "")}</span>
 		</div>
-		${outline && html`<${Measures} heard=${outline.heard} asked=${null} />`}
+		${outline && html`<${Measures} heard=${outline.heard} />`}
 		<button class="small" onClick=${onRemove} aria-label=${`Take ${title} out of the question`} title="Take out"><${Icon} name="close" /></button>
 		${
 			outline &&

@@ -6,7 +6,7 @@ import { html, useLayoutEffect, useRef } from "./preact.js";
 import { ASPECTS } from "./route.js";
 import { useStore } from "./store.js";
 import { Strip } from "./strip.js";
-import { clock, keysMix, likeness, shortKey, span, temposMatch, titleOf } from "./words.js";
+import { clock, likeness, percent, shortKey, span, titleOf } from "./words.js";
 
 /**
  * What can be done with an answer.
@@ -25,14 +25,13 @@ export function aspectsOf(match) {
 	/** @type {Record<string, number>} */
 	const found = {};
 	let [sum, weights] = [0, 0];
-	for (const reason of match.reasons) {
-		const [, like, weight] = / (-?[\d.]+) × ([\d.]+)$/.exec(reason.text) ?? [];
-		if (like === undefined) continue;
-		if (FEEL.has(reason.kind)) {
-			sum += Number(like) * Number(weight);
-			weights += Number(weight);
-		} else if (ASPECTS.includes(reason.kind)) {
-			found[reason.kind] = Math.max(0, Number(like));
+	for (const { kind, value, likeness } of match.reasons) {
+		if (likeness === null) continue;
+		if (FEEL.has(kind)) {
+			sum += value;
+			weights += likeness && value / likeness;
+		} else if (ASPECTS.includes(kind)) {
+			found[kind] = Math.max(0, likeness);
 		}
 	}
 	if (weights) found.feel = Math.max(0, sum / weights);
@@ -40,23 +39,23 @@ export function aspectsOf(match) {
 }
 
 /**
- * @param {{ matches: Match[], outlines: Map<number, Outline>, asked: Outline | null, verdicts: Map<number, string>,
+ * @param {{ matches: Match[], outlines: Map<number, Outline>, verdicts: Map<number, string>,
  *   selected: number, onSelect: (place: number) => void, deeds: Deeds }} props
  */
-export function Matches({ matches, outlines, asked, verdicts, selected, onSelect, deeds }) {
+export function Matches({ matches, outlines, verdicts, selected, onSelect, deeds }) {
 	const list = useRef(/** @type {HTMLElement | null} */ (null));
 	useMoves(list, matches);
 	return html`<ol class="matches" ref=${list} aria-label="Answers">
 		${matches.map(
 			(match, place) => html`<${Row} key=${match.track.id} match=${match} outline=${outlines.get(match.track.id) ?? null}
-				asked=${asked} verdict=${verdicts.get(match.track.id) ?? ""} isSelected=${place === selected}
+				verdict=${verdicts.get(match.track.id) ?? ""} isSelected=${place === selected}
 				onSelect=${() => onSelect(place)} deeds=${deeds} />`,
 		)}
 	</ol>`;
 }
 
-/** @param {{ match: Match, outline: Outline | null, asked: Outline | null, verdict: string, isSelected: boolean, onSelect: () => void, deeds: Deeds }} props */
-function Row({ match, outline, asked, verdict, isSelected, onSelect, deeds }) {
+/** @param {{ match: Match, outline: Outline | null, verdict: string, isSelected: boolean, onSelect: () => void, deeds: Deeds }} props */
+function Row({ match, outline, verdict, isSelected, onSelect, deeds }) {
 	const { track } = match;
 	const title = titleOf(track);
 	const heard = useStore(player, (now) => (now.match?.track.id === track.id && !now.match.blob ? now : null));
@@ -78,10 +77,10 @@ function Row({ match, outline, asked, verdict, isSelected, onSelect, deeds }) {
 			repeats=${match.repeats} time_s=${heard ? heard.time_s : null}
 			onPick=${(at_s) => deeds.play(match, at_s)} />
 		<${Bars} aspects=${aspects} />
-		<${Measures} heard=${outline?.heard ?? null} asked=${asked?.heard ?? null} />
-		<span class="likeness" title=${`Likeness ${match.score.toFixed(2)}${
+		<${Measures} heard=${outline?.heard ?? null} reasons=${match.reasons} />
+		<span class="likeness" title=${`${match.likeness === null ? "" : `closer than ${percent(match.likeness)} of the pairs in your library; `}score ${match.score.toFixed(2)}${
 			match.confidence === null ? "" : `; the same recording: ${Math.round(match.confidence * 100)} %`
-		}`}>${likeness(match.score)}<i style=${{ width: `${Math.round(match.score * 100)}%` }} /></span>
+		}`}>${match.likeness === null ? likeness(match.score) : percent(match.likeness)}<i style=${{ width: `${Math.round(match.score * 100)}%` }} /></span>
 		<div class="deeds">
 			${deed("plus", "More of this: ask with it as well", () => deeds.more(match), `More like ${title}`)}
 			${deed("minus", "Not this: answers unlike it", () => deeds.not(match), `Not like ${title}`)}
@@ -110,15 +109,14 @@ function Bars({ aspects }) {
 	</div>`;
 }
 
-/** @param {{ heard: TrackMeasures | null, asked: TrackMeasures | null }} props */
-export function Measures({ heard, asked }) {
-	const [tempo, key] = [heard?.tempo, heard?.key];
-	const isSameTempo = Boolean(tempo && asked?.tempo && temposMatch(tempo.bpm, asked.tempo.bpm));
-	const isMixing = Boolean(key && asked?.key && keysMix(key.name, asked.key.name));
+/** @param {{ heard: TrackMeasures | null, reasons?: Match["reasons"] }} props */
+export function Measures({ heard, reasons = [] }) {
+	const [tempo, key] = [heard?.tempo?.sure ? heard.tempo : null, heard?.key?.sure ? heard.key : null];
+	const [isSameTempo, isMixing] = ["tempo", "key"].map((kind) => reasons.some((one) => one.kind === kind && one.likeness === 1));
 	return html`<div class="measures">
-		<span class=${isSameTempo ? "fits" : ""} title=${tempo ? `${tempo.bpm.toFixed(1)} beats per minute${isSameTempo ? ", as in the question" : ""}` : "no tempo was heard"}>
+		<span class=${isSameTempo ? "fits" : ""} title=${tempo ? `${tempo.bpm.toFixed(1)} beats per minute${isSameTempo ? ", as in the question" : ""}` : "no tempo is sure"}>
 			${tempo ? Math.round(tempo.bpm) : "–"}</span>
-		<span class=${isMixing ? "fits" : ""} title=${key ? `${key.name}${isMixing ? ", mixes with the question" : ""}` : "no key was heard"}>
+		<span class=${isMixing ? "fits" : ""} title=${key ? `${key.name}${isMixing ? ", mixes with the question" : ""}` : "no key is sure"}>
 			${key ? shortKey(key.name) : "–"}</span>
 	</div>`;
 }

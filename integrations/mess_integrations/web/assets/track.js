@@ -80,8 +80,8 @@ function HeardTable({ track }) {
 	const percent = (share) => (share === null ? null : { bar: share, title: `more than ${Math.round(share * 100)} % of a calibration library` });
 	/** @type {[string, string, { bar?: number, title?: string, note?: string } | null][]} */
 	const rows = [
-		["Tempo", tempo ? `${Math.round(tempo.bpm)} bpm` : "none heard", tempo && { bar: tempo.confidence, note: sureness(tempo.confidence), title: `confidence ${tempo.confidence.toFixed(2)}` }],
-		["Key", key ? key.name : "none heard", key && { bar: key.confidence, note: sureness(key.confidence), title: `confidence ${key.confidence.toFixed(2)}` }],
+		["Tempo", tempo ? `${Math.round(tempo.bpm)} bpm` : "none heard", tempo && { bar: tempo.confidence, note: sureness(tempo), title: `confidence ${tempo.confidence.toFixed(2)}` }],
+		["Key", key ? key.name : "none heard", key && { bar: key.confidence, note: sureness(key), title: `confidence ${key.confidence.toFixed(2)}` }],
 		["Loudness", loudness.integrated_lufs === null ? "silent" : `${loudness.integrated_lufs.toFixed(1).replace("-", "−")} LUFS`, loudness.range_lu === null ? null : { note: `range ${loudness.range_lu.toFixed(1)} LU` }],
 		["Activity", "", percent(heard.activity)],
 		["Brightness", "", percent(heard.brightness)],

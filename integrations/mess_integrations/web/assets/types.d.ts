@@ -25,7 +25,8 @@ interface Match {
   match_section: Stretch | null;
   confidence: number | null;
   repeats: Stretch[];
-  reasons: { kind: string; value: number; text: string }[];
+  likeness: number | null;
+  reasons: { kind: string; value: number; likeness: number | null; text: string }[];
 }
 
 interface Section extends Stretch {
@@ -35,8 +36,8 @@ interface Section extends Stretch {
 }
 
 interface TrackMeasures {
-  tempo: { bpm: number; confidence: number } | null;
-  key: { name: string; confidence: number } | null;
+  tempo: { bpm: number; confidence: number; sure: boolean } | null;
+  key: { name: string; confidence: number; sure: boolean } | null;
   loudness: { integrated_lufs: number | null; range_lu: number | null };
   activity: number;
   brightness: number | null;

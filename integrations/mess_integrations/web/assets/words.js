@@ -23,9 +23,11 @@ const LIKENESS = /** @type {[number, string][]} */ ([
 /** @param {number} score in [0, 1] */
 export const likeness = (score) => (LIKENESS.find(([from]) => score >= from) ?? LIKENESS[4])[1];
 
-/** @param {number} share in [0, 1] @returns {string} how sure a measure is */
-export const sureness = (share) =>
-	share >= 0.6 ? "sure" : share >= 0.3 ? "fairly sure" : "unsure";
+/** @param {number} share in [0, 1] @returns {string} "99.8 %" */
+export const percent = (share) => `${share < 0.99 ? Math.round(share * 100) : Math.min(99.9, share * 100).toFixed(1)} %`;
+
+/** @param {{ confidence: number, sure: boolean }} heard @returns {string} how sure it is */
+export const sureness = ({ confidence, sure }) => (confidence >= 0.6 ? "sure" : sure ? "fairly sure" : "unsure");
 
 /** @param {number} n "12,345" */
 export const figure = (n) => n.toLocaleString("en");
@@ -55,30 +57,5 @@ export const titleOf = (track) => track.title || nameOf(track.path) || `track ${
 export const nameOf = (path) =>
 	(path ?? "").split("/").pop()?.replace(/[\ud800-\udfff]/gu, "�") ?? "";
 
-const TONICS = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
-
 /** @param {string} name such as "A minor" @returns {string} "Am" */
 export const shortKey = (name) => name.replace(" minor", "m").replace(" major", "");
-
-/** @param {string} a @param {string} b @returns {boolean} the same key, its relative, or a fifth away */
-export function keysMix(a, b) {
-	const [one, other] = [wheel(a), wheel(b)];
-	if (one === null || other === null) return false;
-	const away = Math.min((one.place - other.place + 12) % 12, (other.place - one.place + 12) % 12);
-	return one.minor === other.minor ? away <= 1 : away === 0;
-}
-
-/** @param {string} name */
-function wheel(name) {
-	const [tonic, mode] = name.split(" ");
-	const place = TONICS.indexOf(tonic);
-	if (place < 0) return null;
-	const minor = mode === "minor";
-	return { place: ((place + (minor ? 3 : 0)) * 7) % 12, minor };
-}
-
-/** @param {number} a @param {number} b beats per minute; half and double count as well */
-export function temposMatch(a, b) {
-	const octaves = Math.abs(Math.log2(a / b));
-	return Math.min(octaves, Math.abs(octaves - 1)) <= Math.log2(1.06);
-}
