@@ -27,11 +27,10 @@ from mess_plugin.model import Track
 from mess_plugin.playlists.formats import WRITERS, write_playlist
 from mess_plugin.search import parsing
 from mess_plugin.search.explain import timestamp
-from mess_plugin.search.filters import describe
+from mess_plugin.search.filters import describe, key_of, tempo_of
 from mess_plugin.search.listing import list_tracks
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
-from mess_plugin.tagging.values import LEAST_CONFIDENCE
 
 _EXAMPLES = """
 mess ls                                    the whole library, page by page
@@ -92,10 +91,12 @@ def ls(
 
 
 def _row(track: Track, heard: Measures | None) -> tuple[object, ...]:
-    bpm, key = track.tags.bpm, track.tags.key
-    if heard is not None and not bpm and heard.tempo and heard.tempo.confidence >= LEAST_CONFIDENCE:
-        bpm = heard.tempo.bpm
-    if heard is not None and not key and heard.key and heard.key.confidence >= LEAST_CONFIDENCE:
-        key = keys.name(heard.key.tonic, heard.key.mode)
+    bpm, key = tempo_of(track.tags, heard), key_of(track.tags, heard)
     length = timestamp(track.duration_s)
-    return track.id, track.describe(), length, f"{bpm:.0f}" if bpm else "", key or ""
+    return (
+        track.id,
+        track.describe(),
+        length,
+        f"{bpm:.0f}" if bpm else "",
+        keys.name(*key) if key else "",
+    )
