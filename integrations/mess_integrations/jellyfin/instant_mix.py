@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from threading import BoundedSemaphore
 from urllib.parse import urlsplit
 
 import msgspec
@@ -95,6 +96,7 @@ class InstantMix:
         self._upstream = Upstream(url)
         self._open_store = open_store
         self._rankers = ThreadPoolExecutor(_RANKED_AT_ONCE, "mix")
+        self._free = BoundedSemaphore(_RANKED_AT_ONCE)
 
     def close(self) -> None:
         """Stop ranking, and close connections."""
@@ -139,10 +141,13 @@ class InstantMix:
     def _in_time(self, rank: Callable[[], list[str]]) -> list[str]:
         """Run the part that asks the database. Raises NoAnswer where it takes too long.
 
-        A thread that is late is left to the time limits of the database; requests that find no free
-        one are late too, so trouble never queues up.
+        A thread that is late is left to the time limits of the database. Where all are busy Jellyfin
+        answers at once, so trouble never queues up.
         """
+        if not self._free.acquire(blocking=False):
+            raise NoAnswer("too many mixes are asked for at once")
         future = self._rankers.submit(rank)
+        future.add_done_callback(lambda _: self._free.release())
         try:
             return future.result(timeout=_RANK_S)
         except TimeoutError:

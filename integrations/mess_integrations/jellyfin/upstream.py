@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -25,6 +26,7 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 MAX_IDS_PER_REQUEST = 100  # Kestrel refuses request lines over 8 KB; 100 ids take 3.7
 _CONNECT_S = 2.0
 _ANSWER_S = 30.0
+_AGAIN_S = 0.05  # before a second try where no answer began
 _CONNECTIONS = 32
 # Hop-by-hop (RFC 9110, 7.6.1), or set anew for our own connection.
 _NOT_PASSED_ON = frozenset(
@@ -186,13 +188,14 @@ class Upstream:
     ) -> UpstreamAnswer:
         url = self.url + quote(path) + (f"?{urlencode(query)}" if query else "")
         headers = [(k, v) for k, v in asked.headers if k.lower() not in _NOT_PASSED_ON]
+        sent = urllib3.HTTPHeaderDict([*headers, ("Accept-Encoding", "gzip")])
         try:
-            answer = self._pool.request(
-                "GET",
-                url,
-                headers=urllib3.HTTPHeaderDict([*headers, ("Accept-Encoding", "gzip")]),
-                redirect=False,
-            )
+            try:
+                answer = self._pool.request("GET", url, headers=sent, redirect=False)
+            except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProtocolError):
+                # Refused in a crowd, or a kept connection that the server closed just now.
+                time.sleep(_AGAIN_S)
+                answer = self._pool.request("GET", url, headers=sent, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             # Its text has the URL in it, and the URL may have a token in it.
             raise ServiceError(
