@@ -13,6 +13,7 @@ from mess_plugin.model import Interval, Match, Track
 from mess_plugin.playlists.generate import Playlist
 from mess_plugin.search import SearchResult
 from mess_plugin.search.feedback import Evidence
+from mess_plugin.search.groups import GroupResult
 from mess_plugin.search.listing import TrackPage
 from mess_plugin.search.query import moods_of
 from mess_plugin.search.scoring import Leaning
@@ -45,6 +46,37 @@ def search_document(found: SearchResult) -> dict[str, Any]:
         "matches": [match_document(match) for match in found.matches],
         "page": {"offset": found.offset, "k": found.k, "full": found.is_full},
         "never_suggested": found.n_never,
+    }
+
+
+def groups_document(result: GroupResult) -> dict[str, Any]:
+    """What `mess similar --by album --json` prints."""
+    return {
+        "query": {
+            "by": result.by,
+            "names": list(result.seeds),
+            "weights": {name: round(weight, 6) for name, weight in result.found.weights.items()},
+        },
+        "matches": [
+            {
+                "rank": match.rank,
+                "score": round(match.score, 6),
+                "name": match.name,
+                "artist": match.artist,
+                "tracks": [card_document(track) for track in match.tracks],
+                "closest": {
+                    "score": round(match.closest.score, 6),
+                    "track": card_document(match.closest.track),
+                },
+            }
+            for match in result.matches
+        ],
+        "page": {
+            "offset": result.offset,
+            "k": result.k,
+            "full": len(result.matches) == result.k,
+        },
+        "total": result.n_groups,
     }
 
 

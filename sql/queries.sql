@@ -738,6 +738,14 @@ ORDER BY lower(coalesce(album_artist, artist)) NULLS LAST, lower(album) NULLS LA
     track_number NULLS LAST, title_words, path, id
 LIMIT %(limit)s OFFSET %(offset)s
 
+-- Tracks of some albums, or of some artists, by their folded names: a place among the artists of a file
+-- is as good as any.
+-- name: tracks_of_groups
+SELECT DISTINCT track_id FROM files
+WHERE track_id IS NOT NULL AND missing_since IS NULL AND (
+    album_words = ANY(%(albums)s::text[]) OR string_to_array(artist_words, E'\n') && %(artists)s::text[])
+ORDER BY track_id
+
 -- Tracks whose words resemble what was asked for.
 -- name: find_resembling
 SELECT id FROM track_cards

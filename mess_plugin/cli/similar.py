@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import click
 
+from mess_plugin.cli.groups import answer_with_groups
 from mess_plugin.cli.output import encoder_option, print_json, print_table, say, table_options
 from mess_plugin.cli.play import play_option, play_tracks
 from mess_plugin.cli.shared_options import (
@@ -23,11 +24,13 @@ from mess_plugin.cli.shared_options import (
 from mess_plugin.cli.steering import steering_options
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import search_document
+from mess_plugin.errors import UsageError
 from mess_plugin.library.pathmap import PathMap
 from mess_plugin.model import Interval, Level, Match
 from mess_plugin.playlists.formats import WRITERS, write_playlist
 from mess_plugin.search import SearchResult, parsing, search
 from mess_plugin.search.explain import clock, in_words, percent, timestamp, told
+from mess_plugin.search.groups import By
 from mess_plugin.search.references import interval_of
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
@@ -38,6 +41,7 @@ mess similar nebula -k 30 -o like.m3u8           thirty, as a playlist
 mess similar nebula --only rhythm --tempo same   by the rhythm alone
 mess similar farewell --start 0:34 --end 0:50    passages like this one
 mess similar bounce.wav                          a file outside the library
+mess similar "kenta cho" --by artist             artists like one
 """
 _LIKELY = 0.5  # of a confidence that is worth a column
 
@@ -55,6 +59,14 @@ _LIKELY = 0.5  # of a confidence that is worth a column
     type=click.Choice([Level.SONG.value, Level.SECTION.value]),
     help="Compare whole songs (default) or find the most alike sections.",
 )
+@grouped(
+    ASKED,
+    "--by",
+    type=click.Choice(["track", *get_args(By)]),
+    default="track",
+    show_default=True,
+    help="Find tracks, albums or artists; REF names one, or a track of it.",
+)
 @out_option("Write a playlist too: .m3u8, .xspf or .json.", old=("--m3u",), group=ANSWERS)
 @grouped(
     ANSWERS,
@@ -64,7 +76,7 @@ _LIKELY = 0.5  # of a confidence that is worth a column
     help="Write the matched stretches there as WAV files.",
 )
 @play_option
-@click.option("--why", is_flag=True, help="Show the numbers that a score is the sum of.")
+@grouped(ANSWERS, "--why", is_flag=True, help="Show the numbers that a score is the sum of.")
 @steering_options
 @encoder_option
 @table_options
@@ -76,6 +88,7 @@ def similar(
     end_s: float | None,
     section: str | None,
     scope: str | None,
+    by: Literal["track"] | By,
     out: Path | None,
     excerpts: Path | None,
     play: bool,
@@ -94,6 +107,15 @@ def similar(
     query = parsing.query(words)
     check_out(out, tuple(WRITERS), "playlist")
     settings = load_settings(encoder=encoder)
+    if by != "track":
+        if start_s is not None or end_s is not None or section or scope or excerpts or why:
+            raise UsageError(
+                f"--by {by} asks about all of it: leave out sections, --excerpts and --why"
+            )
+        answer_with_groups(
+            settings, refs, query, by, k=k, offset=offset, out=out, play=play, as_json=as_json
+        )
+        return
     with connected(settings) as home, open_store(home.database_url or "") as store:
         found = search(
             store,

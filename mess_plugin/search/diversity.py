@@ -41,7 +41,7 @@ def choose(
     while len(chosen) < k and open_.any():
         best = int(np.argmax(np.where(open_, worth - diversity * nearest, -np.inf)))
         open_[best] = False
-        artist, album = _artist(tracks[best]), _album(tracks[best])
+        artist, album = artist_key(tracks[best]), album_key(tracks[best])
         if per_artist and artist and artists[artist] >= per_artist:
             continue
         if per_album and album[1] and albums[album] >= per_album:
@@ -69,11 +69,12 @@ def linked(store: Store, seeds: Sequence[int], track_ids: Sequence[int]) -> froz
     return frozenset(left_out)
 
 
-def _artist(track: Track) -> str:
+def artist_key(track: Track) -> str:
+    """The artist as names are compared; "" where no tag names one."""
     return fold(track.tags.artist or track.tags.album_artist or "")
 
 
-def _album(track: Track) -> tuple[str, str]:
-    """Albums of two artists may share a name."""
+def album_key(track: Track) -> tuple[str, str]:
+    """Owner and name of the album as names are compared: albums of two artists may share a name."""
     owner = track.tags.album_artist or track.tags.artist or ""
     return fold(owner), fold(track.tags.album or "")

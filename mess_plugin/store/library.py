@@ -97,6 +97,11 @@ class Library:
         tracks = self.get([row[0] for row in rows])
         return [tracks[row[0]] for row in rows if row[0] in tracks], rows[0][1] if rows else 0
 
+    def of_groups(self, *, albums: Sequence[str] = (), artists: Sequence[str] = ()) -> list[int]:
+        """Tracks of some albums or some artists, whose names are folded; album artists count too."""
+        rows = self._session.rows("tracks_of_groups", albums=list(albums), artists=list(artists))
+        return [row[0] for row in rows]
+
     def suggest_names(
         self, text: str, *, limit: int, most_tracks: int
     ) -> list[tuple[str, str, str | None, list[int], int]]:

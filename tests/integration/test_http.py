@@ -139,7 +139,7 @@ def test_answers_are_those_of_the_command_line(
         ("/v1/similar?ref=x&k=many", "k"),
         ("/v1/similar?ref=x&scope=window", "scope"),
         ("/v1/similar?ref=x&start=-1", "start"),
-        ("/v1/similar?ref=x&start=nan", "at `$.start`"),
+        ("/v1/similar?ref=x&start=nan", "start 'nan': wanted seconds"),
         ("/v1/similar?ref=x&limit=3", "unknown parameter 'limit'"),
         ("/v1/tracks/abc", "wanted a number"),
         ("/v1/similar?ref=%00", "NUL"),

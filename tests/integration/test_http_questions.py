@@ -326,6 +326,26 @@ def test_tracks_are_listed_by_words_and_filters_as_on_the_command_line(
     assert service.call("/v1/tracks?offset=1000")[1] == {"total": N, "offset": 1000, "tracks": []}
 
 
+def test_artists_answer_as_on_the_command_line(service: HttpService, run: Any) -> None:
+    printed = run(similar, "Artist 3", "--by", "artist", "-k", "2", "--emphasis", "rhythm=1")
+    assert len(printed["matches"]) == 2
+    assert (printed["total"], printed["query"]["names"]) == (4, ["artist 3"])
+    asked = "ref=artist+3&k=2&emphasis=rhythm=1"
+    assert service.call(f"/v1/similar/artists?{asked}") == (200, printed)
+    body = {"refs": ["artist 3"], "k": 2, "emphasis": {"rhythm": 1}}
+    assert service.call("/v1/similar/artists", body) == (200, printed)
+    path = {"refs": ["/music/1/03.mp3"], "k": 2, "emphasis": {"rhythm": 1}}
+    assert service.call("/v1/similar/artists", path)[1]["matches"] == printed["matches"]
+    for wrong, code, says in (
+        ("albums?ref=song+3", 400, "no album in its tags"),
+        ("albums?ref=/etc/passwd", 400, "no such file in the library"),
+        ("genres?ref=song+3", 404, "no GET"),
+    ):
+        status, answer = service.call(f"/v1/similar/{wrong}")
+        assert status == code
+        assert says in answer["error"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
@@ -493,7 +513,7 @@ def test_the_description_has_examples_that_are_understood(service: HttpService) 
             # What they name is not in this library; their words are understood.
             lacks = ("nothing", "no track", "no Jellyfin is linked")
             assert status in {200, 201} or answer["error"].startswith(lacks), answer
-    assert examples == 8
+    assert examples == 10
     for path, item in document["paths"].items():
         for operation in item.values():
             assert operation["summary"], path

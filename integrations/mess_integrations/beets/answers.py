@@ -18,6 +18,7 @@ from mess_plugin.library.pathmap import PathMap, linked_paths
 from mess_plugin.model import Interval, Match
 from mess_plugin.search import search
 from mess_plugin.search.explain import told
+from mess_plugin.search.groups import floor_of, mean_score
 from mess_plugin.search.query import MAX_K, Query
 from mess_plugin.store import Store
 
@@ -73,9 +74,7 @@ def ask(
             if len(found) >= question.k or complete or depth == MAX_K:
                 break
             depth = min(MAX_K, depth * _DEEPEN)
-    # A track left out by a filter or a limit has no score, not a low one.
-    cut = not (complete or query.filters.any or query.per_artist or query.per_album)
-    floor = matches[-1].score if cut else None
+    floor = floor_of(matches, query, is_full=not complete)
     return BeetsAnswer(
         tuple(_ranked(found[: question.k])), tuple(unindexed), tuple(not_in_beets), floor
     )
@@ -147,8 +146,7 @@ def ask_albums(
 ) -> tuple[list[tuple[Album, Found]], BeetsAnswer]:
     """The albums that feel like all the seeds, best first, at most k; never a seed. MessError.
 
-    An album's score is the mean over its tracks, so that one good match does not lift a whole album.
-    Tracks below the end of a truncated list count with the last score of the list.
+    An album's score is that of `mean_score`.
     """
     items = [item for album in seeds for item in album.items()]
     answer = ask(lib, settings, items, replace(question, k=MAX_K))
@@ -162,20 +160,15 @@ def ask_albums(
     for tracks in grouped.values():
         parent = lib.get_album(tracks[0][0])
         if parent is not None:
-            scored.append((_album_score(parent, tracks, answer.floor), parent, tracks))
+            scores = [found.score for _, found in tracks]
+            score = mean_score(scores, len(parent.items()), answer.floor)
+            scored.append((score, parent, tracks))
     scored.sort(key=lambda row: (-row[0], row[1].id or 0))
     rows = [
         (album, _album_found(rank, score, tracks))
         for rank, (score, album, tracks) in enumerate(scored[: question.k], start=1)
     ]
     return rows, answer
-
-
-def _album_score(album: Album, tracks: Sequence[tuple[Item, Found]], floor: float | None) -> float:
-    scores = [found.score for _, found in tracks]
-    if floor is not None:
-        scores += [floor] * (len(album.items()) - len(scores))
-    return sum(scores) / len(scores)
 
 
 def _album_found(rank: int, score: float, tracks: Sequence[tuple[Item, Found]]) -> Found:

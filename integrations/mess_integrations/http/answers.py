@@ -5,7 +5,7 @@ Nothing is made from these at run time; tests hold every answer against them.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -184,6 +184,44 @@ class SimilarAnswer(msgspec.Struct):
     page: PageDocument
     never_suggested: int
     """How many tracks could not answer, because they are never suggested."""
+
+
+class GroupsQuestion(msgspec.Struct):
+    """How a question about albums or artists was understood."""
+
+    by: Literal["album", "artist"]
+    names: list[str]
+    """What was asked about."""
+    weights: dict[str, float]
+
+
+class ClosestTrack(msgspec.Struct):
+    """The best track of an album or artist."""
+
+    score: float
+    track: TrackCard
+
+
+class GroupDocument(msgspec.Struct):
+    """An album or an artist as an answer."""
+
+    rank: Annotated[int, msgspec.Meta(ge=1)]
+    score: float
+    """The mean over its tracks, 0 to 1."""
+    name: str
+    artist: str | None
+    """Of an album."""
+    tracks: list[TrackCard]
+    closest: ClosestTrack
+
+
+class GroupsAnswer(msgspec.Struct):
+    """Albums or artists, best first, and how many were ranked."""
+
+    query: GroupsQuestion
+    matches: list[GroupDocument]
+    page: PageDocument
+    total: int
 
 
 class PlaylistAnswer(msgspec.Struct):

@@ -188,8 +188,9 @@ def post_similar(service: HttpService, call: Call) -> Reply:
 
 
 def _similar(service: HttpService, body: SimilarBody, query: Query) -> Reply:
+    interval = interval_of(_seconds("start", body.start), _seconds("end", body.end))
     with service.metrics.query_s.labels("similar").time(), service.stores.use() as store:
-        inside = _Inside(store, service)
+        inside = InsideLibrary(store, service)
         found = search(
             store,
             service.settings,
@@ -198,7 +199,7 @@ def _similar(service: HttpService, body: SimilarBody, query: Query) -> Reply:
             k=body.k,
             offset=body.offset,
             scope=Level(body.scope) if body.scope else None,
-            interval=interval_of(_seconds("start", body.start), _seconds("end", body.end)),
+            interval=interval,
             section=body.section,
         )
     return Reply(search_document(found))
@@ -281,13 +282,14 @@ def make_radio(service: HttpService, call: Call) -> Reply:
     )
 
 
-class _Inside:
+class InsideLibrary:
     """References by which no file outside of the library's folders is opened."""
 
     def __init__(self, store: Store, service: HttpService) -> None:
         self._store, self._roots, self._sounds = store, service.roots, service.sounds
 
     def ref(self, ref: str) -> Reference:
+        """One reference. Raises UsageError, and NotFound for a sound that is forgotten."""
         if ref.startswith(PREFIX):
             sound = self._sounds.find(ref)
             if sound is None:
@@ -298,18 +300,20 @@ class _Inside:
         return confined(self._store, self._roots, ref)
 
     def refs(self, refs: Sequence[str]) -> list[Reference]:
+        """Several references."""
         return [self.ref(ref) for ref in dict.fromkeys(refs)]  # each is resolved once
 
     def query(self, query: Query) -> Query:
+        """A query whose own references are confined as well."""
         return replace(query, against=tuple(self.ref(str(ref)) for ref in query.against))
 
 
 def _made(
-    service: HttpService, call: Call, make: Callable[[Store, Settings, _Inside], Playlist]
+    service: HttpService, call: Call, make: Callable[[Store, Settings, InsideLibrary], Playlist]
 ) -> Reply:
     form: PlaylistFormat = call.query
     with service.metrics.query_s.labels("playlist").time(), service.stores.use() as store:
-        made = make(store, service.settings, _Inside(store, service))
+        made = make(store, service.settings, InsideLibrary(store, service))
     if form.format == "m3u8":
         return Reply(text=m3u(made.tracks), media_type=_M3U)
     if form.format == "xspf":
@@ -345,7 +349,7 @@ _MATCHES = {
 }  # fmt: skip
 _M3U, _XSPF = "application/vnd.apple.mpegurl", "application/xspf+xml"
 _LIST = {"tracks": [CARD_EXAMPLE], "fits": [0.62], "smoothness": [], "notes": []}
-_WRONG = {
+WRONG = {
     400: "The question is wrong; `error` says why, in the words of the command line.",
     422: "A file that the question names cannot be heard.",
     503: "The database does not answer.",
@@ -360,7 +364,7 @@ def _playlist(
         "POST", f"/v1/playlists/{kind}", summary, handler, PlaylistFormat, body=body, asks=True,
         example=example, answer=PlaylistAnswer, answer_example=_LIST,
         media=("application/json", _M3U, _XSPF),
-        answers={200: "The list, as `mess playlist … --json` prints it, or as a file.", **_WRONG},
+        answers={200: "The list, as `mess playlist … --json` prints it, or as a file.", **WRONG},
     )  # fmt: skip
 
 
@@ -368,7 +372,7 @@ ENDPOINTS = (
     Endpoint(
         "GET", "/v1/similar", "What sounds like a track, a file or a section", get_similar,
         SimilarParameters, answer=SimilarAnswer, answer_example=_MATCHES,
-        answers={200: "Matches, best first, as `mess similar --json` prints them.", **_WRONG},
+        answers={200: "Matches, best first, as `mess similar --json` prints them.", **WRONG},
     ),
     Endpoint(
         "POST", "/v1/similar", "What sounds like some tracks, with all the words of a query",
@@ -379,7 +383,7 @@ ENDPOINTS = (
             "refs": ["nebula"], "k": 1, "emphasis": {"rhythm": 2},
             "filters": {"tempo_bpm": "90-110", "year": {"low": 1990, "high": None}},
         },
-        answers={200: "Matches, best first, as `mess similar --json` prints them.", **_WRONG},
+        answers={200: "Matches, best first, as `mess similar --json` prints them.", **WRONG},
     ),
     _playlist("alike", "A list of tracks like some others", make_alike, AlikeBody, _ALIKE),
     _playlist(
