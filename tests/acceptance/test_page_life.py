@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from mess_plugin import embedded
-from tests.page_host import SAMPLES, Served, tab_in
+from mess_plugin.config import Settings
+from mess_plugin.spaces.active_encoder import active_recipe
+from mess_plugin.store import open_store
+from mess_plugin.store.files import SeenFile
+from tests.page_host import SAMPLES, Served, signed_in, tab_in
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -94,4 +99,47 @@ def test_a_library_grows_under_ones_eyes(  # noqa: PLR0915  one story
         assert tab.foreign == []
     finally:
         context.close()
+        embedded.down(served.home)
+
+
+def test_no_worker_or_no_database_is_said_and_passes(
+    browser: Browser, tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    """Each state has a sentence and the next step, and goes when the fault does."""
+    served = Served(tmp_path / "home")
+    served.mess("index", SAMPLES / "noiz2sa", "--jobs", "1")
+    served.start()
+    context = signed_in(browser, served)
+    tab = tab_in(context, served)
+    page = tab.page
+    state = embedded.state(served.home)
+    assert state
+    postgres = state.service("postgres")
+    assert postgres
+    assert postgres.pid
+    try:
+        new = next(SAMPLES.rglob("*ucky*"))
+        with open_store(state.database_url or "") as store:
+            file = SeenFile.of(str(new), new.stat())
+            store.jobs.enqueue([file], active_recipe(store, Settings(home=served.home)))
+        tab.open("#/status")
+        expect(page.get_by_text("1 file waits, but no worker is running")).to_be_visible()
+        assert tab.violations() == []
+
+        os.kill(state.pid, signal.SIGSTOP)  # or it would start the database again at once
+        os.kill(postgres.pid, signal.SIGQUIT)
+        tab.open("#/ask?ref=1")
+        expect(page.get_by_text("The database does not answer.")).to_be_visible(timeout=30_000)
+        expect(page.locator(".state").get_by_text("mess doctor")).to_be_visible()
+        assert tab.violations() == []
+        tab.open("#/status")
+        expect(page.get_by_text("The database is down")).to_be_visible(timeout=30_000)
+        os.kill(state.pid, signal.SIGCONT)
+        expect(page.locator(".tile").first).to_be_visible(timeout=60_000)
+        tab.open("#/ask?ref=1")
+        expect(page.locator(".matches > li").first).to_be_visible(timeout=30_000)
+    finally:
+        os.kill(state.pid, signal.SIGCONT)
+        context.close()
+        served.stop()
         embedded.down(served.home)

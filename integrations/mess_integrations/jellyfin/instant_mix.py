@@ -8,6 +8,7 @@ raises NoAnswer and Jellyfin answers itself: clients remember an empty list as "
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,8 +38,8 @@ MIX_SIZE = 200  # Jellyfin's own mixes hold as many
 SIMILAR_SIZE = 50  # the default of Jellyfin 12
 MAX_SIZE = 500
 _MAX_SEEDS = 20  # of an album, artist or playlist
-_RANK_S = 1.5  # so that mix or Jellyfin's own answer comes within 2 s
-_RANKED_AT_ONCE = 8
+_WAIT_S, _RANK_S = 0.8, 0.8  # so that the mix or Jellyfin's own answer comes within 2 s
+_RANKED_AT_ONCE = max(2, os.cpu_count() or 1)  # more would slow each other down
 _POOL = 500  # tracks whose albums or artists are ranked
 _PER_ARTIST, _PER_ALBUM = 0.1, 0.05  # shares of a mix
 _ARTIST_APART, _ALBUM_APART = 2, 3  # places between two tracks of one
@@ -141,10 +142,10 @@ class InstantMix:
     def _in_time(self, rank: Callable[[], list[str]]) -> list[str]:
         """Run the part that asks the database. Raises NoAnswer where it takes too long.
 
-        A thread that is late is left to the time limits of the database. Where all are busy Jellyfin
-        answers at once, so trouble never queues up.
+        A thread that is late is left to the time limits of the database. Who finds none free soon gets
+        Jellyfin's answer, so trouble never queues up.
         """
-        if not self._free.acquire(blocking=False):
+        if not self._free.acquire(timeout=_WAIT_S):
             raise NoAnswer("too many mixes are asked for at once")
         future = self._rankers.submit(rank)
         future.add_done_callback(lambda _: self._free.release())

@@ -18,8 +18,7 @@ export function Failure({ error, onRetry }) {
 	}
 	if (text.includes("nothing is indexed") || text.includes("at least 3 are needed")) return html`<${EmptyLibrary} />`;
 	if (error.status === 503) {
-		return html`<${State} title="The database does not answer."><p>${text}</p>
-			<p><code>mess doctor</code> says what is wrong.</p>${again}<//>`;
+		return html`<${State} title="The database does not answer."><p>${text}</p>${again}<//>`;
 	}
 	return html`<${State} title=${error.status === 404 ? "This is not here any more." : text.startsWith("no track passes") ? "Nothing fits." : "That cannot be answered."}>
 		<p class="pre">${text}</p>${again}<//>`;
