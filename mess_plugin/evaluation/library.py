@@ -17,7 +17,9 @@ from mess_plugin.evaluation import labels, tasks
 from mess_plugin.evaluation.labels import LabelForm
 from mess_plugin.evaluation.metrics import Floats
 from mess_plugin.evaluation.search import (
+    Done,
     Sample,
+    Step,
     System,
     cut_in_halves,
     half_against_half,
@@ -25,6 +27,7 @@ from mess_plugin.evaluation.search import (
     robustness,
     section_lookup,
     similarities,
+    unobserved,
 )
 from mess_plugin.evaluation.tasks import TaskResult
 from mess_plugin.model import Level, Track, Waveform
@@ -56,32 +59,49 @@ class EvaluationPlan(msgspec.Struct, frozen=True):
     label_file: Path | None = None
     """The user's own judgements."""
     label_form: LabelForm = LabelForm.GROUPS
+    sample_s: float = MAX_SAMPLE_S
+    """At most so much of each file is used."""
 
 
-def evaluate(system: System, plan: EvaluationPlan, tell: Callable[[str], None]) -> list[TaskResult]:
+class Observer(msgspec.Struct, frozen=True):
+    """What is told how an evaluation goes."""
+
+    begin: Callable[[str], None]
+    """What begins."""
+    note: Callable[[str], None]
+    """What cannot be measured, and why."""
+    done: Done = unobserved
+    """That a step is done."""
+
+
+def evaluate(system: System, plan: EvaluationPlan, observer: Observer) -> list[TaskResult]:
     """Measure one system on the library that it searches.
 
-    tell: is told in a line what begins, and what cannot be measured and why. Raises UsageError where
-    the library is too small, or for a label file that does not fit it.
+    Raises UsageError where the library is too small, or for a label file that does not fit it.
     """
-    track_ids = system.store.embeddings.tracks(system.space)
-    tracks = system.store.library.get(track_ids)
-    track_ids = [track_id for track_id in track_ids if track_id in tracks]
-    if len(track_ids) < 2:
-        raise UsageError(
-            f"the library holds {len(track_ids)} tracks in {system.space.name}: two or more are "
-            "needed to compare anything; run `mess index FOLDER`"
-        )
+    tracks = tracks_of(system)
     results: list[TaskResult] = []
     for task in Task:
         if task in plan.tasks:
-            tell(f"{system.name}: {task.value}")
-            results += _MEASURES[task](system, plan, tracks, tell)
+            observer.begin(f"{system.name}: {task.value}")
+            results += _MEASURES[task](system, plan, tracks, observer)
     return results
 
 
+def tracks_of(system: System) -> dict[int, Track]:
+    """The tracks that a system searches. Raises UsageError for fewer than two."""
+    track_ids = system.store.embeddings.tracks(system.space)
+    tracks = system.store.library.get(track_ids)
+    if len(tracks) < 2:
+        raise UsageError(
+            f"the library holds {len(tracks)} tracks in {system.space.name}: two or more are "
+            "needed to compare anything; run `mess index FOLDER`"
+        )
+    return tracks
+
+
 def _tags(
-    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], observer: Observer
 ) -> list[TaskResult]:
     """Album: other tracks of the album, the artist's other albums being neither right nor wrong.
 
@@ -101,11 +121,13 @@ def _tags(
     }
     asking = np.flatnonzero(np.any([right.any(axis=1) for right, _ in views.values()], axis=0))
     if not len(asking):
-        tell("tags: no two tracks share an album or an artist, so there is nothing to measure")
+        observer.note(
+            "tags: no two tracks share an album or an artist, so there is nothing to measure"
+        )
         return []
     rows = _chosen(asking.tolist(), plan.queries, plan.seed)
     track_ids = [card[0] for card in cards]
-    similarity = similarities(system, [track_ids[row] for row in rows], track_ids)
+    similarity = similarities(system, [track_ids[row] for row in rows], track_ids, observer.done)
     return [
         tasks.retrieval(name, similarity, right[rows], ignored[rows], albums[rows].tolist())
         for name, (right, ignored) in views.items()
@@ -114,24 +136,26 @@ def _tags(
 
 
 def _robustness(
-    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], observer: Observer
 ) -> list[TaskResult]:
-    samples = list(_samples(system, plan, tracks, tell))
+    samples = list(_samples(system, plan, tracks, observer))
     if not samples:
         return []
-    halves = half_against_half(system, samples, cut_in_halves(system.encoder.info.rate_hz))
-    return [*robustness(system, samples, seed=plan.seed), halves]
+    halves = half_against_half(
+        system, samples, cut_in_halves(system.encoder.info.rate_hz), observer.done
+    )
+    return [*robustness(system, samples, seed=plan.seed, done=observer.done), halves]
 
 
 def _sections(
-    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], observer: Observer
 ) -> list[TaskResult]:
-    samples = list(_samples(system, plan, tracks, tell))
-    return [section_lookup(system, samples, seed=plan.seed)] if samples else []
+    samples = list(_samples(system, plan, tracks, observer))
+    return [section_lookup(system, samples, seed=plan.seed, done=observer.done)] if samples else []
 
 
 def _index(
-    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], observer: Observer
 ) -> list[TaskResult]:
     chosen = _chosen(sorted(tracks), plan.queries, plan.seed)
     groups = [tracks[track_id].tags.album or str(track_id) for track_id in chosen]
@@ -139,13 +163,13 @@ def _index(
     for level in (Level.SONG, Level.WINDOW):
         limit = system.settings.exact_below
         if system.store.embeddings.count_up_to(system.space, level, limit + 1) <= limit:
-            tell(f"index: {level.value}s are few enough to be searched exactly here")
-        results.append(index_recall(system, level, chosen, groups))
+            observer.note(f"index: {level.value}s are few enough to be searched exactly here")
+        results.append(index_recall(system, level, chosen, groups, observer.done))
     return results
 
 
 def _labels(
-    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], observer: Observer
 ) -> list[TaskResult]:
     assert plan.label_file is not None
     place = {path: track.id for track in tracks.values() for path in track.paths}
@@ -154,7 +178,9 @@ def _labels(
         ids = {path: place.get(os.path.abspath(os.path.expanduser(path))) for path in paths}  # noqa: PTH100, PTH111
         missing = [path for path, track_id in ids.items() if track_id is None]
         if missing:
-            tell(f"labels: {len(missing)} paths are not in the library, the first is {missing[0]}")
+            observer.note(
+                f"labels: {len(missing)} paths are not in the library, the first is {missing[0]}"
+            )
         found = {path: track_id for path, track_id in ids.items() if track_id is not None}
         if len(found) < 2:
             raise UsageError(f"{plan.label_file}: fewer than two of its paths are in the library")
@@ -181,7 +207,7 @@ def _labels(
 _MEASURES: Mapping[
     Task,
     Callable[
-        [System, EvaluationPlan, Mapping[int, Track], Callable[[str], None]],
+        [System, EvaluationPlan, Mapping[int, Track], Observer],
         list[TaskResult],
     ],
 ] = {
@@ -194,28 +220,30 @@ _MEASURES: Mapping[
 
 
 def _samples(
-    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], tell: Callable[[str], None]
+    system: System, plan: EvaluationPlan, tracks: Mapping[int, Track], observer: Observer
 ) -> Iterator[Sample]:
     """Tracks of which a file can be decoded, chosen at random."""
     there = [t for t in tracks.values() if t.path and Path(t.path).is_file()]
     if not there:
-        tell("no file of the library can be reached, so nothing can be transformed")
+        observer.note("no file of the library can be reached, so nothing can be transformed")
     rate_hz = system.encoder.info.rate_hz
     for row in _chosen(list(range(len(there))), plan.files, plan.seed):
         track = there[row]
         path = Path(track.path or "")
         try:
-            waveform = beginning(path, rate_hz)
+            waveform = beginning(path, rate_hz, plan.sample_s)
         except AudioError as error:
-            tell(f"left out: {error}")
+            observer.note(f"left out: {error}")
             continue
+        finally:
+            observer.done(Step.DECODED)
         group = track.tags.album or str(track.id)
         yield Sample(track.id, path.name, group, lambda waveform=waveform: waveform)  # type: ignore[misc]
 
 
-def beginning(path: Path, rate_hz: int) -> Waveform:
-    """A file, mono at a rate, at most MAX_SAMPLE_S of it. Raises AudioError."""
-    wanted = round(MAX_SAMPLE_S * rate_hz)
+def beginning(path: Path, rate_hz: int, most_s: float = MAX_SAMPLE_S) -> Waveform:
+    """A file, mono at a rate, at most so much of it. Raises AudioError."""
+    wanted = round(most_s * rate_hz)
     blocks: list[Waveform] = []
     with audio.decode(path, rate_hz) as decoding:
         for block in decoding:

@@ -6,6 +6,7 @@ So the encoder, projection, index, reranking and alignment are scored together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -35,6 +36,25 @@ from mess_plugin.store import Store
 DEPTH = 300  # answers considered; later ones count as not found
 INDEX_K = 20
 _NOT_FOUND = -2.0  # below every cosine
+
+
+class Step(StrEnum):
+    """A part of an evaluation that takes time."""
+
+    QUESTION = "a known track asks"
+    INDEX = "a vector is looked up in the index and by an exact scan"
+    DECODED = "a file is decoded"
+    TRANSFORMED = "a file is changed, heard, and looks for its original"
+    HALF = "half a minute is heard"
+    SECTION = "an excerpt is worn out, heard, and looked up"
+
+
+Done = Callable[[Step], None]
+"""Is told of each step when it is done."""
+
+
+def unobserved(_step: Step) -> None:
+    """Tell nobody."""
 
 
 class System(msgspec.Struct, frozen=True):
@@ -112,7 +132,9 @@ class Sample(msgspec.Struct, frozen=True):
     """Its waveform after one of TRANSFORMS, where that is cached."""
 
 
-def similarities(system: System, queries: Sequence[int], track_ids: Sequence[int]) -> Floats:
+def similarities(
+    system: System, queries: Sequence[int], track_ids: Sequence[int], done: Done = unobserved
+) -> Floats:
     """Scores of every track for each query, (n_queries, n_tracks); low where it was not found."""
     column = {track_id: i for i, track_id in enumerate(track_ids)}
     rows = np.full((len(queries), len(track_ids)), _NOT_FOUND)
@@ -120,10 +142,13 @@ def similarities(system: System, queries: Sequence[int], track_ids: Sequence[int
         for found, value in system.songs(system.known(track_id), len(track_ids)).items():
             if found in column:
                 row[column[found]] = value
+        done(Step.QUESTION)
     return rows
 
 
-def robustness(system: System, samples: Iterable[Sample], *, seed: int = 0) -> list[TaskResult]:
+def robustness(
+    system: System, samples: Iterable[Sample], *, seed: int = 0, done: Done = unobserved
+) -> list[TaskResult]:
     """Whether each transformed recording finds its original first: a result per transformation."""
     groups: list[str] = []
     ranks: dict[str, list[float]] = {name: [] for name in TRANSFORMS}
@@ -137,6 +162,7 @@ def robustness(system: System, samples: Iterable[Sample], *, seed: int = 0) -> l
             else:
                 asked = transformed(name, waveform, rate_hz, sample.key, seed)
             reciprocal.append(_reciprocal_rank(system, asked, sample.track_id))
+            done(Step.TRANSFORMED)
     return [
         TaskResult(
             name,
@@ -148,7 +174,10 @@ def robustness(system: System, samples: Iterable[Sample], *, seed: int = 0) -> l
 
 
 def half_against_half(
-    system: System, samples: Iterable[Sample], cut: Callable[[Sample], tuple[Waveform, Waveform]]
+    system: System,
+    samples: Iterable[Sample],
+    cut: Callable[[Sample], tuple[Waveform, Waveform]],
+    done: Done = unobserved,
 ) -> TaskResult:
     """Whether one part of each recording finds the other part of the same among all samples."""
     sides: list[tuple[Seed, Seed]] = []
@@ -159,6 +188,9 @@ def half_against_half(
             sides.append((system.heard(first), system.heard(second)))
         except AudioError:  # one half is silent: there is nothing to find
             continue
+        finally:
+            done(Step.HALF)
+            done(Step.HALF)
         groups.append(sample.group)
     similarity = np.zeros((len(sides), len(sides)))
     if sides:
@@ -183,6 +215,7 @@ def section_lookup(
     *,
     same_sound: Callable[[Sample, float, float], bool] | None = None,
     seed: int = 0,
+    done: Done = unobserved,
 ) -> TaskResult:
     """Whether worn-out excerpts are found in their track, and where.
 
@@ -200,6 +233,7 @@ def section_lookup(
             right = answer is not None and answer[0] == sample.track_id
             found.append(ExcerptPosition(number if right else -1, answer[1]) if answer else None)
             asked.append(sample)
+            done(Step.SECTION)
     heard = same_sound
 
     def same(true: ExcerptPosition, other: ExcerptPosition) -> bool:
@@ -211,7 +245,11 @@ def section_lookup(
 
 
 def index_recall(
-    system: System, level: Level, track_ids: Sequence[int], groups: Sequence[str]
+    system: System,
+    level: Level,
+    track_ids: Sequence[int],
+    groups: Sequence[str],
+    done: Done = unobserved,
 ) -> TaskResult:
     """Recall of the approximate index against an exact scan, for the middle vector of each track."""
     found: list[list[int]] = []
@@ -225,6 +263,7 @@ def index_recall(
                 system.space, level, vector, INDEX_K, excluded_tracks=[track_id], exact=exactly
             )
             ids.append([hit.track_id << 32 | hit.ordinal for hit in hits])
+        done(Step.INDEX)
     k = min((len(ids) for ids in exact), default=0)  # fewer than INDEX_K in a small library
     result = tasks.index_recall(found, [ids[:k] for ids in exact], list(groups))
     return replace(result, task=f"index, {level.value}s")

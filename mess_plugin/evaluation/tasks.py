@@ -28,6 +28,8 @@ class TaskResult(msgspec.Struct, frozen=True):
     """Name → (n_queries,), NaN where a query has no answer."""
     groups: tuple[str, ...]
     """The album (or other group) of each query, for confidence intervals."""
+    chance: float | None = None
+    """P@1 of an answer that guesses: the share of right ones; None where that is not known."""
 
 
 def retrieval(
@@ -48,7 +50,10 @@ def retrieval(
         "nDCG@10": [metrics.ndcg_at(a, 10) for a in answers],
         "MRR": [metrics.reciprocal_rank(a) for a in answers],
     }
-    return TaskResult(task, {k: np.array(v) for k, v in measures.items()}, tuple(groups))
+    counted = (relevant & ~ignored).sum(axis=1) / np.maximum(1, (~ignored).sum(axis=1))
+    asked = counted[counted > 0]
+    chance = float(asked.mean()) if len(asked) else None
+    return TaskResult(task, {k: np.array(v) for k, v in measures.items()}, tuple(groups), chance)
 
 
 def album_retrieval(similarity: Floats, recordings: Sequence[ListedRecording]) -> TaskResult:

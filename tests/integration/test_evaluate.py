@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from uuid import uuid4
 
@@ -57,6 +58,19 @@ def test_every_task_is_measured(library: list[str]) -> None:
     assert results["section"]["song"]["n_queries"] == 6
     assert results["index, windows"]["recall@20"]["value"] == 1
     assert set(results) >= {"pitch", "faster", "slower", "pink", "low-pass", "gain"}
+
+
+def test_it_says_how_long_it_takes_and_what_the_figures_say(library: list[str]) -> None:
+    assert len(library) == 6
+    words = ["--task", "tags", "--task", "sections", "--quick"]
+    done = CliRunner().invoke(evaluate, words, catch_exceptions=False)
+    assert done.exit_code == 0
+    first = done.stderr.splitlines()[0]
+    assert re.fullmatch(r"about \d+ (s|min): 6 tracks ask, \d files are changed", first)
+    measured_rows, _, told = done.stdout.partition("what the figures say\n")
+    for figure in ("album    MAP", "section  place"):
+        assert figure in measured_rows
+        assert " ".join(figure.split()) in told
 
 
 def test_steps_are_laid_side_by_side(library: list[str]) -> None:
