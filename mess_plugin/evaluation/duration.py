@@ -104,7 +104,7 @@ def quick(plan: EvaluationPlan, costs: Sequence[Costs], n_tracks: int) -> Evalua
         sum(seconds_of(replace(empty, **{name: 1}), one, n_tracks) for one in costs)
         for name in ("queries", "files")
     )
-    half_s = QUICK_S / 2 if one_file else QUICK_S
+    half_s = min(QUICK_S / 2, QUICK_S - _LEAST_FILES * one_file) if one_file else QUICK_S
     queries = _fitting(plan.queries, _LEAST_QUERIES, half_s, one_query)
     left_s = QUICK_S - min(queries, n_tracks) * one_query
     return replace(

@@ -17,7 +17,7 @@ from mess_plugin.evaluation.transforms import TRANSFORMS
 N = 500
 EVERYTHING = EvaluationPlan(frozenset(set(Task) - {Task.LABELS}), queries=200, files=20)
 COSTS = {
-    Step.QUESTION: 0.1, Step.INDEX: 0.05, Step.DECODED: 0.5, Step.TRANSFORMED: 2.0, Step.HALF: 0.2,
+    Step.QUESTION: 0.1, Step.INDEX: 0.05, Step.DECODED: 0.5, Step.TRANSFORMED: 0.5, Step.HALF: 0.2,
     Step.SECTION: 0.4,
 }  # fmt: skip
 
@@ -27,7 +27,7 @@ def test_the_steps_of_a_plan_add_up_to_its_length() -> None:
     assert steps[Step.QUESTION] == 200
     assert steps[Step.TRANSFORMED] == 20 * len(TRANSFORMS) == 140
     questions_s = 200 * 0.1 + 400 * 0.05
-    files_s = 40 * 0.5 + 140 * 2.0 + 40 * 0.2 + 60 * 0.4
+    files_s = 40 * 0.5 + 140 * 0.5 + 40 * 0.2 + 60 * 0.4
     assert seconds_of(EVERYTHING, COSTS, N) == pytest.approx(questions_s + files_s)
     only_tags = EvaluationPlan(frozenset({Task.TAGS}), queries=200)
     assert seconds_of(only_tags, COSTS, 30) == pytest.approx(30 * 0.1)  # no more tracks to ask
@@ -75,7 +75,7 @@ def test_every_figure_is_explained_in_a_line() -> None:
     assert {"groups MAP", "section place", "index, songs recall@20"} <= set(figures)
     assert all(says and good for _, says, good in rows)
     # One of the two others is right for each of the two tracks that have a companion.
-    assert dict((figure, good) for figure, _, good in rows)["groups MAP"].endswith("guessing .50")
+    assert {figure: good for figure, _, good in rows}["groups MAP"].endswith("guessing .50")
 
 
 def test_guessing_is_as_good_as_its_share_of_right_ones() -> None:
