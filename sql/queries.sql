@@ -729,6 +729,11 @@ WHERE words LIKE ALL (%(patterns)s::text[])
 ORDER BY title_words = %(words)s DESC, words <-> %(words)s, id
 LIMIT %(limit)s
 
+-- What tracks are called: titles, and paths of those without one.
+-- name: list_titles
+SELECT DISTINCT title, CASE WHEN title IS NULL THEN path END FROM files
+WHERE track_id IS NOT NULL AND missing_since IS NULL
+
 -- A page of the tracks whose words contain all the words asked for and which are among some (all
 -- where that is null), in the order of a shelf, and how many there are.
 -- name: list_tracks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from mess_plugin.cli.output import print_json, print_table, say, table_options
+from mess_plugin.cli.shared_options import complete_ref
 from mess_plugin.config import load_settings
 from mess_plugin.documents import measures_document
 from mess_plugin.errors import UsageError
@@ -18,7 +19,7 @@ from mess_plugin.store import open_store
 
 
 @click.command()
-@click.argument("ref")
+@click.argument("ref", shell_complete=complete_ref)
 @table_options
 def about(ref: str, as_json: bool) -> None:
     """Show tempo, key, loudness and attributes of REF: as heard, and as tagged."""

@@ -12,6 +12,7 @@ from mess_plugin.cli.output import (
     say,
     table_options,
 )
+from mess_plugin.cli.shared_options import complete_ref
 from mess_plugin.config import load_settings
 from mess_plugin.duplicates.finding import find as look
 from mess_plugin.errors import UsageError
@@ -80,8 +81,8 @@ def list_links(kind: str | None, rejected: bool, as_json: bool) -> None:
 
 def _judging(word: str, state: str, summary: str) -> click.Command:
     @click.command(name=word, help=summary)
-    @click.argument("ref")
-    @click.argument("other")
+    @click.argument("ref", shell_complete=complete_ref)
+    @click.argument("other", shell_complete=complete_ref)
     @click.option("--kind", type=click.Choice(KINDS), help="What they are to each other.")
     def command(ref: str, other: str, kind: str | None) -> None:
         with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
@@ -101,8 +102,8 @@ duplicates.add_command(
 
 
 @duplicates.command()
-@click.argument("ref")
-@click.argument("other")
+@click.argument("ref", shell_complete=complete_ref)
+@click.argument("other", shell_complete=complete_ref)
 def unlink(ref: str, other: str) -> None:
     """Forget what is known of REF and OTHER, whoever said it; `find --again` may find it anew."""
     with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:

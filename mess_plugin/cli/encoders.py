@@ -10,6 +10,7 @@ import click
 from mess_plugin.cli.library import say_switch
 from mess_plugin.cli.main import Extensible
 from mess_plugin.cli.output import print_json, print_table, say, table_options
+from mess_plugin.cli.shared_options import complete_encoder
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import switch_document
 from mess_plugin.encoders import describe, descriptions
@@ -82,7 +83,7 @@ def _choice(settings: Settings) -> tuple[str, dict[str, Any] | None]:
 
 
 @encoders.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_encoder)
 @click.option("--accept-licence", is_flag=True, help="Accept the licence without being asked.")
 def download(name: str, accept_licence: bool) -> None:
     """Fetch the weights of the encoder NAME, after its licence was accepted."""
@@ -96,7 +97,7 @@ def download(name: str, accept_licence: bool) -> None:
 
 
 @encoders.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_encoder)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
     "--precision", type=click.Choice(["bf16", "int8"]), required=True, help="What to compare."

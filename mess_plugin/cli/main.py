@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import click
 
@@ -22,6 +23,7 @@ _COMMANDS = {
     "about": ("mess_plugin.cli.about", "Show tempo, key and loudness of a track."),
     "backup": ("mess_plugin.cli.backup", "Write the library to a file."),
     "clusters": ("mess_plugin.cli.exploring", "Show what kinds of music the library holds."),
+    "completion": ("mess_plugin.cli.completion", "Complete commands and titles in your shell."),
     "config": ("mess_plugin.cli.config", "Show the settings and where each comes from; set them."),
     "doctor": ("mess_plugin.cli.doctor", "Check that everything works, and say what to do if not."),
     "down": ("mess_plugin.cli.services", "Stop the services that `mess up` started."),
@@ -137,6 +139,17 @@ class _Commands(click.Group):
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> Any:
+        """Names of commands, without loading any of them."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  only on a key press
+
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        found = [
+            CompletionItem(name, help=_COMMANDS[name][1] if name in _COMMANDS else None)
+            for name in names
+        ]
+        return found or click.Command.shell_complete(self, ctx, incomplete)
+
     def _short_help(self, ctx: click.Context, name: str) -> str:
         if name in _COMMANDS:
             return _COMMANDS[name][1]
@@ -216,6 +229,8 @@ def main() -> None:
     escape_what_cannot_be_shown()
     tell_what_is_waited_for(say)
     try:
+        if "_MESS_COMPLETE" in os.environ:
+            importlib.import_module("mess_plugin.cli.completion")  # which knows how bash quotes
         log_messages(level_wanted())
         code = cli.main(standalone_mode=False, color=is_coloured(sys.stdout) or None)
     except click.exceptions.Exit as stop:

@@ -56,9 +56,12 @@ def separator() -> str | None:
 
 def encoder_option(function: F) -> F:
     """The option --encoder."""
-    return click.option("--encoder", metavar="NAME", help="Instead of the one in the settings.")(
-        function
-    )
+    from mess_plugin.cli.shared_options import complete_encoder  # noqa: PLC0415  it imports this
+
+    return click.option(
+        "--encoder", metavar="NAME", help="Instead of the one in the settings.",
+        shell_complete=complete_encoder,
+    )(function)  # fmt: skip
 
 
 def print_json(document: object) -> None:

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from mess_plugin.cli.output import F, say
-from mess_plugin.cli.shared_options import ANSWERS, grouped, time
+from mess_plugin.cli.shared_options import ANSWERS, complete_ref, grouped, time
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.errors import UsageError
 from mess_plugin.library.pathmap import PathMap
@@ -44,7 +44,7 @@ class PlayedFile(msgspec.Struct, frozen=True):
 
 
 @click.command()
-@click.argument("refs", nargs=-1, required=True, metavar="REF…")
+@click.argument("refs", nargs=-1, required=True, metavar="REF…", shell_complete=complete_ref)
 @click.option("--start", "start_s", type=time, metavar="TIME", help="From here.")
 @click.option("--end", "end_s", type=time, metavar="TIME", help="To here.")
 def play(refs: tuple[str, ...], start_s: float | None, end_s: float | None) -> None:

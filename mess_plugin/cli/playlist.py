@@ -16,6 +16,7 @@ from mess_plugin.cli.shared_options import (
     ASKED,
     GroupedCommand,
     check_out,
+    complete_ref,
     grouped,
     k_option,
     out_option,
@@ -59,7 +60,7 @@ def playlist() -> None:
 
 
 @playlist.command(cls=GroupedCommand)
-@click.argument("refs", nargs=-1, required=True, metavar="REF…")
+@click.argument("refs", nargs=-1, required=True, metavar="REF…", shell_complete=complete_ref)
 @_shared
 def alike(refs: tuple[str, ...], **words: Any) -> None:
     """Make a list of tracks like REF, ordered so that each leads to the next."""
@@ -72,8 +73,8 @@ def alike(refs: tuple[str, ...], **words: Any) -> None:
 
 
 @playlist.command(cls=GroupedCommand)
-@click.argument("start")
-@click.argument("end")
+@click.argument("start", shell_complete=complete_ref)
+@click.argument("end", shell_complete=complete_ref)
 @_shared
 def journey(start: str, end: str, **words: Any) -> None:
     """Make an even path from START to END, both included."""
@@ -112,7 +113,7 @@ def arc(curve: str, like: tuple[str, ...], **words: Any) -> None:
 
 
 @playlist.command(cls=GroupedCommand)
-@click.argument("refs", nargs=-1, required=True, metavar="REF…")
+@click.argument("refs", nargs=-1, required=True, metavar="REF…", shell_complete=complete_ref)
 @grouped(
     ASKED,
     "--strictness",

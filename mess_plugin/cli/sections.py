@@ -17,7 +17,7 @@ from mess_plugin.cli.output import (
     separator,
     table_options,
 )
-from mess_plugin.cli.shared_options import check_out, out_option
+from mess_plugin.cli.shared_options import check_out, complete_ref, out_option
 from mess_plugin.config import load_settings
 from mess_plugin.search.explain import timestamp
 from mess_plugin.search.self_similarity import MusicalForm, contrasted, form_of
@@ -30,7 +30,7 @@ _PLAIN_SHADES = " .:*#"  # where the terminal has no blocks
 
 
 @click.command()
-@click.argument("ref")
+@click.argument("ref", shell_complete=complete_ref)
 @out_option("Draw the self-similarity with the boundaries into a picture: .png.", old=("--png",))
 @encoder_option
 @table_options

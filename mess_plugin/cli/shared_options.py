@@ -115,3 +115,17 @@ def check_out(out: Path | None, endings: Sequence[str], what: str) -> None:
         raise UsageError(f"{out} is no {what}: give it the ending {', '.join(endings)}")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"--out is {out}: there is no folder {out.absolute().parent}")
+
+
+def complete_ref(context: click.Context, parameter: click.Parameter, typed: str) -> Any:
+    """Titles and files, for shells."""
+    from mess_plugin.cli import completion  # noqa: PLC0415  only on a key press
+
+    return completion.complete_ref(context, parameter, typed)
+
+
+def complete_encoder(context: click.Context, parameter: click.Parameter, typed: str) -> Any:
+    """Names of encoders, for shells."""
+    from mess_plugin.cli import completion  # noqa: PLC0415  as above
+
+    return completion.complete_encoder(context, parameter, typed)

@@ -16,6 +16,7 @@ from mess_plugin.cli.shared_options import (
     ASKED,
     GroupedCommand,
     check_out,
+    complete_ref,
     grouped,
     k_option,
     out_option,
@@ -47,7 +48,7 @@ _LIKELY = 0.5  # of a confidence that is worth a column
 
 
 @click.command(cls=GroupedCommand, examples=_EXAMPLES)
-@click.argument("refs", nargs=-1, required=True, metavar="REF…")
+@click.argument("refs", nargs=-1, required=True, metavar="REF…", shell_complete=complete_ref)
 @k_option(10, "How many answers.", group=ASKED)
 @grouped(ASKED, "--offset", default=0, metavar="N", help="Leave out the first N answers.")
 @grouped(ASKED, "--start", "start_s", type=time, metavar="TIME", help="Ask about a section: from.")

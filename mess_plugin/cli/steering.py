@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from mess_plugin.cli.output import F
-from mess_plugin.cli.shared_options import grouped
-from mess_plugin.options import HIDE, OPTIONS, Kind, Option
+from mess_plugin.cli.shared_options import complete_ref, grouped
+from mess_plugin.options import ASPECTS, HIDE, MOODS, OPTIONS, Kind, Option
 
 COUNTS, ALLOWED, VARIETY = "What counts", "Who may answer", "How varied the answers are"
 _VARIETY = frozenset({"per-artist", "per-album", "diversity", "duplicates"})
@@ -51,4 +51,21 @@ def _made(option: Option) -> Any:
         multiple=option.kind in (Kind.TEXTS, Kind.SHARES),
         metavar=option.metavar,
         help=option.help,
+        shell_complete=_completions(option),
     )
+
+
+def _completions(option: Option) -> Any:
+    """What a shell offers as a value; None where there is nothing to choose from."""
+    known = {"only": ASPECTS, "mood": tuple(MOODS)}.get(option.name)
+    if option.metavar == "REF":
+        return complete_ref
+    if known is None:
+        return None
+
+    def complete(context: click.Context, parameter: click.Parameter, typed: str) -> Any:
+        from mess_plugin.cli import completion  # noqa: PLC0415  only on a key press
+
+        return completion.complete_names(known)(context, parameter, typed)
+
+    return complete

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import click
 
 from mess_plugin.cli.output import encoder_option, print_json, print_table, say, table_options
+from mess_plugin.cli.shared_options import complete_ref
 from mess_plugin.config import load_settings
 from mess_plugin.documents import evidence_document, taste_document
 from mess_plugin.model import Track
@@ -28,8 +29,15 @@ _listener = click.option(
 
 def _verdict(word: str, summary: str) -> click.Command:
     @click.command(name=word, help=summary)
-    @click.argument("ref")
-    @click.option("--for", "seed", required=True, metavar="REF", help="The track it answers to.")
+    @click.argument("ref", shell_complete=complete_ref)
+    @click.option(
+        "--for",
+        "seed",
+        required=True,
+        metavar="REF",
+        help="The track it answers to.",
+        shell_complete=complete_ref,
+    )
     @_listener
     def command(ref: str, seed: str, listener: str) -> None:
         check_listener(listener)

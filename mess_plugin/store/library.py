@@ -97,6 +97,14 @@ class Library:
         tracks = self.get([row[0] for row in rows])
         return [tracks[row[0]] for row in rows if row[0] in tracks], rows[0][1] if rows else 0
 
+    def titles(self) -> list[str]:
+        """What tracks are called, each once: the title, else the name of the file; in one line each."""
+        names = {
+            title if title is not None else os.path.basename(to_text(path))  # noqa: PTH119
+            for title, path in self._session.rows("list_titles")
+        }
+        return sorted(" ".join(name.split()) for name in names if name.isprintable())
+
     def of_groups(self, *, albums: Sequence[str] = (), artists: Sequence[str] = ()) -> list[int]:
         """Tracks of some albums or some artists, whose names are folded; album artists count too."""
         rows = self._session.rows("tracks_of_groups", albums=list(albums), artists=list(artists))

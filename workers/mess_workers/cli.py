@@ -24,6 +24,7 @@ from rich.progress import (
 )
 
 from mess_plugin import embedded
+from mess_plugin.cli.completion import remember_titles
 from mess_plugin.cli.output import json_option, print_json, say
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.encoders import describe
@@ -102,6 +103,7 @@ def index(
             forgotten = _prune(store, settings, run, roots if prune else ())
             refit(store, recipe)
             complete(store)
+            remember_titles(store, settings.home)
             return forgotten, run.failures(_SHOWN_FAILURES)
 
         try:

@@ -13,6 +13,7 @@ import numpy as np
 from mess_plugin import embedded
 from mess_plugin.cli.library import spoken_duration
 from mess_plugin.cli.output import json_option, print_json, say
+from mess_plugin.cli.shared_options import complete_encoder
 from mess_plugin.config import Settings, load_settings
 from mess_plugin.documents import switch_document
 from mess_plugin.encoders import describe
@@ -40,7 +41,7 @@ _TRIED_WINDOWS = 4
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_encoder)
 @click.option("--layers", metavar="LAYERS", help="Hidden states to use, such as 6 or 4-8.")
 @click.option(
     "--precision", type=click.Choice(["fp32", "bf16", "int8"]), help="After `mess encoders test`."
