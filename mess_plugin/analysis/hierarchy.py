@@ -88,7 +88,8 @@ def listen(
     for batch in _batches(spread(windows, coverage)):
         waveforms = _stacked(batch, info, source)
         heard = np.array([is_heard for _, is_heard in batch])
-        frames = iter(_encoded(encoder, waveforms[heard], source) if heard.any() else ())
+        wanted = waveforms if heard.all() else waveforms[heard]
+        frames = iter(_encoded(encoder, wanted, source) if len(wanted) else ())
         # Those with frames first: how fine the timeline is follows from them.
         for window, is_heard in sorted(batch, key=lambda one: not one[1]):
             if is_heard:

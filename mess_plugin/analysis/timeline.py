@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mess_plugin.analysis.windows import Window
+from mess_plugin.features.power import energies
 from mess_plugin.model import Float32, Timeline
 
 TIMELINE_HZ = 4.0  # steps per second kept of a recording: fine enough for a beat at 120 bpm
@@ -120,10 +121,9 @@ class TimelineBuilder:
         # A sample belongs to the step that its number times the ratio is rounded down to.
         edges -= np.floor((edges - 1) * ratio) >= np.arange(first + 1, last + 1)
         edges += np.floor(edges * ratio) < np.arange(first + 1, last + 1)
-        edges = np.concatenate(([0], edges - window.start_samples))
-        squares = np.square(window.waveform, dtype=np.float64)
-        self._power[first : last + 1] += np.add.reduceat(squares, edges)
-        self._power_counts[first : last + 1] += np.diff(edges, append=n_samples)
+        edges = np.concatenate(([0], edges - window.start_samples, [n_samples]))
+        self._power[first : last + 1] += energies(window.waveform, edges)
+        self._power_counts[first : last + 1] += np.diff(edges)
         self._end_samples = max(self._end_samples, window.start_samples + n_samples)
 
     def _reach(self, end_s: float) -> None:

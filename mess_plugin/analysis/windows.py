@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import numpy as np
 
+from mess_plugin.features.power import mean_square
 from mess_plugin.model import Float32, Waveform
 
 SILENCE_DB = -60.0  # RMS re full scale; below it there is nothing to hear
@@ -65,16 +66,12 @@ def spread(windows: Iterable[Window], coverage: float) -> Iterator[tuple[Window,
     first = True
     for window in windows:
         due = credit >= 1.0 - _ROUNDING
-        silent = coverage < 1 and due and _power(window.waveform) < _SILENT_POWER
+        silent = coverage < 1 and due and mean_square(window.waveform) < _SILENT_POWER
         heard = due and (first or not silent)
         first = False
         yield window, heard
         spent = 1.0 if heard and not silent else 0.0
         credit = min(1.0 + coverage, credit - spent + coverage)
-
-
-def _power(waveform: Waveform) -> float:
-    return float(np.mean(np.square(waveform, dtype=np.float64)))
 
 
 def grid(duration_s: float, window_s: float, hop_s: float) -> Float32:

@@ -7,7 +7,6 @@ kept grows by about 3 kB per second of music: ten hours fit into 110 MB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from mess_plugin.analysis.windows import SILENCE_DB
 from mess_plugin.features import harmony, rhythm, timbre
+from mess_plugin.features.power import energies
 from mess_plugin.features.spectra import (
     HOP_SAMPLES,
     RATE_HZ,
@@ -155,16 +155,12 @@ def _fit(rows: Float32, n_rows: int) -> Float32:
 def _averaged(rows: Float32, n_rows: int) -> Float32:
     """Rows averaged in n_rows even stretches; a stretch without a row takes the one before."""
     edges = np.linspace(0, len(rows), n_rows + 1).astype(int)
-    return np.stack(
-        [
-            rows[min(a, len(rows) - 1) : max(b, min(a, len(rows) - 1) + 1)].mean(axis=0)
-            for a, b in pairwise(edges)
-        ]
-    ).astype(np.float32)
+    # A stretch without a row begins where the next one does, and takes the row that lies there.
+    sums = np.add.reduceat(rows, edges[:-1], axis=0)
+    return np.asarray(sums / np.maximum(np.diff(edges), 1)[:, None], dtype=np.float32)
 
 
 def _levels_db(samples: Waveform, n_steps: int) -> Float32:
     edges = np.linspace(0, len(samples), n_steps + 1).astype(int)
-    power = np.add.reduceat(np.square(samples, dtype=np.float64), edges[:-1])
-    mean: npt.NDArray[np.float64] = power / np.maximum(np.diff(edges), 1)
+    mean = energies(samples, edges) / np.maximum(np.diff(edges), 1)
     return (10 * np.log10(np.maximum(mean, 1e-12))).astype(np.float32)

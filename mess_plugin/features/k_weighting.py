@@ -28,6 +28,7 @@ _HIGH_PASS_HZ, _HIGH_PASS_Q = 38.13547087602444, 0.5003270373238773
 _ORDER = 4
 _BLOCK = 64  # samples
 _GROUP = 32  # blocks
+_GROUPS = 32  # whose states are found at a time
 GROUP_SAMPLES = _BLOCK * _GROUP
 
 Float64 = npt.NDArray[np.float64]
@@ -42,6 +43,7 @@ class KWeighting:
             raise ValueError(f"{rate_hz} Hz is under {LEAST_RATE_HZ} Hz")
         self._within, self._entering, self._leaving = _over_block(rate_hz)
         self._between, self._carried = _over_group(rate_hz)
+        self._between_groups, self._carried_on = _over_groups(rate_hz)
         self._state = np.zeros((n_channels, _ORDER))
 
     def __call__(self, samples: Float32) -> Float32:
@@ -51,13 +53,25 @@ class KWeighting:
         groups = (blocks @ self._entering).reshape(n_channels, -1, _GROUP * _ORDER)
         # The states before each block of a group and behind the last, as if it began in silence …
         states = groups.astype(np.float64) @ self._between
-        for g in range(states.shape[1]):  # … and with what the groups before have left.
-            states[:, g] += self._state @ self._carried
-            self._state = states[:, g, -_ORDER:].copy()
+        for first in range(0, states.shape[1], _GROUPS):  # … and with what lies before it.
+            some = states[:, first : first + _GROUPS]
+            some += self._starts(some[:, :, -_ORDER:]) @ self._carried
         before = states[:, :, :-_ORDER].reshape(-1, _ORDER).astype(np.float32)
         filtered = blocks @ self._within
         filtered += before @ self._leaving
         return filtered.reshape(n_channels, n_samples)
+
+    def _starts(self, ends: Float64) -> Float64:
+        """The state that each of some groups begins in, from those that they leave by themselves.
+
+        Both (n_channels, n, _ORDER), n at most _GROUPS. Goes on to the state behind them all.
+        """
+        n_channels, n, _ = ends.shape
+        width = (n + 1) * _ORDER
+        starts = ends.reshape(n_channels, -1) @ self._between_groups[: n * _ORDER, :width]
+        starts += self._state @ self._carried_on[:, :width]
+        self._state = starts[:, -_ORDER:]
+        return starts[:, :-_ORDER].reshape(n_channels, n, _ORDER)
 
 
 def biquads(rate_hz: int) -> tuple[tuple[Float64, Float64], tuple[Float64, Float64]]:
@@ -119,10 +133,23 @@ def _over_group(rate_hz: int) -> tuple[Float64, Float64]:
     From the states that the blocks leave by themselves, (_GROUP * _ORDER, (_GROUP + 1) * _ORDER), and
     from a state at the start, (_ORDER, the same); both to be multiplied by rows from the left.
     """
-    over_block = np.linalg.matrix_power(_state_space(rate_hz)[0], _BLOCK)
-    powers = [np.linalg.matrix_power(over_block, n).T for n in range(_GROUP + 1)]
-    between = np.zeros((_GROUP, _ORDER, _GROUP + 1, _ORDER))
-    for place in range(_GROUP + 1):
-        for block in range(place):
-            between[block, :, place] = powers[place - 1 - block]
-    return between.reshape(_GROUP * _ORDER, -1), np.concatenate(powers, axis=1)
+    return _recursion(np.linalg.matrix_power(_state_space(rate_hz)[0], _BLOCK), _GROUP)
+
+
+@lru_cache(maxsize=8)
+def _over_groups(rate_hz: int) -> tuple[Float64, Float64]:
+    """The same for the groups of some, in place of the blocks of a group."""
+    return _recursion(np.linalg.matrix_power(_state_space(rate_hz)[0], GROUP_SAMPLES), _GROUPS)
+
+
+def _recursion(step: Float64, n: int) -> tuple[Float64, Float64]:
+    """The states before each of n steps and behind the last, of what each step adds and of the start.
+
+    step: state → next state.
+    """
+    powers = [np.linalg.matrix_power(step, k).T for k in range(n + 1)]
+    between = np.zeros((n, _ORDER, n + 1, _ORDER))
+    for place in range(n + 1):
+        for k in range(place):
+            between[k, :, place] = powers[place - 1 - k]
+    return between.reshape(n * _ORDER, -1), np.concatenate(powers, axis=1)

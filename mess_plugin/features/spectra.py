@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import msgspec
 import numpy as np
 
+from mess_plugin.features.power import mean_square
 from mess_plugin.model import Float32, Waveform
 
 RATE_HZ = 24_000
@@ -71,10 +73,10 @@ def centre_times_s(n_spectra: int, fft_samples: int, hop_samples: int) -> Float3
 
 def loudness_normalised(waveform: Waveform) -> Waveform:
     """Scale a window to a mean square of 1; a silent one comes back as zeros."""
-    mean_square = float(np.mean(np.square(waveform, dtype=np.float64)))
-    if mean_square < SILENCE_POWER:
+    power = mean_square(waveform)
+    if power < SILENCE_POWER:
         return np.zeros_like(waveform)
-    return (waveform / np.float32(np.sqrt(mean_square))).astype(np.float32)
+    return waveform / np.float32(math.sqrt(power))
 
 
 def spectra(normalised: Waveform) -> Spectra:

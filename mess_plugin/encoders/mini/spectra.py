@@ -12,11 +12,13 @@ signal, above it from the short one.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import msgspec
 import numpy as np
 
+from mess_plugin.features.power import mean_square
 from mess_plugin.features.spectra import weighted_power
 from mess_plugin.model import Float32
 
@@ -67,8 +69,7 @@ def spectra(window: Float32) -> MiniSpectra:
 
 def level_gain(window: Float32) -> float:
     """The factor that brings a window to the common level."""
-    rms = float(np.sqrt(np.mean(np.square(window, dtype=np.float64))))
-    return min(LEVEL_RMS / max(rms, 1e-12), MAX_GAIN)
+    return min(LEVEL_RMS / max(math.sqrt(mean_square(window)), 1e-12), MAX_GAIN)
 
 
 def scaled_spectra(scaled: Float32) -> MiniSpectra:
