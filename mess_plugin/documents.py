@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,12 +16,14 @@ from mess_plugin.search import SearchResult
 from mess_plugin.search.feedback import Evidence
 from mess_plugin.search.groups import GroupResult
 from mess_plugin.search.listing import TrackPage
+from mess_plugin.search.lyrics import LyricsFound
 from mess_plugin.search.query import moods_of
 from mess_plugin.search.scoring import Leaning
 from mess_plugin.search.taste import Taste
 from mess_plugin.spaces.active_encoder import active_recipe, under_way
 from mess_plugin.store import Store
 from mess_plugin.store.jobs import Failure
+from mess_plugin.store.lyrics import END_MARK, MARK
 from mess_plugin.store.never import NeverRule
 from mess_plugin.store.verdicts import Verdict
 
@@ -212,6 +215,30 @@ def listing_document(page: TrackPage) -> dict[str, Any]:
         for track in page.tracks
     ]
     return {"total": page.total, "offset": page.offset, "tracks": tracks}
+
+
+def lyrics_document(found: LyricsFound) -> dict[str, Any]:
+    """What `mess find --lyrics --json` prints."""
+    tracks = [
+        {
+            **card_document(found.tracks[hit.track_id]),
+            "rank": round(hit.rank, 6),
+            "lyrics_language": hit.language,
+            "lines": [_line_document(start, line) for start, line in hit.lines],
+        }
+        for hit in found.hits
+    ]
+    return {"total": found.total, "with_lyrics": found.n_with_lyrics, "tracks": tracks}
+
+
+def _line_document(start_s: float | None, line: str) -> dict[str, Any]:
+    """found: where the words that were asked for begin and end in the text, in characters."""
+    text, spans = "", []
+    for number, part in enumerate(re.split(f"[{MARK}{END_MARK}]", line)):
+        if number % 2:
+            spans.append([len(text), len(text) + len(part)])
+        text += part
+    return {"start_s": start_s, "text": text, "found": spans}
 
 
 def background_problems(store: Store) -> list[str]:

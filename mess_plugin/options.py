@@ -152,8 +152,10 @@ OPTIONS = (
         "excluded_words", example="live", more="repeatable", playlist="without",
     ),
     _filter(
-        "language", Kind.NAMES, "One of these is in the language tag.", "NAME,…", "languages",
-        example="eng,English", more="as written there", playlist="language",
+        "language", Kind.NAMES, "A language of the tags or the lyrics.", "NAME,…", "languages",
+        example="en,French,not-de", playlist="language",
+        more="one of these, by code or English name; `not-`: none of these, and tracks without "
+        "lyrics pass; `same`: that of the first REF's lyrics",
     ),
     _filter(
         "rating", Kind.RANGE, "In stars, 0 to 5.", "LOW-HIGH", example="4-", playlist="rating",

@@ -1190,7 +1190,13 @@ WHERE (%(tempo_bpm_low)s::real IS NULL OR EXISTS (
     AND (%(excluded_words)s::text[] IS NULL
         OR files.words NOT LIKE ALL (%(excluded_words)s::text[]))
     AND (%(languages)s::text[] IS NULL
-        OR regexp_split_to_array(files.language_words, '\s*[;,/]\s*') && %(languages)s::text[])
+        OR regexp_split_to_array(files.language_words, '\s*[;,/]\s*') && %(languages)s::text[]
+        OR EXISTS (SELECT FROM lyrics
+            WHERE lyrics.file_id = files.id AND lyrics.language_names && %(languages)s::text[]))
+    AND (%(not_languages)s::text[] IS NULL
+        OR NOT regexp_split_to_array(files.language_words, '\s*[;,/]\s*') && %(not_languages)s::text[]
+        AND NOT EXISTS (SELECT FROM lyrics
+            WHERE lyrics.file_id = files.id AND lyrics.language_names && %(not_languages)s::text[]))
     AND (%(rating_low)s::real IS NULL OR coalesce(
         (SELECT value / 2 FROM feedback
             WHERE feedback.track_id = files.track_id AND kind = 'rating' AND value IS NOT NULL
@@ -1666,3 +1672,62 @@ FROM files
 WHERE files.id = jobs.file_id AND jobs.state = 'failed' AND files.missing_since IS NULL
     AND (%(paths)s::bytea[] IS NULL OR files.path = ANY(%(paths)s::bytea[]))
 RETURNING jobs.id
+
+-- Lyrics ----------------------------------------------------------------------------------------
+
+-- What a known file has for lyrics. Words are kept as they are and as their stems.
+-- name: save_lyrics
+INSERT INTO lyrics (file_id, text, starts_s, language, language_names, stemmer, beside, words)
+SELECT id, %(text)s::text, %(starts_s)s::real[], %(language)s, %(language_names)s::text[], %(stemmer)s::text,
+    %(beside)s, to_tsvector('simple', %(folded)s)
+        || to_tsvector((%(stemmer)s::text)::regconfig, %(text)s::text)
+FROM files WHERE path = %(path)s
+ON CONFLICT (file_id) DO UPDATE SET text = excluded.text, starts_s = excluded.starts_s,
+    language = excluded.language, language_names = excluded.language_names,
+    stemmer = excluded.stemmer, beside = excluded.beside, words = excluded.words
+
+-- A file has no lyrics.
+-- name: delete_lyrics
+DELETE FROM lyrics USING files WHERE files.id = lyrics.file_id AND files.path = %(path)s
+
+-- What lay beside files that hold a recording when their lyrics were read.
+-- name: lyrics_stamps
+SELECT files.path, coalesce(lyrics.beside, '')
+FROM files LEFT JOIN lyrics ON lyrics.file_id = files.id
+WHERE files.path = ANY(%(paths)s::bytea[]) AND files.track_id IS NOT NULL
+
+-- Lyrics of some tracks; of several files of a track those with times first, then the longest.
+-- name: lyrics_of_tracks
+SELECT DISTINCT ON (files.track_id) files.track_id, lyrics.text, lyrics.starts_s, lyrics.language,
+    lyrics.language_names
+FROM lyrics JOIN files ON files.id = lyrics.file_id
+WHERE files.track_id = ANY(%(track_ids)s::bigint[]) AND files.missing_since IS NULL
+    AND lyrics.text <> ''
+ORDER BY files.track_id, cardinality(lyrics.starts_s) = 0, length(lyrics.text) DESC, files.id
+
+-- How many tracks have lyrics.
+-- name: count_lyrics
+SELECT count(DISTINCT files.track_id)
+FROM lyrics JOIN files ON files.id = lyrics.file_id
+WHERE files.missing_since IS NULL AND lyrics.text <> ''
+
+-- Tracks whose lyrics hold the words, as they are or as stems of the lyrics' own language.
+-- name: search_lyrics
+WITH asked AS (
+    SELECT stemmer, websearch_to_tsquery('simple', %(folded)s)
+        || websearch_to_tsquery(stemmer::regconfig, %(words)s) AS query
+    FROM (SELECT DISTINCT stemmer FROM lyrics) AS used
+), found AS (
+    SELECT DISTINCT ON (files.track_id) files.track_id, lyrics.language, lyrics.starts_s,
+        lyrics.text, asked.stemmer, asked.query, ts_rank_cd(lyrics.words, asked.query, 1) AS rank
+    FROM asked
+    JOIN lyrics ON lyrics.stemmer = asked.stemmer AND lyrics.words @@ asked.query
+    JOIN files ON files.id = lyrics.file_id AND files.missing_since IS NULL
+    WHERE %(among)s::bigint[] IS NULL OR files.track_id = ANY(%(among)s::bigint[])
+    ORDER BY files.track_id, rank DESC, files.id
+), best AS (
+    SELECT *, count(*) OVER () AS total FROM found ORDER BY rank DESC, track_id LIMIT %(limit)s
+)
+SELECT track_id, rank, language, starts_s, text,
+    ts_headline(stemmer::regconfig, text, query, %(options)s), total
+FROM best ORDER BY rank DESC, track_id

@@ -11,11 +11,13 @@ from mess_plugin.documents import measures_document
 from mess_plugin.errors import UsageError
 from mess_plugin.facets import Measures
 from mess_plugin.facets import key as keys
+from mess_plugin.library.languages import NAMES
 from mess_plugin.model import Track
 from mess_plugin.search.query import moods_of
 from mess_plugin.search.references import find_track
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
+from mess_plugin.store.lyrics import Lyrics
 
 
 @click.command()
@@ -27,25 +29,39 @@ def about(ref: str, as_json: bool) -> None:
         track_id = find_track(store, ref)
         track = store.library.get([track_id])[track_id]
         measured = store.facets.measures([track_id])
+        lyrics = store.lyrics.of_tracks([track_id]).get(track_id)
     if track_id not in measured:
         raise UsageError(
             f"{track.describe()} has no facets yet: run `mess facets`, which hears what lacks them"
         )
     measures = measured[track_id][0]
     if as_json:
-        print_json(_document(track, measures))
+        print_json(_document(track, measures, lyrics))
         return
     say(track.describe())
-    print_table(["measure", "heard", "#confidence", "tagged"], _rows(track, measures))
+    print_table(
+        ["measure", "heard", "#confidence", "tagged"], _rows(track, measures) + _lyrics_rows(lyrics)
+    )
 
 
-def _document(track: Track, measures: Measures) -> dict[str, object]:
+def _document(track: Track, measures: Measures, lyrics: Lyrics | None) -> dict[str, object]:
     return {
         "id": track.id,
         "path": track.path,
         **measures_document(measures),
         "tagged": {"bpm": track.tags.bpm, "key": track.tags.key},
+        "lyrics": lyrics and {"language": lyrics.language, "text": lyrics.text},
     }
+
+
+def _lyrics_rows(lyrics: Lyrics | None) -> list[tuple[str, str, str, str]]:
+    if lyrics is None:
+        return []
+    language = NAMES[lyrics.language][-1].title() if lyrics.language in NAMES else "not clear"
+    return [
+        ("language of the lyrics", language, "", ""),
+        ("lyrics begin", lyrics.text.split("\n", 1)[0], "", ""),
+    ]
 
 
 def _rows(track: Track, measures: Measures) -> list[tuple[str, str, str, str]]:

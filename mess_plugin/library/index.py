@@ -14,6 +14,7 @@ from mess_plugin.analysis.hierarchy import Analysis, embed
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
 from mess_plugin.library.hearing import hear_whole
+from mess_plugin.library.lyrics import read_lyrics
 from mess_plugin.library.pathmap import SAME_PATHS, PathMap
 from mess_plugin.library.tags import read_tags
 from mess_plugin.library.walk import see
@@ -60,7 +61,7 @@ def index(
     space = raw_space(store, recipe, encoder)
     try:
         identity = audio.identify(path, limit_s=limit_s)
-        tags = read_tags(path)
+        tags, lyrics = read_tags(path), read_lyrics(path)
         track_id = store.library.find_identity(identity)
         if track_id is not None and store.embeddings.has(space, track_id):
             heard = None
@@ -83,6 +84,7 @@ def index(
                     store.facets.write(track_id, heard.facets)
             assert track_id is not None
             _locate(store, job, track_id, tags)
+            store.lyrics.save(job.path, lyrics)
     except _Overtaken:
         return Indexed("changed")
     return Indexed("known" if heard is None else "encoded", track_id)

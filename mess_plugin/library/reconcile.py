@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from mess_plugin.config import Settings
 from mess_plugin.library import spool
 from mess_plugin.library.ignoring import Ignoring
+from mess_plugin.library.lyrics_beside import music_beside, refresh_lyrics
 from mess_plugin.library.pathmap import linked_paths
 from mess_plugin.library.pruning import NOTHING, Pruned, give_up, is_gone
 from mess_plugin.library.spool import Changes
@@ -113,6 +114,7 @@ def reconcile(
     found = Reconciled()
     present = set() if seen is None else seen
     heard = paths if isinstance(paths, Mapping) else dict.fromkeys(paths, Notice())
+    heard = {**dict.fromkeys(music_beside(heard), Notice()), **heard}
     ignoring = None if root is None else Ignoring(root, request.ignore)
     walk = Walk(list(heard), ignoring, request.ignore)
     for batch in _batches(file for file in walk if stored(file.path) not in present):
@@ -151,6 +153,7 @@ def _enqueue(store: Store, files: list[SeenFile], request: Request, found: Recon
         retry_failed=request.retry_failed,
         force=request.force,
     )
+    refresh_lyrics(store, [file.path for file in still])
     found.job_ids += enqueued.job_ids
     found.n_unchanged += enqueued.unchanged
     found.n_failed_before += enqueued.failed_before

@@ -11,6 +11,7 @@ from mess_plugin.errors import UsageError
 from mess_plugin.facets import Measures
 from mess_plugin.facets import key as keys
 from mess_plugin.facets.values import SAME_TEMPO
+from mess_plugin.library.languages import names_of
 from mess_plugin.model import Tags
 from mess_plugin.options import FILTERS, LIMITS, Kind
 from mess_plugin.search.candidates import QueryFeatures
@@ -19,6 +20,7 @@ from mess_plugin.store import Store
 from mess_plugin.store.filters import Allowed
 
 _WIDE = 1e9
+_NOT = "not-"
 
 
 def allowed_ids(store: Store, filters: Filters, first: QueryFeatures | None) -> list[int] | None:
@@ -55,7 +57,37 @@ def passing(store: Store, filters: Filters, first: QueryFeatures | None) -> list
             value = tempo
         if value:
             conditions[option.target] = _limits(value) if option.kind in LIMITS else value
+    conditions |= _languages(store, filters, first)
     return _in_key(store.filters.allowed(conditions), filters, first)
+
+
+def _languages(
+    store: Store, filters: Filters, first: QueryFeatures | None
+) -> dict[str, tuple[str, ...]]:
+    """Conditions on languages, each by all of its names; "same" is that of the first's lyrics."""
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for name in filters.languages:
+        if name == "same":
+            wanted += names_of(_language_of(store, first))
+        elif name.startswith(_NOT):
+            unwanted += names_of(name.removeprefix(_NOT))
+        else:
+            wanted += names_of(name)
+    return {"languages": tuple(wanted), "not_languages": tuple(unwanted)}
+
+
+def _language_of(store: Store, first: QueryFeatures | None) -> str:
+    track = first.seed.track if first else None
+    if first is None or track is None:
+        raise UsageError("'same' language needs a track of the library: give a reference")
+    lyrics = store.lyrics.of_tracks([track.id]).get(track.id)
+    if lyrics is None or lyrics.language is None:
+        raise UsageError(
+            f"{first.seed.name} has no lyrics in a language that is sure: name one, such as "
+            "--language en"
+        )
+    return lyrics.language
 
 
 def _blame(store: Store, filters: Filters, first: QueryFeatures | None) -> str:

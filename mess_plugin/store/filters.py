@@ -59,7 +59,7 @@ class Filtering:
         """The tracks that pass all conditions, in order of id.
 
         conditions: value by field of a filter (`mess_plugin.options`), those that are set; limits are
-        (low, high), other values as in `Filters`.
+        (low, high), other values as in `Filters`. "not_languages": what a track must not be in.
         """
         parameters: dict[str, object] = {}
         for option in FILTERS:
@@ -69,6 +69,8 @@ class Filtering:
                 parameters |= {f"{option.target}_low": low, f"{option.target}_high": high}
             elif option.kind is not Kind.KEY:  # keys are spelt in many ways: judged by the caller
                 parameters[option.target] = None if value is None else _SQL[option.kind](value)
+        without = conditions.get("not_languages")  # beside the row of `languages`
+        parameters["not_languages"] = _SQL[Kind.NAMES](without or ())
         rows = self._session.rows("allowed_tracks", revision=REVISION, sure=SURE, **parameters)
         return [
             Allowed(track_id, tagged, None if tonic is None else (tonic, mode))

@@ -21,6 +21,7 @@ from mess_plugin.store.hosts import Hosts
 from mess_plugin.store.inbox import Inbox
 from mess_plugin.store.jobs import Jobs
 from mess_plugin.store.library import Library
+from mess_plugin.store.lyrics import LyricsStore
 from mess_plugin.store.metrics import Metrics
 from mess_plugin.store.never import NeverRules
 from mess_plugin.store.peaks import Waveforms
@@ -60,6 +61,7 @@ class Store:
         self.metrics = Metrics(session)
         self.archive = Archive(session, self.spaces)
         self.waveforms = Waveforms(session)
+        self.lyrics = LyricsStore(session)
 
     def transaction(self) -> AbstractContextManager[psycopg.Transaction]:
         """All or nothing; outside of it every statement is its own transaction."""

@@ -108,6 +108,36 @@ class TracksAnswer(msgspec.Struct):
     tracks: list[FullTrack]
 
 
+class LyricsLine(msgspec.Struct):
+    """A line that holds words that were asked for."""
+
+    start_s: float | None
+    """When it is sung; null where the lyrics have no times."""
+    text: str
+    found: list[list[int]]
+    """Where these words begin and end in the text, in characters."""
+
+
+class LyricsTrack(TrackCard):
+    """A track whose lyrics match."""
+
+    rank: float
+    """How well, the more the better; it means nothing beyond this answer."""
+    lyrics_language: str | None
+    """ISO 639-1, such as "en"; null where it is not clear."""
+    lines: list[LyricsLine]
+
+
+class LyricsAnswer(msgspec.Struct):
+    """Tracks whose lyrics match, the best first."""
+
+    total: int
+    """How many match."""
+    with_lyrics: int
+    """How many tracks of the library have lyrics."""
+    tracks: list[LyricsTrack]
+
+
 class Stretch(msgspec.Struct):
     """A part of a recording."""
 

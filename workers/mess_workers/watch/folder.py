@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from mess_plugin.audio import is_audio
 from mess_plugin.config import Settings
 from mess_plugin.library.ignoring import MARKS, Ignoring
+from mess_plugin.library.lyrics_beside import is_lyrics
 from mess_plugin.library.mounts import mounted_below
 from mess_plugin.library.nightly import next_night
 from mess_plugin.library.pruning import Pruned, is_there
@@ -234,7 +235,7 @@ class WatchedFolder:
 def _is_ours(path: str, event: FolderEvent, ignoring: Ignoring) -> bool:
     if ignoring.why(path, is_folder=event.is_folder):
         return False
-    return event.is_folder or is_audio(Path(path))
+    return event.is_folder or is_audio(Path(path)) or is_lyrics(path)
 
 
 def _is_mark(path: str) -> bool:

@@ -1,0 +1,77 @@
+"""`mess find`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from mess_plugin.cli.output import print_json, print_table, say, table_options
+from mess_plugin.cli.shared_options import ASKED, GroupedCommand, grouped, k_option
+from mess_plugin.cli.steering import filter_options
+from mess_plugin.config import load_settings
+from mess_plugin.documents import lyrics_document
+from mess_plugin.errors import UsageError
+from mess_plugin.model import Track
+from mess_plugin.search import parsing
+from mess_plugin.search.explain import timestamp
+from mess_plugin.search.lyrics import LyricsFound, find_lyrics
+from mess_plugin.search.query import Filters
+from mess_plugin.services import connected
+from mess_plugin.store import open_store
+from mess_plugin.store.lyrics import END_MARK, MARK, LyricsHit
+
+_EXAMPLES = """
+mess find --lyrics "rain love"              both words
+mess find --lyrics '"purple rain" OR snow'  one after the other, or another word
+mess find --lyrics "rain -love" --tempo 60-90
+"""
+_MOST_LINES = 4  # of one track
+
+
+@click.command(cls=GroupedCommand, examples=_EXAMPLES)
+@grouped(ASKED, "--lyrics", metavar="WORDS", help="What is sung.")
+@k_option(10, "How many tracks.", group=ASKED)
+@filter_options
+@table_options
+def find(lyrics: str | None, k: int, as_json: bool, **filters: Any) -> None:
+    """Find tracks by words: by their lyrics."""
+    if lyrics is None:
+        raise UsageError('nothing is asked for: say what is sung, such as --lyrics "rain love"')
+    _find_lyrics(lyrics, parsing.query(filters).filters, k, as_json)
+
+
+def _find_lyrics(words: str, wanted: Filters, k: int, as_json: bool) -> None:
+    with connected(load_settings()) as ready, open_store(ready.database_url or "") as store:
+        found = find_lyrics(store, words, wanted, k=k)
+    document = lyrics_document(found)
+    if as_json:
+        print_json(document)
+    elif found.hits:
+        rows = [row for hit in found.hits for row in _rows(hit, found.tracks[hit.track_id])]
+        print_table(["#id", "track", "#at", "lyrics"], rows, records=document["tracks"])
+    _say_how_many(found, words)
+
+
+def _rows(hit: LyricsHit, track: Track) -> Iterator[tuple[object, ...]]:
+    """A row for each line that holds a word, the track beside the first."""
+    head: tuple[object, object] = (track.id, track.describe())
+    for start, line in hit.lines[:_MOST_LINES] or ((None, ""),):
+        moment = "" if start is None else timestamp(start)
+        yield (*head, moment, line.replace(MARK, "*").replace(END_MARK, "*"))
+        head = ("", "")
+    if (more := len(hit.lines) - _MOST_LINES) > 0:
+        yield (*head, "", f"… and {more} more lines")
+
+
+def _say_how_many(found: LyricsFound, words: str) -> None:
+    if not found.n_with_lyrics:
+        say(
+            "no track has lyrics: they are read from tags and from .lrc and .txt files beside the "
+            "music when it is indexed; for what was indexed before, run `mess index --force FOLDER`"
+        )
+    elif not found.hits:
+        say(f"no lyrics of {found.n_with_lyrics} tracks match: {words}")
+    elif (more := found.total - len(found.hits)) > 0:
+        say(f"{more} more: -k {found.total}, or more words or filters")
