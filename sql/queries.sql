@@ -1231,7 +1231,8 @@ SELECT halfvec_send(song.vector), card.id, card.path, card.title, card.artist, c
         CASE WHEN measures.tempo_confidence >= %(sure)s::real THEN measures.tempo_bpm END),
     CASE WHEN measures.key_confidence >= %(sure)s::real THEN measures.mode END,
     measures.activity, measures.loudness_lufs,
-    CASE WHEN measures.key_confidence >= %(sure)s::real THEN measures.tonic END, card.album
+    CASE WHEN measures.key_confidence >= %(sure)s::real THEN measures.tonic END, card.album,
+    measures.brightness, measures.drive
 FROM song_embeddings AS song
 JOIN track_cards AS card ON card.id = song.track_id
 LEFT JOIN measures ON measures.track_id = song.track_id AND measures.revision = %(revision)s

@@ -60,7 +60,7 @@ def clusters(
             one.name,
             len(one.members),
             f"{one.tightness:.2f}",
-            "; ".join(_describe(features, place) for place in one.members[:examples]),
+            "; ".join(features.facts[place].describe() for place in one.members[:examples]),
         )
         for number, one in enumerate(found.clusters, start=1)
     ]
@@ -70,7 +70,7 @@ def clusters(
             (
                 f"{found.likeness[place]:.2f}",
                 features.facts[place].track_id,
-                _describe(features, place),
+                features.facts[place].describe(),
             )
             for place in found.outliers
         ]
@@ -128,10 +128,3 @@ def _write(out: Path, features: FeatureMatrix, found: Clusters, points: Float32)
         name = found.clusters[group].name
         writer.writerow([one.track_id, f"{x:.6f}", f"{y:.6f}", group + 1, name, one.path])
     write_text(out, text.getvalue())
-
-
-def _describe(features: FeatureMatrix, place: int) -> str:
-    one = features.facts[place]
-    if not one.title:
-        return one.path
-    return f"{one.artist} – {one.title}" if one.artist else one.title

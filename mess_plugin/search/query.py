@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from mess_plugin.errors import UnknownName, UsageError
-from mess_plugin.facets import Measures
 from mess_plugin.options import ASPECTS, FILTERS, HIDE, LIMITS, MOODS, OPTIONS, SHOW, Kind
 from mess_plugin.search.references import Reference
 
@@ -250,7 +249,23 @@ def word(name: str) -> str:
     )
 
 
-def moods_of(measures: Measures) -> tuple[str, ...]:
+class Attributes(Protocol):
+    """What moods are told by; None where it was not heard."""
+
+    @property
+    def activity(self) -> float | None:
+        """How much happens, in [0, 1]."""
+
+    @property
+    def brightness(self) -> float | None:
+        """How bright it sounds, in [0, 1]."""
+
+    @property
+    def drive(self) -> float | None:
+        """How much it drives, in [0, 1]."""
+
+
+def moods_of(measures: Attributes) -> tuple[str, ...]:
     """The words of MOODS that fit what was heard."""
     return tuple(
         mood

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -47,6 +48,17 @@ class Facts(msgspec.Struct, frozen=True):
     loudness_lufs: float | None
     tonic: int | None = None
     album: str | None = None
+    brightness: float | None = None
+    drive: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The title, else the file's name; never a whole path."""
+        return self.title or Path(self.path).name
+
+    def describe(self) -> str:
+        """ "Artist – Title", with the file's name in place of a missing title."""
+        return f"{self.artist} – {self.name}" if self.artist else self.name
 
 
 class Filtering:

@@ -12,7 +12,7 @@ import pytest
 from mess_plugin.analysis.pooling import unit
 from mess_plugin.errors import UnknownName, UsageError
 from mess_plugin.exploring.clusters import cluster
-from mess_plugin.exploring.drawing import SIDE, save_map
+from mess_plugin.exploring.drawing import LEGEND, SIDE, save_map
 from mess_plugin.exploring.feature_matrix import FeatureMatrix
 from mess_plugin.exploring.layout import lay_out, principal
 from mess_plugin.exploring.naming import names_of
@@ -29,7 +29,7 @@ def known(number: int, **values: object) -> Facts:
 
 KINDS = (
     {"genre": "Ambient; Drone", "activity": 0.1, "tempo_bpm": 70.0, "mode": "minor"},
-    {"genre": "Rock", "activity": 0.9, "tempo_bpm": 150.0, "mode": "major"},
+    {"genre": "Rock", "drive": 0.9, "tempo_bpm": 150.0, "mode": "major"},
     {"artist": "Someone", "activity": 0.5, "tempo_bpm": 110.0, "mode": "major"},
 )
 
@@ -77,17 +77,31 @@ def test_names_are_earned_and_distinct(features: FeatureMatrix) -> None:
         for tempo in (70.0, 150.0, 110.0)
     ]
     names = names_of(features.facts, groups)
-    assert names[0].startswith("ambient, ")
-    assert {"calm", "slow"} <= set(names[0].split(", "))
-    assert {"driving", "fast"} <= set(names[1].split(", "))
-    assert names[2].startswith("Someone")
+    assert names == ["ambient, calm", "driving, fast", "Someone, major"]
     swapped = [
         known(one.track_id, tempo_bpm=220 - (one.tempo_bpm or 110)) for one in features.facts
     ]
     assert names_of(swapped, groups[:2]) == ["fast", "slow"]
     assert names_of([known(n) for n in range(4)], [[0], [1], [2, 3]]) == [
-        "mixed", "mixed (2)", "mixed (3)",
+        "like “t0”", "like “t1”", "like “t2”",
     ]  # fmt: skip
+
+
+def test_no_two_clusters_are_called_the_same() -> None:
+    kinds = [{"genre": "Rock", "drive": 0.9}] * 6 + [{"genre": "Folk", "activity": 0.1}] * 12
+    facts = [known(n, **kind, title=None) for n, kind in enumerate(kinds)]
+    assert names_of(facts, [[0, 1, 2], [3, 4], [5], list(range(6, 18))]) == [
+        "driving, rock", "driving, rock, like “3.flac”", "driving, rock, like “5.flac”", "calm, folk",
+    ]  # fmt: skip
+    twins = [known(n, title="Same") for n in range(3)]
+    assert len(set(names_of(twins, [[0], [1], [2]]))) == 3
+
+
+def test_a_mood_in_a_name_is_the_mood_that_filters_know() -> None:
+    """Loud and busy is not "driving": that is a pulse, as for `--mood driving`."""
+    metal = [known(n, activity=0.95, drive=0.4, brightness=0.9) for n in range(5)]
+    rest = [known(n, activity=0.5, drive=0.5, brightness=0.5) for n in range(5, 20)]
+    assert names_of([*metal, *rest], [range(5)]) == ["bright"]
 
 
 def test_the_map_keeps_groups_together(features: FeatureMatrix, tmp_path: Path) -> None:
@@ -106,7 +120,7 @@ def test_the_map_keeps_groups_together(features: FeatureMatrix, tmp_path: Path) 
     from PIL import Image
 
     with Image.open(tmp_path / "map.png") as image:
-        assert image.size == (SIDE, SIDE)
+        assert image.size == (SIDE + LEGEND, SIDE)
         assert len(image.getcolors(1 << 20) or ()) > 3
     assert [path.name for path in tmp_path.iterdir()] == ["map.png"]
 
