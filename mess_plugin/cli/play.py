@@ -151,7 +151,8 @@ _PLAYERS: Mapping[str, Callable[[Path, Sequence[PlayedFile]], None]] = {
 
 def _run(command: Sequence[str]) -> None:
     try:
-        done = subprocess.run(command, check=False)
+        # Standard output is for answers; what a player shows goes where messages go.
+        done = subprocess.run(command, check=False, stdout=2)
     except OSError as error:
         raise UsageError(f"{command[0]} cannot be started: {error.strerror or error}") from error
     if done.returncode != 0:
