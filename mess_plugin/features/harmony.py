@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from mess_plugin.features.decimation import Decimator
 from mess_plugin.features.spectra import (
     RATE_HZ,
     bin_frequencies_hz,
@@ -17,9 +18,14 @@ from mess_plugin.model import Float32, Waveform
 FFT_SAMPLES = 8192  # 2.9 Hz per bin: semitones are apart from about 110 Hz upwards
 HOP_SAMPLES = 3000  # 8 spectra per second
 LOWEST_HZ = 110.0  # A2
-OCTAVES = 5
+OCTAVES = 5  # up to 3520 Hz
 BINS_PER_SEMITONE = 3  # so that a recording tuned off 440 Hz falls between bins, not off them
 BINS_PER_OCTAVE = 12 * BINS_PER_SEMITONE
+_DECIMATION = 2  # of the sound before its spectra: nothing above the highest pitch counts
+_LOW_PASS_TAPS = 31
+_LOW_PASS_BETA = (
+    9.0  # passes the highest pitch within 0.001 dB, and what would fold onto it at -90 dB
+)
 FLOOR = np.float32(1e-6)  # -60 dB relative to the window's mean power
 
 
@@ -31,7 +37,7 @@ def harmony(normalised: Waveform) -> tuple[Float32, Float32]:
     are measured against their neighbourhood of an octave, so that noise and filters matter little.
     """
     filters = _pitch_filters()
-    power = short_time_power(normalised, FFT_SAMPLES, HOP_SAMPLES, n_bins=len(filters))
+    power = _low_power(normalised, len(filters))
     times_s = centre_times_s(len(power), FFT_SAMPLES, HOP_SAMPLES)
     pitch_db = 10 * np.log10(power @ filters + FLOOR)
     peaks = np.maximum(0, pitch_db - _neighbourhood_mean(pitch_db))
@@ -40,6 +46,23 @@ def harmony(normalised: Waveform) -> tuple[Float32, Float32]:
     length = np.linalg.norm(chroma, axis=1, keepdims=True)
     chroma = chroma / np.maximum(length, 1e-6)
     return np.hstack([chroma, interval_content(chroma), tonalness]).astype(np.float32), times_s
+
+
+def _low_power(normalised: Waveform, n_bins: int) -> Float32:
+    """The lowest bins of `short_time_power` with FFT_SAMPLES, from half as many samples a second."""
+    padded = np.pad(normalised, (_LOW_PASS_TAPS // 2, _LOW_PASS_TAPS // 2))
+    halved = _halver()(padded, len(normalised) // _DECIMATION)
+    return short_time_power(
+        halved, FFT_SAMPLES // _DECIMATION, HOP_SAMPLES // _DECIMATION, n_bins=n_bins
+    )
+
+
+@cache
+def _halver() -> Decimator:
+    """A Kaiser-weighted sinc up to a quarter of the rate."""
+    at = np.arange(_LOW_PASS_TAPS) - _LOW_PASS_TAPS // 2
+    taps = np.sinc(at / _DECIMATION) * np.kaiser(_LOW_PASS_TAPS, _LOW_PASS_BETA)
+    return Decimator((taps / taps.sum()).astype(np.float32), _DECIMATION)
 
 
 def interval_content(chroma: Float32) -> Float32:

@@ -26,7 +26,7 @@ class Spectra(msgspec.Struct, frozen=True):
     """The short-time spectra of one window; none of it changes with the window's gain."""
 
     power: Float32
-    """(n_spectra, FFT_SAMPLES // 2 + 1), divided by the window's mean power per bin."""
+    """(n_spectra, n_bins) up to MEL_HIGH_HZ, divided by the window's mean power per bin."""
     mel_db: Float32
     """(n_spectra, MEL_BANDS) in dB relative to the same, not below FLOOR_DB."""
     times_s: Float32
@@ -43,10 +43,7 @@ def short_time_power(
     square of its excerpt. The waveform must be at least fft_samples long.
     """
     excerpts = np.lib.stride_tricks.sliding_window_view(waveform, fft_samples)[::hop_samples]
-    taper = _hann(fft_samples)
-    power = weighted_power(excerpts, taper, n_bins or fft_samples // 2 + 1)
-    power *= np.float32(2.0 / (fft_samples * np.sum(taper**2)))
-    return power
+    return weighted_power(excerpts, _scaled_hann(fft_samples), n_bins or fft_samples // 2 + 1)
 
 
 def weighted_power(excerpts: Float32, taper: Float32, n_bins: int) -> Float32:
@@ -81,8 +78,9 @@ def loudness_normalised(waveform: Waveform) -> Waveform:
 
 def spectra(normalised: Waveform) -> Spectra:
     """Spectra of one loudness-normalised window of at least FFT_SAMPLES samples."""
-    power = short_time_power(normalised, FFT_SAMPLES, HOP_SAMPLES)
-    mel = power @ mel_filters()
+    filters = mel_filters()
+    power = short_time_power(normalised, FFT_SAMPLES, HOP_SAMPLES, n_bins=len(filters))
+    mel = power @ filters
     floor = np.float32(10.0 ** (FLOOR_DB / 10))
     mel_db = 10 * np.log10(mel + floor)
     return Spectra(power, mel_db, centre_times_s(len(power), FFT_SAMPLES, HOP_SAMPLES))
@@ -95,13 +93,14 @@ def bin_frequencies_hz(fft_samples: int) -> Float32:
 
 @cache
 def mel_filters() -> Float32:
-    """Triangular filters, evenly spaced in mel: (FFT_SAMPLES // 2 + 1, MEL_BANDS), peak 1.
+    """Triangular filters, evenly spaced in mel: (bins up to MEL_HIGH_HZ, MEL_BANDS), peak 1.
 
     Mel after O'Shaughnessy, Speech Communication (1987): 2595 log10(1 + f / 700).
     """
     low, high = 2595 * np.log10(1 + np.array([MEL_LOW_HZ, MEL_HIGH_HZ]) / 700)
     edges_hz = 700 * (10 ** (np.linspace(low, high, MEL_BANDS + 2) / 2595) - 1)
-    frequency = bin_frequencies_hz(FFT_SAMPLES)[:, None]
+    frequency = bin_frequencies_hz(FFT_SAMPLES)
+    frequency = frequency[frequency <= MEL_HIGH_HZ][:, None]
     left, centre, right = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
     rising = (frequency - left) / (centre - left)
     falling = (right - frequency) / (right - centre)
@@ -109,5 +108,7 @@ def mel_filters() -> Float32:
 
 
 @cache
-def _hann(n_samples: int) -> Float32:
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_samples) / n_samples)).astype(np.float32)
+def _scaled_hann(n_samples: int) -> Float32:
+    """A Hann window, scaled so that the power of an excerpt has its mean square as its sum."""
+    taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_samples) / n_samples)
+    return np.asarray(taper * np.sqrt(2.0 / (n_samples * np.sum(taper**2))), dtype=np.float32)

@@ -18,6 +18,7 @@ from functools import cache
 import msgspec
 import numpy as np
 
+from mess_plugin.features.decimation import Decimator
 from mess_plugin.features.power import mean_square
 from mess_plugin.features.spectra import weighted_power
 from mess_plugin.model import Float32
@@ -32,6 +33,7 @@ MEL_FFT = 768  # 31.25 Hz per bin, the grid of 512 samples at 16 kHz
 MEL_HOP = 375  # 64 spectra per second
 MELS_PER_FRAME = FRAME_SAMPLES // MEL_HOP
 MEL_TOP_HZ = 8_000.0
+_LEFT_SAMPLES = (MEL_FFT - MEL_HOP) // 2  # that the first spectrum reaches beyond its hop
 MEL_BINS = 257  # bins up to MEL_TOP_HZ
 MEL_POWER_SCALE = (512 / MEL_FFT) ** 2  # power as if measured with 512 samples at 16 kHz
 
@@ -44,7 +46,6 @@ TONE_HOP = 1_500  # 16 spectra per second
 TONES_PER_FRAME = FRAME_SAMPLES // TONE_HOP
 TONE_SCALE = 4.0  # chosen so that both kinds of spectra have the same range
 DECIMATION_TAPS = 64
-DECIMATED_BLOCK = 64  # samples of the output that one row of a matrix product makes
 
 
 class MiniSpectra(msgspec.Struct, frozen=True):
@@ -64,7 +65,9 @@ def spectra(window: Float32) -> MiniSpectra:
     window: (n_samples,) float32 mono at RATE_HZ with at least FRAME_SAMPLES samples; what is left
     after the last whole frame is not heard.
     """
-    return scaled_spectra(window * np.float32(level_gain(window)))
+    padded = _reflected(window)
+    padded *= np.float32(level_gain(window))
+    return _spectra(padded, len(window))
 
 
 def level_gain(window: Float32) -> float:
@@ -74,13 +77,26 @@ def level_gain(window: Float32) -> float:
 
 def scaled_spectra(scaled: Float32) -> MiniSpectra:
     """Spectra of a window as loud as it is."""
-    n_frames = len(scaled) // FRAME_SAMPLES
-    power = _power(scaled, MEL_FFT, MEL_HOP, n_frames * MELS_PER_FRAME, MEL_BINS)
-    power *= np.float32(MEL_POWER_SCALE)
+    return _spectra(_reflected(scaled), len(scaled))
+
+
+def _reflected(window: Float32) -> Float32:
+    """A copy with what the first and the last spectra reach beyond it."""
+    return np.pad(window, (_LEFT_SAMPLES, MEL_FFT - MEL_HOP - _LEFT_SAMPLES), mode="reflect")
+
+
+def _spectra(reflected: Float32, n_samples: int) -> MiniSpectra:
+    n_frames = n_samples // FRAME_SAMPLES
+    power = _power(reflected, _mel_taper(), MEL_HOP, n_frames * MELS_PER_FRAME, MEL_BINS)
     mel = _logarithm(power @ mel_bands())
     low, high = tone_bands()
     n_tones, hop = n_frames * TONES_PER_FRAME, TONE_HOP // DECIMATION
-    long_power = _power(_decimate(scaled), TONE_FFT, hop, n_tones, len(low))
+    before = reflected[_LEFT_SAMPLES - DECIMATION_TAPS // 2 :]
+    decimated = _decimator()(before, n_samples // DECIMATION + 1)
+    left = (TONE_FFT - hop) // 2
+    right = max(0, (n_tones - 1) * hop + TONE_FFT - left - len(decimated))
+    decimated = np.pad(decimated, (left, right), mode="reflect")
+    long_power = _power(decimated, _hann(TONE_FFT), hop, n_tones, len(low))
     short_power = power.reshape(-1, MELS_PER_FRAME // TONES_PER_FRAME, MEL_BINS).mean(axis=1)
     tones = np.concatenate([long_power @ low, short_power @ high], axis=1)
     return MiniSpectra(mel, _logarithm(tones))
@@ -95,13 +111,15 @@ def _logarithm(power: Float32) -> Float32:
     return result
 
 
-def _power(signal: Float32, size: int, hop: int, n: int, n_bins: int) -> Float32:
-    """(n, n_bins) power of Hann-weighted excerpts centred in n successive hops, lowest bins."""
-    left = (size - hop) // 2
-    right = max(0, (n - 1) * hop + size - left - len(signal))
-    padded = np.pad(signal, (left, right), mode="reflect")
-    excerpts = np.lib.stride_tricks.sliding_window_view(padded, size)[: (n - 1) * hop + 1 : hop]
-    return weighted_power(excerpts, _hann(size), n_bins)
+def _power(padded: Float32, taper: Float32, hop: int, n: int, n_bins: int) -> Float32:
+    """(n, n_bins) power of n weighted excerpts, a hop apart from the first sample on, lowest bins."""
+    excerpts = np.lib.stride_tricks.sliding_window_view(padded, len(taper))
+    return weighted_power(excerpts[: (n - 1) * hop + 1 : hop], taper, n_bins)
+
+
+@cache
+def _mel_taper() -> Float32:
+    return _hann(MEL_FFT) * np.float32(math.sqrt(MEL_POWER_SCALE))
 
 
 @cache
@@ -109,29 +127,10 @@ def _hann(size: int) -> Float32:
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
 
 
-def _decimate(signal: Float32) -> Float32:
-    """Every DECIMATION-th sample of the low-passed signal."""
-    half = DECIMATION_TAPS // 2
-    n = len(signal) // DECIMATION + 1
-    matrix = _decimator()
-    n_blocks = -(-n // DECIMATED_BLOCK)
-    hop = DECIMATED_BLOCK * DECIMATION
-    padded = np.pad(signal, (half, half), mode="reflect")
-    # Up to DECIMATION - 1 samples may lie beyond the last whole block; no row reaches them.
-    padded = np.pad(padded, (0, max(0, (n_blocks - 1) * hop + len(matrix) - len(padded))))
-    blocks = np.lib.stride_tricks.sliding_window_view(padded, len(matrix))[::hop]
-    return (blocks @ matrix).ravel()[:n]
-
-
 @cache
-def _decimator() -> Float32:
-    """(samples, DECIMATED_BLOCK): the low-pass at each place of a block of its output."""
-    taps = _low_pass()
-    reach = DECIMATION * (DECIMATED_BLOCK - 1) + DECIMATION_TAPS
-    matrix = np.zeros((reach, DECIMATED_BLOCK), np.float32)
-    for i in range(DECIMATED_BLOCK):
-        matrix[i * DECIMATION : i * DECIMATION + DECIMATION_TAPS, i] = taps
-    return matrix
+def _decimator() -> Decimator:
+    """Gives the sound at RATE_HZ / DECIMATION."""
+    return Decimator(_low_pass(), DECIMATION)
 
 
 @cache
