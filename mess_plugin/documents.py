@@ -20,6 +20,7 @@ from mess_plugin.search.lyrics import LyricsFound
 from mess_plugin.search.query import moods_of
 from mess_plugin.search.scoring import Leaning
 from mess_plugin.search.taste import Taste
+from mess_plugin.search.texts import DescribedTracks
 from mess_plugin.spaces.active_encoder import active_recipe, under_way
 from mess_plugin.store import Store
 from mess_plugin.store.jobs import Failure
@@ -229,6 +230,20 @@ def lyrics_document(found: LyricsFound) -> dict[str, Any]:
         for hit in found.hits
     ]
     return {"total": found.total, "with_lyrics": found.n_with_lyrics, "tracks": tracks}
+
+
+def described_document(found: DescribedTracks) -> dict[str, Any]:
+    """What `mess find --text --json` prints."""
+    tracks = [
+        {**card_document(one.track), "similarity": round(one.similarity, 6)}
+        for one in found.matches
+    ]
+    return {
+        "text": found.text,
+        "compared": found.n_compared,
+        "never_suggested": found.n_never,
+        "tracks": tracks,
+    }
 
 
 def _line_document(start_s: float | None, line: str) -> dict[str, Any]:

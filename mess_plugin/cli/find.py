@@ -11,7 +11,7 @@ from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.cli.shared_options import ASKED, GroupedCommand, grouped, k_option
 from mess_plugin.cli.steering import filter_options
 from mess_plugin.config import load_settings
-from mess_plugin.documents import lyrics_document
+from mess_plugin.documents import described_document, lyrics_document
 from mess_plugin.errors import UsageError
 from mess_plugin.model import Track
 from mess_plugin.search import parsing
@@ -26,20 +26,48 @@ _EXAMPLES = """
 mess find --lyrics "rain love"              both words
 mess find --lyrics '"purple rain" OR snow'  one after the other, or another word
 mess find --lyrics "rain -love" --tempo 60-90
+mess find --text "rain on a tin roof, slow piano"
 """
 _MOST_LINES = 4  # of one track
 
 
 @click.command(cls=GroupedCommand, examples=_EXAMPLES)
 @grouped(ASKED, "--lyrics", metavar="WORDS", help="What is sung.")
+@grouped(ASKED, "--text", metavar="TEXT", help="What it sounds like; with clap-htsat in use.")
 @k_option(10, "How many tracks.", group=ASKED)
 @filter_options
 @table_options
-def find(lyrics: str | None, k: int, as_json: bool, **filters: Any) -> None:
-    """Find tracks by words: by their lyrics."""
-    if lyrics is None:
-        raise UsageError('nothing is asked for: say what is sung, such as --lyrics "rain love"')
-    _find_lyrics(lyrics, parsing.query(filters).filters, k, as_json)
+def find(lyrics: str | None, text: str | None, k: int, as_json: bool, **filters: Any) -> None:
+    """Find tracks by words: by their lyrics, or by what they sound like."""
+    wanted = parsing.query(filters).filters
+    if (lyrics is None) == (text is None):
+        raise UsageError(
+            'say what is sung, --lyrics "rain love", or what it sounds like, --text "…"'
+        )
+    if lyrics is not None:
+        _find_lyrics(lyrics, wanted, k, as_json)
+    elif text is not None:
+        _find_described(text, wanted, k, as_json)
+
+
+def _find_described(text: str, wanted: Filters, k: int, as_json: bool) -> None:
+    from mess_plugin.search.texts import find_described  # noqa: PLC0415  numpy and the encoder
+
+    settings = load_settings()
+    with connected(settings) as ready, open_store(ready.database_url or "") as store:
+        found = find_described(store, settings, text, wanted, k=k)
+    document = described_document(found)
+    if as_json:
+        print_json(document)
+    elif found.matches:
+        rows = [
+            (one.track.id, one.track.describe(), f"{one.similarity:.3f}") for one in found.matches
+        ]
+        print_table(["#id", "track", "#similarity"], rows, records=document["tracks"])
+    else:
+        say("no track of this encoder passes the filters")
+    if found.n_never:
+        say(f"{found.n_never} left out: never suggested")
 
 
 def _find_lyrics(words: str, wanted: Filters, k: int, as_json: bool) -> None:

@@ -35,7 +35,7 @@ _COMMANDS = {
     "facets": ("mess_plugin.cli.facets", "Hear the facets of tracks that lack them."),
     "failures": ("mess_plugin.cli.library", "List the files that could not be indexed, and why."),
     "dislike": ("mess_plugin.cli.taste", "Note that a track is no good answer to another one."),
-    "find": ("mess_plugin.cli.find", "Find tracks by words: by what is sung."),
+    "find": ("mess_plugin.cli.find", "Find tracks by words: what is sung, what it sounds like."),
     "forget": ("mess_plugin.cli.library", "Remove files from the library (not from the disk)."),
     "help": ("mess_plugin.cli.main", "Show the help of a command, or of all."),
     "like": ("mess_plugin.cli.taste", "Note that a track is a good answer to another one."),

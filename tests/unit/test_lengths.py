@@ -48,7 +48,7 @@ def encoder_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Encoder]:
 
 
 def _small_clap(directory: Path) -> Encoder:
-    """CLAP's own path of the sound before a tower with eight channels."""
+    """CLAP's own path of the sound before a tower with eight channels; 64 states and the constant."""
     import torch
     from transformers import ClapAudioConfig, ClapAudioModel
     from transformers.audio_utils import mel_filter_bank
@@ -57,7 +57,7 @@ def _small_clap(directory: Path) -> Encoder:
     narrow = {"patch_embeds_hidden_size": 8, "depths": [1, 1, 1, 1], "hidden_size": 64}
     config = ClapAudioConfig(**narrow, num_attention_heads=[1, 1, 2, 4])
     (directory / "config.json").write_text(json.dumps(narrow))
-    info = EncoderInfo("clap", "0", 48_000, 10.0, 10.0, 0.5, 64, "last", "mean", "none")
+    info = EncoderInfo("clap", "0", 48_000, 10.0, 10.0, 0.5, 65, "last", "mean", "none")
     filters = mel_filter_bank(513, 64, 50, 14_000, 48_000, "slaney", "slaney")
     model = ClapAudioModel(config).eval()
     return ClapEncoder(info, model, torch.device("cpu"), torch.from_numpy(filters).float())

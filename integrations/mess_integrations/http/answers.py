@@ -138,6 +138,24 @@ class LyricsAnswer(msgspec.Struct):
     tracks: list[LyricsTrack]
 
 
+class DescribedCard(TrackCard):
+    """A track as an answer to a description."""
+
+    similarity: float
+    """Cosine of text and sound, -1 to 1."""
+
+
+class DescribedAnswer(msgspec.Struct):
+    """The tracks that fit a description best."""
+
+    text: str
+    compared: int
+    """With how many tracks the description was compared."""
+    never_suggested: int
+    """How many were left out for it."""
+    tracks: list[DescribedCard]
+
+
 class Stretch(msgspec.Struct):
     """A part of a recording."""
 

@@ -22,6 +22,7 @@ from mess_integrations.allowed_folders import AllowedFolders
 from mess_integrations.http import (
     audiomuse,
     clusters,
+    described,
     docs_page,
     feedback,
     groups,
@@ -72,6 +73,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *webhooks.ENDPOINTS,
     *library.ENDPOINTS,
     *lyrics.ENDPOINTS,
+    *described.ENDPOINTS,
     *questions.ENDPOINTS,
     *groups.ENDPOINTS,
     *feedback.ENDPOINTS,
