@@ -77,7 +77,15 @@ class Sketcher:
         self._sum = np.zeros(SHAPES)
         self._rows: dict[str, list[Float32]] = {
             name: []
-            for name in ("periods", "modulations", "onsets", "harmonies", "course", "level")
+            for name in (
+                "periods",
+                "modulations",
+                "onsets",
+                "chroma",
+                "tonalness",
+                "course",
+                "level",
+            )
         }
 
     def overhear(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
@@ -101,16 +109,16 @@ class Sketcher:
         self._buffer = np.empty(0, dtype=np.float32)
         if not self._count:
             return None
-        harmonies = np.concatenate(self._rows["harmonies"])
         return Sketch(
             shape_mean=(self._sum / self._count).astype(np.float32),
-            periods=np.stack(self._rows["periods"]),
-            modulations=np.stack(self._rows["modulations"]),
-            onsets=np.concatenate(self._rows["onsets"]),
-            chroma=np.roll(harmonies[:, :12], -3, axis=1),  # from A first to C first
-            tonalness=harmonies[:, 18],
-            course=np.concatenate(self._rows["course"]),
-            level_db=np.concatenate(self._rows["level"]),
+            # Taken out one by one: of hours, all rows twice would be a hundred megabytes.
+            periods=np.stack(self._rows.pop("periods")),
+            modulations=np.stack(self._rows.pop("modulations")),
+            onsets=np.concatenate(self._rows.pop("onsets")),
+            chroma=np.concatenate(self._rows.pop("chroma")),
+            tonalness=np.concatenate(self._rows.pop("tonalness")),
+            course=np.concatenate(self._rows.pop("course")),
+            level_db=np.concatenate(self._rows.pop("level")),
             duration_s=self._n_samples / RATE_HZ,
         )
 
@@ -140,7 +148,8 @@ class Sketcher:
         else:
             harmonies, onsets, shapes = (np.zeros_like(x) for x in (harmonies, onsets, shapes))
         self._rows["onsets"].append(onsets.mean(axis=1))
-        self._rows["harmonies"].append(harmonies)
+        self._rows["chroma"].append(np.roll(harmonies[:, :12], -3, axis=1))  # from A to C first
+        self._rows["tonalness"].append(harmonies[:, 18].copy())
         course = np.hstack([_averaged(shapes, n_course), _averaged(harmonies[:, :12], n_course)])
         self._rows["course"].append(course)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from mess_plugin import audio
-from mess_plugin.analysis.hierarchy import Analysis, analyse
+from mess_plugin.analysis.hierarchy import Analysis, analyse, listen, summarise
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.facets import TrackFacets
 from mess_plugin.facets.extract import FacetListener, hear_facets
 from mess_plugin.facets.statistics import FACET_RATE_HZ
-from mess_plugin.model import Interval, Waveform
+from mess_plugin.model import Interval
 from mess_plugin.spaces.recipe import Recipe
 
 
@@ -41,7 +40,14 @@ def hear(
     """
     rate_hz = encoder.info.rate_hz
     with audio.decode(path, rate_hz, interval=interval, limit_s=limit_s) as decoding:
-        analysis = _analysed(decoding, path, encoder, recipe)
+        analysis = analyse(
+            decoding,
+            encoder,
+            window_s=recipe.window_s,
+            hop_s=recipe.hop_s,
+            source=str(path),
+            coverage=recipe.coverage,
+        )
         return Heard(analysis, decoding.damage, None)
 
 
@@ -51,18 +57,11 @@ def hear_whole(path: Path, encoder: Encoder, recipe: Recipe, limit_s: float | No
     listener = FacetListener()
     with audio.decode(path, rate_hz, limit_s=limit_s, tap=listener.meter.push) as decoding:
         blocks = listener.overhear(decoding) if rate_hz == FACET_RATE_HZ else decoding
-        analysis = _analysed(blocks, path, encoder, recipe)
+        timeline = listen(blocks, encoder, str(path), recipe.coverage)
         damage = decoding.damage
+    # Before sections and pooling, which need the memory that the facets of hours take up.
     facets = listener.finish() if rate_hz == FACET_RATE_HZ else hear_facets(path, limit_s)
-    return Heard(analysis, damage, facets)
-
-
-def _analysed(blocks: Iterable[Waveform], path: Path, encoder: Encoder, recipe: Recipe) -> Analysis:
-    return analyse(
-        blocks,
-        encoder,
-        window_s=recipe.window_s,
-        hop_s=recipe.hop_s,
-        source=str(path),
-        coverage=recipe.coverage,
+    analysis = summarise(
+        timeline, encoder.info.pooling, window_s=recipe.window_s, hop_s=recipe.hop_s
     )
+    return Heard(analysis, damage, facets)
