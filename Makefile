@@ -56,7 +56,7 @@ check: .venv/tested
 
 .venv/tested: .venv/installed
 	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
-	$(PIP) install --editable ".[mert,beets,dev]"
+	$(PIP) install --editable ".[mert,beets,tune,dev]"
 	@touch $@
 
 clean:

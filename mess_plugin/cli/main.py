@@ -54,6 +54,7 @@ _COMMANDS = {
     "status": ("mess_plugin.cli.library", "Show what the library holds and what is being done."),
     "tag": ("mess_plugin.cli.tag", "Write tempo, key and loudness into the tags of your files."),
     "taste": ("mess_plugin.cli.taste", "Show, reset or export what a listener's verdicts say."),
+    "tune": ("mess_plugin.cli.tune", "Fine-tune MERT by pairs of your own."),
     "uninstall": ("mess_plugin.cli.uninstall", "Show what is on this machine, and remove it."),
     "upgrade": ("mess_plugin.cli.backup", "Move the database to a newer version of Postgres."),
     "up": ("mess_plugin.cli.services", "Keep the services and a worker running."),
@@ -67,7 +68,7 @@ _GROUPS = {
     "Other programs": ("jellyfin", "osc", "serve", "sessions", "tag", "lyrics", "export", "embed"),
     "Running MESS": (
         "up", "down", "logs", "config", "doctor", "backup", "restore", "upgrade", "worker",
-        "completion", "help", "pretrain", "uninstall",
+        "completion", "help", "pretrain", "tune", "uninstall",
     ),
 }  # fmt: skip
 """Heading of the help → commands in the order in which people meet them; others come last."""

@@ -11,7 +11,7 @@ import torch
 from msgspec.structs import replace
 
 from mess_plugin.encoders.base import EncoderInfo, EncoderOptions
-from mess_plugin.encoders.mert import checkpoint, fast, hubert, precision, weights
+from mess_plugin.encoders.mert import adapters, checkpoint, fast, hubert, precision, weights
 from mess_plugin.encoders.mert.layers import parse_layers, spell_layers
 from mess_plugin.encoders.mert.releases import LICENCE, MIN_S, RATE_HZ, WINDOW_S, Release
 from mess_plugin.errors import ConfigError, EncoderError
@@ -138,10 +138,18 @@ def _load(release: Release, options: EncoderOptions) -> MertEncoder:
     weights.check_config(release, files.config)
     digest = weights.verify(release, files)
     torch.set_num_threads(options.threads)
-    tensors = hubert.checked(release, checkpoint.read_tensors(release, files.weights))
+    tensors: checkpoint.Tensors = hubert.checked(
+        release, checkpoint.read_tensors(release, files.weights)
+    )
+    tuned = ""
+    if files.adapters is not None:
+        tensors, adapted = adapters.merged(release, tensors, files.adapters)
+        tuned = f".lora-{adapted[:8]}"
     info = EncoderInfo(
         name=release.name,
-        revision=digest[:12] + ("" if options.precision == "fp32" else f"-{options.precision}"),
+        revision=digest[:12]
+        + tuned
+        + ("" if options.precision == "fp32" else f"-{options.precision}"),
         rate_hz=RATE_HZ,
         window_s=WINDOW_S,
         hop_s=WINDOW_S,

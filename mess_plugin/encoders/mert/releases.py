@@ -22,6 +22,8 @@ LICENCE = "CC-BY-NC-4.0"
 CONFIG_FILE = "config.json"
 WEIGHT_FILES = ("pytorch_model.bin", "model.safetensors")
 """In order of preference: the first is the file that was released."""
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+"""What `mess tune` puts beside them."""
 
 
 class Architecture(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import msgspec
 
 from mess_plugin.encoders.base import WeightsState
 from mess_plugin.encoders.mert.releases import (
+    ADAPTER_FILES,
     CONFIG_FILE,
     RATE_HZ,
     WEIGHT_FILES,
@@ -37,6 +38,8 @@ class WeightFiles(msgspec.Struct, frozen=True):
     config: Path
     weights: Path
     expected_sha256: str | None
+    adapters: Path | None = None
+    """The folder of `ADAPTER_FILES`, where there are any."""
 
 
 def require_libraries(release: Release) -> None:
@@ -170,7 +173,8 @@ def _in_directory(release: Release, directory: Path) -> WeightFiles:
             f"{directory} must hold {CONFIG_FILE} and {' or '.join(WEIGHT_FILES)}, "
             f"as at https://huggingface.co/{release.repository}",
         )
-    return WeightFiles(config, present[0], None)
+    is_tuned = any((directory / name).is_file() for name in ADAPTER_FILES)
+    return WeightFiles(config, present[0], None, directory if is_tuned else None)
 
 
 def _cached(release: Release, name: str, revision: str) -> Path | None:
