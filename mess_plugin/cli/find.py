@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -78,8 +78,17 @@ def _find_lyrics(words: str, wanted: Filters, k: int, as_json: bool) -> None:
         print_json(document)
     elif found.hits:
         rows = [row for hit in found.hits for row in _rows(hit, found.tracks[hit.track_id])]
-        print_table(["#id", "track", "#at", "lyrics"], rows, records=document["tracks"])
+        print_table(["#id", "track", "#at", "lyrics"], rows, records=_records(document))
     _say_how_many(found, words)
+
+
+def _records(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A record for each line that holds a word, with its track."""
+    return [
+        {**{name: value for name, value in track.items() if name != "lines"}, **line}
+        for track in document["tracks"]
+        for line in track["lines"]
+    ]
 
 
 def _rows(hit: LyricsHit, track: Track) -> Iterator[tuple[object, ...]]:
@@ -100,6 +109,6 @@ def _say_how_many(found: LyricsFound, words: str) -> None:
             "music when it is indexed; for what was indexed before, run `mess index --force FOLDER`"
         )
     elif not found.hits:
-        say(f"no lyrics of {found.n_with_lyrics} tracks match: {words}")
+        say(f"no lyrics match: {words} (tracks with lyrics: {found.n_with_lyrics})")
     elif (more := found.total - len(found.hits)) > 0:
         say(f"{more} more: -k {found.total}, or more words or filters")

@@ -20,10 +20,9 @@ from mutagen.id3 import ID3, SYLT, USLT
 
 from mess_plugin.library.languages import NAMES, detect, stemmer
 from mess_plugin.library.tags import PARSER_FAILURES
+from mess_plugin.library.walk import LYRICS_ENDINGS
 from mess_plugin.store.lyrics import Lyrics
 
-ENDINGS = (".lrc", ".txt")
-"""Of files beside the music, the preferred one first; in lower case."""
 MOST_BYTES = 131_072
 """A larger file beside the music, and a longer tag, is not taken for lyrics."""
 _MOST_LINES, _MOST_LINE = 2000, 500
@@ -77,7 +76,7 @@ def find_beside(path: str, names: Iterable[str] | None = None) -> list[Beside]:
     """
     folder, name = os.path.split(path)
     stem = os.path.splitext(name)[0]  # noqa: PTH122  any bytes, no Path
-    spelled = (stem + spelling for end in ENDINGS for spelling in (end, end.upper()))
+    spelled = (stem + spelling for end in LYRICS_ENDINGS for spelling in (end, end.upper()))
     there = None if names is None else set(names)
     found = []
     for name in spelled:

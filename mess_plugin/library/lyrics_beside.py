@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mess_plugin.audio import is_audio
-from mess_plugin.library.lyrics import ENDINGS, find_beside, read_lyrics, stamp_of
+from mess_plugin.library.lyrics import find_beside, read_lyrics, stamp_of
+from mess_plugin.library.walk import LYRICS_ENDINGS
 from mess_plugin.store import Store
 
 
 def is_lyrics(path: str) -> bool:
     """Whether a path is called as a file of lyrics is; nothing is looked at."""
-    return path.lower().endswith(ENDINGS)
+    return path.lower().endswith(LYRICS_ENDINGS)
 
 
 def music_beside(paths: Iterable[str]) -> Iterator[str]:

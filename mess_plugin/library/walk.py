@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from mess_plugin.library.ignoring import Ignoring
 from mess_plugin.library.mounts import keeps_inodes
 from mess_plugin.store.files import SeenFile
 
+LYRICS_ENDINGS = (".lrc", ".txt")
+"""Of lyrics beside the music, the preferred one first; in lower case."""
 _MOST_NAMED = 6
 
 
@@ -34,7 +36,7 @@ class Walk:
     unreadable: list[str] = field(default_factory=list)
     """What could not be accessed, as lines "PATH: REASON"."""
     passed_over: Counter[str] = field(default_factory=Counter)
-    """Files without an audio suffix, counted by suffix; "no ending" for none."""
+    """Files without an audio suffix, counted by suffix; "no ending" for none. Lyrics do not count."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Ignored folders, counted by reason, without hidden ones."""
 
@@ -62,9 +64,12 @@ class Walk:
                 continue
             reasons = {name: ignoring.passes_by(folder, name) for name in folders}
             self.left_out.update(why for why in reasons.values() if why not in {"", "hidden"})
+            music = {os.path.splitext(name)[0] for name in files if is_audio(Path(name))}  # noqa: PTH122
             for name in files:
                 path = os.path.join(folder, name)  # noqa: PTH118  as above
                 if ignoring.why(path, is_folder=False):
+                    continue
+                if _is_lyrics(name, music):
                     continue
                 if not is_audio(Path(name)):
                     self.passed_over[Path(name).suffix.lower() or "no ending"] += 1
@@ -99,6 +104,11 @@ class Walk:
 
     def _note(self, error: OSError) -> None:
         self.unreadable.append(f"{error.filename}: {error.strerror}")
+
+
+def _is_lyrics(name: str, music: Set[str]) -> bool:
+    stem, end = os.path.splitext(name)  # noqa: PTH122  any bytes, no Path
+    return end.lower() in LYRICS_ENDINGS and stem in music
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

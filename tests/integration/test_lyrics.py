@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import mutagen
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from mess_plugin.cli.main import cli as mess
 from mess_plugin.config import Settings
@@ -20,6 +24,7 @@ from mess_plugin.search.filters import passing
 from mess_plugin.search.lyrics import find_lyrics
 from mess_plugin.store import Store, open_store
 from mess_plugin.store.lyrics import END_MARK, MARK
+from mess_workers.watch.folder import WatchedFolder
 from tests.audio_files import music as made_music
 from tests.audio_files import write_audio
 from tests.event_tools import settings_for
@@ -143,6 +148,34 @@ def test_changes_are_noticed(
     assert find_lyrics(store, "words").total == 0
 
 
+def test_a_watched_folder_hears_of_lyrics(
+    store: Store, settings: Settings, ids: dict[str, int], music: Path
+) -> None:
+    watched = replace(settings, watch=(str(music),), settle_s=0.1)
+    folder = WatchedFolder(store, watched, str(music))
+
+    def until(is_so: Callable[[], bool]) -> None:
+        for _ in range(200):
+            folder.tick(time.monotonic())
+            if is_so():
+                return
+            time.sleep(0.05)
+        raise AssertionError(store.lyrics.of_tracks([ids["instrumental"]]))
+
+    def text() -> str | None:
+        found = store.lyrics.of_tracks([ids["instrumental"]]).get(ids["instrumental"])
+        return found.text if found else None
+
+    try:
+        folder.tick(time.monotonic())  # the walk at the start
+        (music / "instrumental.lrc").write_text("[00:01.00]sung since today")
+        until(lambda: text() == "sung since today")
+        (music / "instrumental.lrc").unlink()
+        until(lambda: text() is None)
+    finally:
+        folder.close()
+
+
 def test_a_changed_tag_is_noticed(
     store: Store, settings: Settings, ids: dict[str, int], music: Path
 ) -> None:
@@ -175,6 +208,14 @@ def test_the_command(ids: dict[str, int]) -> None:
     (line,) = track["lines"]
     assert [line["text"][start:end] for start, end in line["found"]] == ["café"]
     assert (track["id"], track["lyrics_language"], line["start_s"]) == (ids["café"], "fr", None)
+    rows = list(
+        csv.DictReader(
+            runner.invoke(mess, ["find", "--lyrics", "love", "--csv"]).stdout.splitlines()
+        )
+    )
+    assert [(row["start_s"], row["text"]) for row in rows] == [
+        ("65.0", "and I was loving you, only you")
+    ]
     about = runner.invoke(mess, ["about", str(ids["wolken"])]).output
     assert "German" in about
     assert "Über den Wolken" in about

@@ -118,3 +118,11 @@ def test_folders_may_be_as_deep_as_paths_can_be(tmp_path: Path) -> None:
         assert ignoring.why(f"{folder}/.hidden/a.mp3", is_folder=False) == "hidden"
     finally:
         subprocess.run(["rm", "-rf", f"{tmp_path}/deep"], check=True)
+
+
+def test_lyrics_beside_music_are_not_passed_over(tmp_path: Path) -> None:
+    for name in ("song.flac", "song.lrc", "song.TXT", "notes.txt", "other.lrc"):
+        (tmp_path / name).touch()
+    walk = Walk([str(tmp_path)])
+    assert [Path(file.path).name for file in walk] == ["song.flac"]
+    assert walk.passed_over == {".txt": 1, ".lrc": 1}
