@@ -99,7 +99,10 @@ def _standardised(timeline: Timeline) -> tuple[Float32, float]:
     if n < 1:
         step, n = 1, len(timeline.frames)
     frames = sloped(timeline.frames)
-    coarse = frames[: n * step].reshape(n, step, -1).mean(axis=1)
+    if step == 1 and frames is not timeline.frames:
+        coarse = frames  # of hours, another copy would be a hundred megabytes
+    else:
+        coarse = frames[: n * step].reshape(n, step, -1).mean(axis=1)
     spread = np.concatenate([part.std(axis=0) for part in _columns(coarse)])
     coarse -= coarse.mean(axis=0)
     coarse /= np.maximum(spread, 1e-3 * max(spread.max(), 1e-9))

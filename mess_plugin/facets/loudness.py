@@ -131,7 +131,7 @@ def _range_lu(powers: Float64) -> float:
         return 0.0
     gate_lufs = float(_lufs(counted.mean())) + _RANGE_GATE_LU
     levels = _lufs(counted[_lufs(counted) > gate_lufs])
-    quiet, loud = np.percentile(levels, _RANGE_PERCENTILES)
+    quiet, loud = np.percentile(levels, _RANGE_PERCENTILES, method="hazen")
     return float(loud - quiet)
 
 
