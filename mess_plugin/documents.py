@@ -9,6 +9,7 @@ from typing import Any
 from mess_plugin.config import Settings
 from mess_plugin.facets import Facet, Measures
 from mess_plugin.facets import key as keys
+from mess_plugin.heads.tags import likeliest
 from mess_plugin.logs import printable
 from mess_plugin.model import Interval, Match, Track
 from mess_plugin.playlists.generate import Playlist
@@ -26,6 +27,7 @@ from mess_plugin.store import Store
 from mess_plugin.store.jobs import Failure
 from mess_plugin.store.lyrics import END_MARK, MARK
 from mess_plugin.store.never import NeverRule
+from mess_plugin.store.tags import TrackTags
 from mess_plugin.store.verdicts import Verdict
 
 
@@ -182,6 +184,11 @@ def measures_document(measures: Measures) -> dict[str, object]:
         "drive": measures.drive,
         "moods": list(moods_of(measures)),
     }
+
+
+def tags_document(tags: TrackTags) -> dict[str, object]:
+    """The tags that are heard, and how probable each tag is."""
+    return {"heard": list(tags.tags), "probable": {k: round(p, 4) for k, p in likeliest(tags)}}
 
 
 def track_document(track: Track) -> dict[str, object]:

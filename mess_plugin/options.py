@@ -137,6 +137,14 @@ OPTIONS = (
         "`bright`: from 0.65",
     ),
     _filter(
+        "tag", Kind.NAMES, "All of these tags are heard.", "TAG,…", "tags",
+        example="ambient,instrumental", more="see [tags](tags.md)", playlist="tag",
+    ),
+    _filter(
+        "no-tag", Kind.NAMES, "None of these tags is heard.", "TAG,…", "excluded_tags",
+        example="guitar", more="a track that no tags were read of does not answer",
+    ),
+    _filter(
         "loudness", Kind.RANGE, "Integrated loudness in LUFS.", "LOW..HIGH", "loudness_lufs",
         example="-16..-12", playlist="loudness", more="EBU R128",
     ),

@@ -821,6 +821,11 @@ SELECT id, encoder, revision, layers, pooling, window_s, hop_s, dim, projection,
     (SELECT count(*) FROM song_embeddings WHERE space_id = spaces.id)
 FROM spaces ORDER BY id
 
+-- Every space that is not being built.
+-- name: active_spaces
+SELECT id, encoder, revision, layers, pooling, window_s, hop_s, dim, projection, base_id
+FROM spaces WHERE state = 'active' ORDER BY id
+
 -- On how many tracks the projection in use was fitted, and how many there are now.
 -- name: fit_progress
 SELECT
@@ -1206,6 +1211,11 @@ WHERE (%(tempo_bpm_low)s::real IS NULL OR EXISTS (
         SELECT FROM feedback
         WHERE feedback.track_id = files.track_id AND kind = 'play' AND coalesce(value, 1) >= 0.5
             AND happened_at > now() - %(unplayed_days)s::real * interval '1 day'))
+    AND (%(tags)s::text[] IS NULL OR EXISTS (SELECT FROM track_tags
+        WHERE track_tags.track_id = files.track_id AND track_tags.tags @> %(tags)s::text[]))
+    AND (%(excluded_tags)s::text[] IS NULL OR EXISTS (SELECT FROM track_tags
+        WHERE track_tags.track_id = files.track_id
+            AND NOT track_tags.tags && %(excluded_tags)s::text[]))
     AND (%(added_days)s::real IS NULL
         OR tracks.created_at > now() - %(added_days)s::real * interval '1 day')
 ORDER BY files.track_id, files.path
@@ -1232,8 +1242,9 @@ SELECT halfvec_send(song.vector), card.id, card.path, card.title, card.artist, c
     CASE WHEN measures.key_confidence >= %(sure)s::real THEN measures.mode END,
     measures.activity, measures.loudness_lufs,
     CASE WHEN measures.key_confidence >= %(sure)s::real THEN measures.tonic END, card.album,
-    measures.brightness, measures.drive
+    measures.brightness, measures.drive, coalesce(track_tags.tags, ARRAY[]::text[])
 FROM song_embeddings AS song
+LEFT JOIN track_tags ON track_tags.track_id = song.track_id
 JOIN track_cards AS card ON card.id = song.track_id
 LEFT JOIN measures ON measures.track_id = song.track_id AND measures.revision = %(revision)s
 WHERE song.space_id = %(space_id)s
@@ -1380,6 +1391,50 @@ SELECT track_id FROM song_embeddings WHERE space_id = %(space_id)s
     AND EXISTS (SELECT FROM files WHERE files.track_id = song_embeddings.track_id
         AND files.missing_since IS NULL)
 ORDER BY hashint8(track_id), track_id LIMIT %(n)s
+
+-- Tags ------------------------------------------------------------------------------------------
+
+-- Keep the tags of a track in the place of older ones, unless it is gone meanwhile.
+-- name: save_tags
+INSERT INTO track_tags (track_id, head, tags, raw)
+SELECT id, %(head)s, %(tags)s::text[], %(raw)s FROM tracks WHERE id = %(track_id)s FOR KEY SHARE
+ON CONFLICT (track_id) DO UPDATE SET head = excluded.head, tags = excluded.tags, raw = excluded.raw
+
+-- Tracks of a space without tags by a head.
+-- name: tracks_without_tags
+SELECT track_id FROM song_embeddings AS song WHERE space_id = %(space_id)s
+    AND NOT EXISTS (SELECT FROM track_tags AS known
+        WHERE known.track_id = song.track_id AND known.head = %(head)s)
+ORDER BY track_id
+
+-- Whether all tracks of a space had their tags once; since then each gets them when it is indexed.
+-- name: has_all_tags
+SELECT EXISTS (SELECT FROM space_heads
+    WHERE space_id = %(space_id)s AND head = %(head)s AND is_filled)
+
+-- Note that all tracks of a space have their tags.
+-- name: note_all_tags
+INSERT INTO space_heads (space_id, head, is_filled)
+SELECT id, %(head)s, true FROM spaces WHERE id = %(space_id)s FOR KEY SHARE
+ON CONFLICT (space_id, head) DO UPDATE SET is_filled = true
+
+-- A head that was distilled for a space.
+-- name: get_distilled_head
+SELECT weights FROM space_heads WHERE space_id = %(space_id)s AND head = %(head)s
+
+-- Keep a head that was distilled for a space.
+-- name: save_distilled_head
+INSERT INTO space_heads (space_id, head, weights)
+SELECT id, %(head)s, %(weights)s FROM spaces WHERE id = %(space_id)s FOR KEY SHARE
+ON CONFLICT (space_id, head) DO UPDATE SET weights = excluded.weights
+
+-- What a head reads of all tracks, as bytes.
+-- name: raw_tags
+SELECT track_id, raw FROM track_tags WHERE head = %(head)s ORDER BY track_id
+
+-- The tags of some tracks, and the values behind them.
+-- name: get_tags
+SELECT track_id, tags, raw FROM track_tags WHERE track_id = ANY(%(track_ids)s)
 
 -- Forget what a listener said.
 -- name: delete_verdicts

@@ -7,10 +7,11 @@ import click
 from mess_plugin.cli.output import print_json, print_table, say, table_options
 from mess_plugin.cli.shared_options import complete_ref
 from mess_plugin.config import load_settings
-from mess_plugin.documents import measures_document
+from mess_plugin.documents import measures_document, tags_document
 from mess_plugin.errors import UsageError
 from mess_plugin.facets import Measures
 from mess_plugin.facets import key as keys
+from mess_plugin.heads.tags import ensure_tags, likeliest
 from mess_plugin.library.languages import NAMES
 from mess_plugin.model import Track
 from mess_plugin.search.query import moods_of
@@ -18,6 +19,9 @@ from mess_plugin.search.references import find_track
 from mess_plugin.services import connected
 from mess_plugin.store import open_store
 from mess_plugin.store.lyrics import Lyrics
+from mess_plugin.store.tags import TrackTags
+
+_TAGS = 5  # that are shown, whether or not they pass the bar
 
 
 @click.command()
@@ -30,28 +34,41 @@ def about(ref: str, as_json: bool) -> None:
         track = store.library.get([track_id])[track_id]
         measured = store.facets.measures([track_id])
         lyrics = store.lyrics.of_tracks([track_id]).get(track_id)
+        for space in store.spaces.active():
+            ensure_tags(store, space)
+        tags = store.tags.of([track_id]).get(track_id)
     if track_id not in measured:
         raise UsageError(
             f"{track.describe()} has no facets yet: run `mess facets`, which hears what lacks them"
         )
     measures = measured[track_id][0]
     if as_json:
-        print_json(_document(track, measures, lyrics))
+        print_json(_document(track, measures, lyrics, tags))
         return
     say(track.describe())
     print_table(
-        ["measure", "heard", "#confidence", "tagged"], _rows(track, measures) + _lyrics_rows(lyrics)
+        ["measure", "heard", "#confidence", "tagged"],
+        [*_rows(track, measures), *_tag_rows(tags), *_lyrics_rows(lyrics)],
     )
 
 
-def _document(track: Track, measures: Measures, lyrics: Lyrics | None) -> dict[str, object]:
+def _document(
+    track: Track, measures: Measures, lyrics: Lyrics | None, tags: TrackTags | None
+) -> dict[str, object]:
     return {
         "id": track.id,
         "path": track.path,
         **measures_document(measures),
+        "tags": tags and tags_document(tags),
         "tagged": {"bpm": track.tags.bpm, "key": track.tags.key},
         "lyrics": lyrics and {"language": lyrics.language, "text": lyrics.text},
     }
+
+
+def _tag_rows(tags: TrackTags | None) -> list[tuple[str, str, str, str]]:
+    if tags is None:
+        return []
+    return [("tag", tag, f"{probable:.2f}", "") for tag, probable in likeliest(tags, _TAGS)]
 
 
 def _lyrics_rows(lyrics: Lyrics | None) -> list[tuple[str, str, str, str]]:

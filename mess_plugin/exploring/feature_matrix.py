@@ -8,6 +8,7 @@ import msgspec
 
 from mess_plugin.config import Settings
 from mess_plugin.errors import UsageError
+from mess_plugin.heads.tags import ensure_tags
 from mess_plugin.model import Float32
 from mess_plugin.search.engine import answering_space
 from mess_plugin.store import Store
@@ -31,6 +32,7 @@ def read_features(store: Store, settings: Settings) -> FeatureMatrix:
     Memory: one float32 vector and one small row a track, 130 MB for 100,000 tracks of 192 dimensions.
     """
     space = answering_space(store, settings)
+    ensure_tags(store, space)
     facts, vectors = store.filters.song_features(space)
     if len(facts) < LEAST_TRACKS:
         raise UsageError(

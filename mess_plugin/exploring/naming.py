@@ -1,6 +1,7 @@
 """Names of clusters, from the words that distinguish their tracks from the rest of the library.
 
-A track has words: its moods, tempo, loudness and mode as they were heard, and its tags. A word weighs
+A track has words: its moods, tags, tempo, loudness and mode as they were heard, and what is written in
+its file. A word weighs
 its share in the cluster times the logarithm of how much larger that is than its share in the library
 (term frequency times inverse document frequency; K. Spärck Jones, Journal of Documentation 28, 1972).
 No two clusters have the same name, nor the same words in another order.
@@ -58,6 +59,7 @@ def _names(telling: Sequence[str], titles: Sequence[str]) -> Iterator[tuple[str,
 def _words(one: Facts) -> Iterator[str]:
     """What people say of a track."""
     yield from moods_of(one)
+    yield from one.heard_tags
     yield from _genres(one)
     if one.artist:
         yield one.artist

@@ -13,6 +13,7 @@ from mess_plugin import audio
 from mess_plugin.analysis.hierarchy import Analysis, embed
 from mess_plugin.encoders.base import Encoder
 from mess_plugin.errors import AudioError
+from mess_plugin.heads.tags import tag_track
 from mess_plugin.library.hearing import hear_whole
 from mess_plugin.library.lyrics import read_lyrics
 from mess_plugin.library.pathmap import SAME_PATHS, PathMap
@@ -99,6 +100,8 @@ def _write(store: Store, space: Space, track_id: int, analysis: Analysis, encode
     """All levels into the raw space and into every space computed from it, under its lock."""
     raw = {level: embed(analysis, level, encoder.projections) for level in Level}
     store.embeddings.write(space, track_id, raw)
+    if len(raw[Level.SONG].vectors):
+        tag_track(store, space, track_id, raw[Level.SONG].vectors[0])
     for projected in store.spaces.projected(space):
         store.embeddings.write(projected, track_id, project_into(store, projected, raw))
 

@@ -1,8 +1,8 @@
 """Reasons: the numbers behind a match, and the same for people.
 
 Kinds of parts: the views of the feel ("song", "windows", "course"), the facets, "blend", "leaning" and
-"unlike"; their values add up to the score. Kinds of facts: "section", "repeats", "alike", "tempo" and
-"key".
+"unlike"; their values add up to the score. Kinds of facts: "section", "repeats", "alike", "tags",
+"tempo" and "key".
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mess_plugin.search.rerank import COURSE, SONG, WINDOWS
 _TELLING = 0.1
 _STRIKING, _MOST_NAMED = 0.95, 2  # how alike in a facet is worth naming it, and how many are named
 _FINE = 0.99  # likeness from which tenths of a percent are told
+_MOST_TAGS = 3  # are named
 _EQUAL_TEMPO = 1.02  # tempi that nobody tells apart
 _IN_WORDS = {SONG: "as wholes", WINDOWS: "part by part", COURSE: "in their course"}
 
@@ -46,12 +47,21 @@ def alike_reason(shares: Mapping[str, float]) -> Reason | None:
     return Reason("alike", float(len(striking)), f"alike in {' and '.join(best)}")
 
 
+def tags_reason(own: Sequence[str], other: Sequence[str]) -> Reason | None:
+    """The tags that are heard in both, if any. value: how many there are."""
+    both = [tag for tag in own if tag in other]
+    if not both:
+        return None
+    return Reason("tags", float(len(both)), f"both {', '.join(both[:_MOST_TAGS])}")
+
+
 def in_words(reasons: Sequence[Reason]) -> str:
     """What is alike, in a few words for people: "both 96 bpm · both A minor · alike in timbre"."""
     said = [
         one.text
         for one in reasons
-        if (one.kind in ("tempo", "key") and one.likeness) or one.kind in ("repeats", "alike")
+        if (one.kind in ("tempo", "key") and one.likeness)
+        or one.kind in ("repeats", "alike", "tags")
     ]
     return " · ".join(said) or "the overall sound"
 

@@ -11,6 +11,7 @@ from mess_plugin.errors import UsageError
 from mess_plugin.facets import Measures
 from mess_plugin.facets import key as keys
 from mess_plugin.facets.values import SAME_TEMPO
+from mess_plugin.heads.tags import ensure_tags
 from mess_plugin.library.languages import names_of
 from mess_plugin.model import Tags
 from mess_plugin.options import FILTERS, LIMITS, Kind
@@ -38,6 +39,8 @@ def allowed_ids(store: Store, filters: Filters, first: QueryFeatures | None) -> 
 
 def passing(store: Store, filters: Filters, first: QueryFeatures | None) -> list[int]:
     """The tracks that pass filters, none where none does."""
+    if filters.tags or filters.excluded_tags:
+        _read_tags(store)
     if first is None and (filters.same_tempo or filters.same_key):
         raise UsageError("'same' tempo or key needs a track to be the same as: give a reference")
     tempo = filters.tempo_bpm
@@ -88,6 +91,16 @@ def _language_of(store: Store, first: QueryFeatures | None) -> str:
             "--language en"
         )
     return lyrics.language
+
+
+def _read_tags(store: Store) -> None:
+    """Let all tracks have their tags. Raises UsageError where no encoder's vectors tell any."""
+    told = [ensure_tags(store, space) for space in store.spaces.active()]
+    if told and not any(told):
+        raise UsageError(
+            "tags are not known for the encoder in use yet: index with mess-mini first, from whose "
+            "tags they are learned"
+        )
 
 
 def _blame(store: Store, filters: Filters, first: QueryFeatures | None) -> str:

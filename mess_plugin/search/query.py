@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mess_plugin.errors import UnknownName, UsageError
+from mess_plugin.folding import fold
 from mess_plugin.options import ASPECTS, FILTERS, HIDE, LIMITS, MOODS, OPTIONS, SHOW, Kind
 from mess_plugin.search.references import Reference
 
@@ -40,6 +41,19 @@ class Range(msgspec.Struct, frozen=True):
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
+def _check_tags(said: Sequence[str]) -> None:
+    """Raise UnknownName for a tag that no head can tell."""
+    if not said:
+        return
+    from mess_plugin.heads.tags import tag_head  # noqa: PLC0415  few questions name a tag
+
+    labels = tag_head().labels
+    known = {fold(label) for label in labels}
+    for tag in said:
+        if fold(tag) not in known:
+            raise UnknownName("tag", tag, labels)
+
+
 class _FilterRules(msgspec.Struct, frozen=True):
     """What any filters must be like."""
 
@@ -56,6 +70,7 @@ class _FilterRules(msgspec.Struct, frozen=True):
                 raise UnknownName("mood", mood, MOODS)
         for name in ATTRIBUTES:
             self.attribute(name)
+        _check_tags((*getattr(self, "tags"), *getattr(self, "excluded_tags")))  # noqa: B009
         for option in FILTERS:
             value = getattr(self, option.target)
             if (

@@ -11,7 +11,13 @@ from mess_plugin.options import HIDE
 from mess_plugin.search import explain as reasons
 from mess_plugin.search.candidates import QueryFeatures
 from mess_plugin.search.diversity import choose, linked
-from mess_plugin.search.explain import alike_reason, best_pair, part_reason, section_reason
+from mess_plugin.search.explain import (
+    alike_reason,
+    best_pair,
+    part_reason,
+    section_reason,
+    tags_reason,
+)
 from mess_plugin.search.filters import key_of, tempo_of
 from mess_plugin.search.likeness import LikenessScale, song_scale
 from mess_plugin.search.query import Query
@@ -104,6 +110,8 @@ def _explained(
     ids = [found.table.track_ids[row] for row in chosen]
     sections = store.embeddings.of_tracks(space, Level.SECTION, ids)
     measured = store.facets.measures(ids)
+    tags = store.tags.of([*ids, *first.seed.excluded])
+    own_tags = [tag for i in first.seed.excluded if i in tags for tag in tags[i].tags]
     scale = song_scale(store, space, question.weights, question.views, exact_key=question.exact_key)
     by_facet = {
         part: song_scale(store, space, {part: 1.0}, SONG_ALONE, exact_key=question.exact_key)
@@ -116,6 +124,8 @@ def _explained(
         facts = [section_reason(*pair)] if pair is not None else []
         measures = measured[track_id][0] if track_id in measured else None
         facts += _striking(found, question.seeds, row, by_facet)
+        if track_id in tags and (both := tags_reason(own_tags, tags[track_id].tags)):
+            facts.append(both)
         facts += relations(first, tracks[track_id].tags, measures)
         matches.append(
             Match(

@@ -25,7 +25,7 @@ _NEVER = frozenset({"migrations", "workers"})  # made anew; who works is another
 _HEARD = frozenset(
     {
         "duplicate_searches", "embeddings", "facets", "jobs", "likeness_scales", "measures",
-        "metrics", "projections", "spaces", "waveforms",
+        "metrics", "projections", "space_heads", "spaces", "track_tags", "waveforms",
     }
 )  # fmt: skip
 _LOCK_WAIT_S = 10

@@ -50,6 +50,7 @@ class Facts(msgspec.Struct, frozen=True):
     album: str | None = None
     brightness: float | None = None
     drive: float | None = None
+    heard_tags: Sequence[str] = ()
 
     @property
     def name(self) -> str:

@@ -98,6 +98,10 @@ class Spaces:
             for row in self._session.rows("list_spaces")
         ]
 
+    def active(self) -> list[Space]:
+        """Every space that is not being built."""
+        return [Space(*row) for row in self._session.rows("active_spaces")]
+
     def projections(self, space: Space) -> dict[Level, Projection]:
         """The maps of a projected space; empty for a raw one."""
         return {

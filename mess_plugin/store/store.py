@@ -31,6 +31,7 @@ from mess_plugin.store.scales import LikenessScales
 from mess_plugin.store.session import DbSession
 from mess_plugin.store.smart import SmartPlaylists
 from mess_plugin.store.spaces import Spaces
+from mess_plugin.store.tags import HeardTags
 from mess_plugin.store.verdicts import Verdicts
 
 
@@ -57,6 +58,7 @@ class Store:
         self.verdicts = Verdicts(session)
         self.never = NeverRules(session)
         self.scales = LikenessScales(session)
+        self.tags = HeardTags(session)
         self.duplicates = Duplicates(session)
         self.metrics = Metrics(session)
         self.archive = Archive(session, self.spaces)

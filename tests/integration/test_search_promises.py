@@ -176,7 +176,7 @@ def test_a_little_of_each_facet_counts_with_its_reason(shipped: Shelf) -> None:
     twin = shipped.add("twin", windows(7, near), facets=0)  # sounds like 7, with the facets of 0
     answers = search(shipped.store, shipped.settings, str(ids[0]), k=100).matches
     parts = {
-        m.track.id: {r.kind: r for r in m.reasons if r.kind not in ("section", "alike")}
+        m.track.id: {r.kind: r for r in m.reasons if r.kind not in ("section", "alike", "tags")}
         for m in answers
     }
     for match in answers:

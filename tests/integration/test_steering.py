@@ -34,7 +34,7 @@ from mess_plugin.spaces.recipe import Recipe
 from mess_plugin.store import Store, open_store
 from tests.steering_library import SAMPLES, index_files, settings_for
 
-FACTS = {"section", "alike", "tempo", "key"}
+FACTS = {"section", "alike", "tags", "tempo", "key"}
 WIDE = Filters(duration_s=Range(1, None))
 
 

@@ -80,6 +80,15 @@ class HeardAnswer(msgspec.Struct):
     moods: list[str]
 
 
+class TagsDocument(msgspec.Struct):
+    """What a head reads of a track (docs/tags.md)."""
+
+    heard: list[str]
+    """Those that are said, the likeliest first."""
+    probable: dict[str, float]
+    """How probable each tag is, 0 to 1."""
+
+
 class FullTrack(TrackCard):
     """One track with its tags, locations, and what was heard."""
 
@@ -97,6 +106,8 @@ class FullTrack(TrackCard):
     paths: list[str]
     heard: HeardAnswer | None
     """null where it was indexed before facets were heard."""
+    tags: TagsDocument | None
+    """null where no head has read them."""
 
 
 class TracksAnswer(msgspec.Struct):

@@ -13,6 +13,7 @@ from mess_plugin.documents import (
     listing_document,
     measures_document,
     status_document,
+    tags_document,
     track_document,
 )
 from mess_plugin.errors import UsageError
@@ -29,10 +30,11 @@ def track(service: HttpService, call: Call) -> Reply:
     with service.stores.use() as store:
         found = store.library.get([int(text)]).get(int(text))
         measured = store.facets.measures([int(text)])
+        tags = store.tags.of([int(text)]).get(int(text))
     heard = measures_document(measured[int(text)][0]) if int(text) in measured else None
     if found is None:
         raise NotFound(f"there is no track {text} in the library")
-    return Reply({**track_document(found), "heard": heard})
+    return Reply({**track_document(found), "heard": heard, "tags": tags and tags_document(tags)})
 
 
 class _Listed(msgspec.Struct, frozen=True):
@@ -82,6 +84,7 @@ _TRACK = {
         "loudness": {"integrated_lufs": -14.1, "range_lu": 5.2}, "activity": 0.55,
         "brightness": 0.7, "drive": 0.5, "moods": ["bright"],
     },
+    "tags": {"heard": ["electro"], "probable": {"electro": 0.81, "dance": 0.43}},
 }  # fmt: skip
 _WRONG = {400: "The question is wrong; `error` says why.", 503: "The database does not answer."}
 ENDPOINTS = (
