@@ -7,6 +7,7 @@ import math
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 from urllib.request import Request, urlopen
 
 import pytest
@@ -170,6 +171,23 @@ def test_the_address_holds_the_whole_question(browser: Browser, tab: Tab, served
         "aria-pressed", "true"
     )
     again.check()
+
+
+def test_tags_that_are_heard_choose_the_answers(tab: Tab, served: Served) -> None:
+    seed = id_of(served, "lucky%2013")
+    heard = [match["track"]["id"] for match in api(served, f"v1/similar?ref={seed}")["matches"]]
+    tag = next(tag for i in heard for tag in api(served, f"v1/tracks/{i}")["tags"]["heard"])
+    page = tab.open(f"#/ask?ref={seed}")
+    page.get_by_text("More filters").click()
+    page.get_by_label("Sounds like").fill(tag)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**tag={quote_plus(tag)}**")
+    answer = api(served, "v1/similar", {"refs": [str(seed)], "k": 20, "filters": {"tags": [tag]}})
+    wanted = [match["track"]["id"] for match in answer["matches"]]
+    page.wait_for_function(
+        "n => document.querySelectorAll('.matches > li').length === n", arg=len(wanted)
+    )
+    assert order(page) == wanted
 
 
 def test_more_of_this_not_this_and_a_verdict(tab: Tab, served: Served) -> None:

@@ -63,7 +63,7 @@ export function Lists({ kind, words }) {
 				<button class="quiet" onClick=${() => set({ seed: seed + 1 })}>Another one</button>
 			</div>
 			<details class="more"><summary>Who may be in it</summary><${Chips} question=${question} only="filters" onChange=${(next) =>
-				set({ tempo: next.tempo, key: next.key, mood: next.moods, year: next.year, duration: next.duration, genre: next.genre, exclude: next.exclude })} /></details>
+				set({ tempo: next.tempo, key: next.key, mood: next.moods, year: next.year, duration: next.duration, genre: next.genre, tag: next.tag, exclude: next.exclude })} /></details>
 		</div>`}
 		${isReady ? html`<${Made} key=${shown} kind=${shown} question=${question} n=${n} seed=${seed} curve=${curve} own=${own} style=${{ strictness, anchor }} />`
 			: html`<${State} title=${shown === "journey" ? "Where from, and where to?" : "What shall it be like?"}><p>Choose ${shown === "journey" ? "two tracks" : "a track, an artist or an album"} above.</p><//>`}

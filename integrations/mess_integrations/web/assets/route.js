@@ -32,11 +32,11 @@ export function go(hash, replace = false) {
 export function emptyQuestion() {
 	return {
 		refs: [], against: [], start: null, end: null, emphasis: {}, tempo: "", key: "", moods: [], year: "",
-		genre: "", exclude: "", duration: "", per_artist: 0, per_album: 0, diversity: 0, listener: "", k: 20,
+		genre: "", tag: "", exclude: "", duration: "", per_artist: 0, per_album: 0, diversity: 0, listener: "", k: 20,
 	};
 }
 
-const TEXTS = /** @type {const} */ (["tempo", "key", "year", "genre", "exclude", "duration", "listener"]);
+const TEXTS = /** @type {const} */ (["tempo", "key", "year", "genre", "tag", "exclude", "duration", "listener"]);
 const NUMBERS = /** @type {const} */ (["per_artist", "per_album", "diversity"]);
 
 /** @param {URLSearchParams} words @returns {Question} */
@@ -93,6 +93,7 @@ export function bodyOf(question) {
 	if (question.year) filters.year = question.year;
 	if (question.duration) filters.duration_s = question.duration;
 	if (question.genre) filters.genre = question.genre;
+	if (question.tag) filters.tags = question.tag.split(/, */);
 	if (question.moods.length) filters.moods = question.moods;
 	if (question.exclude) filters.excluded_words = [question.exclude];
 	const emphasis = Object.fromEntries(

@@ -116,6 +116,7 @@ export function Chips({ question, only, onChange }) {
 				${field("Key", "Am or 8A", question.key === "same" ? "" : question.key, (key) => set({ key }))}
 				${field("Year", "1990-1999", question.year, (year) => set({ year }))}
 				${field("Length", "2:30-4:00", question.duration, (duration) => set({ duration }))}
+				${field("Sounds like", "ambient, guitar", question.tag, (tag) => set({ tag }))}
 				${field("Genre", "ambient", question.genre, (genre) => set({ genre }))}
 				${field("Without", "live", question.exclude, (exclude) => set({ exclude }))}
 			</div>
@@ -126,7 +127,7 @@ export function Chips({ question, only, onChange }) {
 
 /** @param {Question} question */
 const hasTexts = (question) =>
-	Boolean(question.year || question.genre || question.exclude || question.duration ||
+	Boolean(question.year || question.genre || question.tag || question.exclude || question.duration ||
 		(question.tempo && question.tempo !== "same") || (question.key && question.key !== "same"));
 
 /** @param {string} name @param {string} example @param {string} value @param {(text: string) => void} set */

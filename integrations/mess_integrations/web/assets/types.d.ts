@@ -71,6 +71,7 @@ interface Question {
   moods: string[];
   year: string;
   genre: string;
+  tag: string;
   exclude: string;
   duration: string;
   per_artist: number;
