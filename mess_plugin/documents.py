@@ -219,6 +219,7 @@ def listing_document(page: TrackPage) -> dict[str, Any]:
             "heard": measures_document(page.measures[track.id])
             if track.id in page.measures
             else None,
+            "tags": tags_document(page.tags[track.id]) if track.id in page.tags else None,
         }
         for track in page.tracks
     ]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -31,6 +32,8 @@ FORMAT = 1
 _FILES = ("config.toml", "token", "jellyfin.json", "playlists.toml")
 _FOLDERS = ("undo",)
 _BLOCK = 1 << 20
+_DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, EOFError)
+"""What reading a damaged archive raises."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +97,7 @@ def read_manifest(file: Path) -> Manifest:
     try:
         with zipfile.ZipFile(file) as archive:
             manifest = msgspec.json.decode(archive.read("manifest.json"), type=Manifest)
-    except (zipfile.BadZipFile, KeyError, msgspec.DecodeError, EOFError) as error:
+    except (*_DAMAGE, msgspec.DecodeError) as error:
         raise UsageError(f"{file} is no backup of MESS, or a damaged one ({error})") from error
     if manifest.format != FORMAT:
         raise UsageError(
@@ -143,7 +146,7 @@ def restore_database(
                         yield block
 
             store.archive.copy_in(manifest.migration, manifest.rows, read, manifest.indexes)
-    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+    except _DAMAGE as error:
         raise UsageError(f"{file} is damaged, and nothing was changed ({error})") from error
     return manifest
 

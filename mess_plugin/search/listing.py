@@ -12,6 +12,7 @@ from mess_plugin.model import Track
 from mess_plugin.search.filters import passing
 from mess_plugin.search.query import Filters
 from mess_plugin.store import Store
+from mess_plugin.store.tags import TrackTags
 
 MOST = 1000
 """How many tracks a page holds at most."""
@@ -26,6 +27,8 @@ class TrackPage(msgspec.Struct, frozen=True):
     offset: int
     measures: Mapping[int, Measures]
     """What was heard, by track; tracks that were not heard for it are left out."""
+    tags: Mapping[int, TrackTags]
+    """The tags that are heard, by track; tracks that no head has read are left out."""
 
     @property
     def n_after(self) -> int:
@@ -47,5 +50,6 @@ def list_tracks(
         raise UsageError(f"offset is {offset}: wanted 0 or more")
     among = passing(store, filters, None) if filters is not None and filters.any else None
     tracks, total = store.library.page(words, among, limit=k, offset=offset)
-    heard = store.facets.measures([track.id for track in tracks])
-    return TrackPage(tuple(tracks), total, offset, {i: one[0] for i, one in heard.items()})
+    ids = [track.id for track in tracks]
+    heard = {i: one[0] for i, one in store.facets.measures(ids).items()}
+    return TrackPage(tuple(tracks), total, offset, heard, store.tags.of(ids))

@@ -81,7 +81,7 @@ def test_oscsend_and_oscdump(served: OscServer, seed: Path) -> None:
     finally:
         dump.kill()
         dump.wait()
-    matches = [line for line in lines if "/mess/lookup/match siifffssssf" in line]
+    matches = [line for line in lines if "/mess/lookup/match siifffssss" in line]
     assert len(matches) == 3, lines
     assert all(str(served.music) in line for line in matches)
 

@@ -151,10 +151,10 @@ def _track(path: str, **tags: str) -> Track:
 
 def test_a_match_row() -> None:
     track = _track("/music/a.flac", artist="Ann", title="Song")
-    one = Match(2, 0.75, track, Interval(0.0, 4.0), Interval(8.5, 12.5), likeness=0.5)
+    one = Match(2, 0.75, track, Interval(0.0, 4.0), Interval(8.5, 12.5))
     message = OscMessage(replies.match("id", one, 10))
     assert message.address == "/mess/lookup/match"
-    expected = ["id", 2, 10, 0.75, 8.5, 12.5, "mess:12", "Ann", "Song", "/music/a.flac", 0.5]
+    expected = ["id", 2, 10, 0.75, 8.5, 12.5, "mess:12", "Ann", "Song", "/music/a.flac"]
     assert message.params == expected
 
 
@@ -169,16 +169,15 @@ def test_every_row_fits_and_keeps_the_end_of_the_path(artist: str, title: str, p
     for packet in (replies.match("x" * 64, Match(1, 1.0, track, None, None), 1),
                    replies.indexed(track)):  # fmt: skip
         assert len(packet) <= MAX_REPLY_BYTES
-        sent = next(one for one in reversed(OscMessage(packet).params) if isinstance(one, str))
+        sent = OscMessage(packet).params[-1]
         assert sent.startswith(("/", "…"))
 
 
 def test_the_path_is_cut_first() -> None:
     track = _track("/" + "deep/" * 300 + "song.wav", artist="A" * 150, title="T" * 150)
-    artist, title, path, likeness = OscMessage(
+    artist, title, path = OscMessage(
         replies.match("a", Match(1, 1.0, track, None, None), 1)
-    ).params[-4:]
-    assert likeness == -1  # unknown
+    ).params[-3:]
     assert (artist, title) == ("A" * 150, "T" * 150)
     assert path.startswith("…")
     assert path.endswith("/song.wav")

@@ -38,7 +38,7 @@ else:
     )
 
 
-def find(service: HttpService, call: Call) -> Reply:
+def described(service: HttpService, call: Call) -> Reply:
     """Tracks that sound most like a text and pass all filters."""
     asked: DescriptionParameters = call.query
     words = {option.key: getattr(asked, option.key) for option in FILTERS}
@@ -54,7 +54,7 @@ _TRACK = {
 }  # fmt: skip
 ENDPOINTS = (
     Endpoint(
-        "GET", "/v1/described", "Tracks by a description of their sound", find,
+        "GET", "/v1/described", "Tracks by a description of their sound", described,
         DescriptionParameters,
         answer=DescribedAnswer,
         answer_example={

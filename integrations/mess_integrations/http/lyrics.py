@@ -37,7 +37,7 @@ else:
     )
 
 
-def find(service: HttpService, call: Call) -> Reply:
+def sung(service: HttpService, call: Call) -> Reply:
     """Tracks whose lyrics match and that pass all filters."""
     asked: LyricsParameters = call.query
     words = {option.key: getattr(asked, option.key) for option in FILTERS}
@@ -53,7 +53,7 @@ _TRACK = {
 }  # fmt: skip
 ENDPOINTS = (
     Endpoint(
-        "GET", "/v1/lyrics", "Tracks by what is sung", find, LyricsParameters,
+        "GET", "/v1/lyrics", "Tracks by what is sung", sung, LyricsParameters,
         answer=LyricsAnswer,
         answer_example={"total": 1, "with_lyrics": 812, "tracks": [_TRACK]},
         answers={

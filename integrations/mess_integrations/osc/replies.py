@@ -15,7 +15,7 @@ ADDRESSES: dict[str, tuple[str, str]] = {
     "/mess/client/ok": ("i", "The port that answers go to from now on; 0: the sender's."),
     "/mess/lookup/ack": ("ssf", "A lookup is queued or running, and about how many seconds."),
     "/mess/lookup/ready": ("si", "Send the sound, in blocks of at most so many bytes."),
-    "/mess/lookup/match": ("siifffssssf", "One match."),
+    "/mess/lookup/match": ("siifffssss", "One match."),
     "/mess/lookup/done": ("sif", "All matches were sent: how many, after how many seconds."),
     "/mess/lookup/cancelled": ("s", "The lookup will not be answered any more."),
     "/mess/excerpt/ready": ("ss", "A stretch is written: its id, and the path of the file."),
@@ -57,8 +57,7 @@ def match(id_: str, one: Match, total: int) -> bytes:
     track = one.track
     where = one.match_section or Interval(0.0, track.duration_s)
     head = (id_, one.rank, total, one.score, where.start_s, where.end_s)
-    likeness = -1.0 if one.likeness is None else one.likeness
-    return _with_track("/mess/lookup/match", head, track, likeness)
+    return _with_track("/mess/lookup/match", head, track)
 
 
 def done(id_: str, count: int, elapsed_s: float) -> bytes:
@@ -104,9 +103,7 @@ def error(id_: str, request: str, code: int, text: str) -> bytes:
     )
 
 
-def _with_track(
-    address: str, head: tuple[str | int | float, ...], track: Track, *tail: float
-) -> bytes:
+def _with_track(address: str, head: tuple[str | int | float, ...], track: Track) -> bytes:
     """Reference, artist, title and path behind the head; the path is cut first, at its front.
 
     The path goes out in the bytes of the file system, which are what a client can open.
@@ -116,7 +113,7 @@ def _with_track(
         shorten(track.tags.artist or "", _NAME_BYTES),
         shorten(track.title, _NAME_BYTES),
     )
-    without_path = len(write_message(address, *head, *names, "", *tail))
+    without_path = len(write_message(address, *head, *names, ""))
     room = MAX_REPLY_BYTES - without_path  # the empty path takes 4 bytes, the zero behind it one
     path = shorten_path(track.path or "", room)
-    return write_message(address, *head, *names, path, *tail)
+    return write_message(address, *head, *names, path)
