@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,9 +88,11 @@ def _id(served: Served, words: str) -> int:
 
 @contextmanager
 def _served(home: Path | None) -> Iterator[Served]:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="mess-") as folder:
         served = Served(home or Path(folder) / "home")
-        served.mess("index", SAMPLES, "--jobs", "2")
+        music = Path(folder) / "Music"  # a page shows where a file lies
+        shutil.copytree(SAMPLES, music)
+        served.mess("index", music, "--jobs", "2")
         served.start()
         try:
             yield served

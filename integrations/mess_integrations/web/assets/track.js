@@ -87,6 +87,7 @@ function HeardTable({ track }) {
 		["Brightness", "", percent(heard.brightness)],
 		["Drive", "", percent(heard.drive)],
 		["Mood", heard.moods.join(", ") || "in between", null],
+		["Sounds like", track.tags?.heard.slice(0, 4).join(", ") || "no tag is sure", null],
 	];
 	return html`<table class="heard"><tbody>${rows.map(
 		([name, value, more]) => html`<tr><th scope="row">${name}</th><td>${value}</td>
