@@ -90,8 +90,8 @@ function HeardTable({ track }) {
 		["Sounds like", track.tags?.heard.slice(0, 4).join(", ") || "no tag is sure", null],
 	];
 	return html`<table class="heard"><tbody>${rows.map(
-		([name, value, more]) => html`<tr><th scope="row">${name}</th><td>${value}</td>
-			<td title=${more?.title}>${more?.bar !== undefined && html`<span class="meter"><i style=${{ width: `${Math.round(more.bar * 100)}%` }} /></span>`}</td>
-			<td class="by">${more?.note ?? (more?.bar !== undefined ? `${Math.round(more.bar * 100)} %` : "")}</td></tr>`,
+		([name, value, more]) => html`<tr><th scope="row">${name}</th>${more ? html`<td>${value}</td>
+			<td title=${more.title}>${more.bar !== undefined && html`<span class="meter"><i style=${{ width: `${Math.round(more.bar * 100)}%` }} /></span>`}</td>
+			<td class="by">${more.note ?? (more.bar !== undefined ? `${Math.round(more.bar * 100)} %` : "")}</td>` : html`<td class="long" colspan="3">${value}</td>`}</tr>`,
 	)}</tbody></table>`;
 }
